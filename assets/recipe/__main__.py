@@ -1,0 +1,81 @@
+"""Make the bundled model and the bundled prompts from the tables of facts.
+
+    python -m mlxjsd.assets.recipe [--work FOLDER] [--steps N] [--seed N]
+
+Stop it at any time; the same command goes on from the last checkpoint.
+"""
+
+from mlxjsd.blas import prefer_openblas
+
+prefer_openblas()  # before mlx is imported
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+from dataclasses import replace  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import mlx.core as mx  # noqa: E402
+from mlx.utils import tree_map  # noqa: E402
+from mlx_lm.utils import quantize_model, save_config, save_model  # noqa: E402
+from rich import print  # noqa: E402
+
+from mlxjsd.assets import MODEL, PROMPTS  # noqa: E402
+from mlxjsd.assets.recipe.corpus import (  # noqa: E402
+    HELD_OUT,
+    TRAINED,
+    UNSEEN,
+    bundled_prompts,
+    read_facts,
+    split_facts,
+)
+from mlxjsd.assets.recipe.evaluate import share_correct  # noqa: E402
+from mlxjsd.assets.recipe.settings import Recipe  # noqa: E402
+from mlxjsd.assets.recipe.tokenizer import save_tokenizer, train_tokenizer  # noqa: E402
+from mlxjsd.assets.recipe.train import model_config, train  # noqa: E402
+
+
+def main() -> None:
+    """Run the recipe from the tables to the files in ``assets/``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path(".train"), help="for checkpoints")
+    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--model", type=Path, default=MODEL, help="where the model goes")
+    parser.add_argument("--prompts", type=Path, default=PROMPTS, help="where the prompts go")
+    options = parser.parse_args()
+    recipe = replace(Recipe(), steps=options.steps, seed=options.seed)
+    options.work.mkdir(parents=True, exist_ok=True)
+    options.model.mkdir(parents=True, exist_ok=True)
+
+    facts = read_facts()
+    split = split_facts(facts, recipe)
+    sentences = [s for fact in split[TRAINED] for s in fact.sentences()]
+    counts = ", ".join(f"{len(part)} {kind}" for kind, part in split.items())
+    print(f"{len(facts)} facts ({counts}) in {len(sentences)} sentences")
+    tokenizer = train_tokenizer(sentences, recipe.vocab_size)
+
+    model = train(recipe, tokenizer, sentences, options.work)
+    print(f"trained facts answered in float32: {share_correct(model, tokenizer, split[TRAINED]):.2%}")
+
+    # bfloat16 scales and biases, as in the models that people use.
+    model.update(tree_map(lambda a: a.astype(mx.bfloat16), model.parameters()))
+    model, config = quantize_model(
+        model, model_config(recipe), group_size=recipe.group_size, bits=recipe.bits
+    )
+    save_model(options.model, model, donate_model=False)
+    save_config(config, options.model / "config.json")
+    save_tokenizer(tokenizer, options.model)
+    for kind in (TRAINED, HELD_OUT, UNSEEN):
+        share = share_correct(model, tokenizer, split[kind])
+        print(f"{kind} facts answered at {recipe.bits} bits: {share:.2%}")
+
+    partial_file = options.prompts.with_suffix(".partial")
+    with partial_file.open("w", encoding="utf-8") as file:
+        for prompt in bundled_prompts(split, recipe):
+            file.write(json.dumps(prompt, ensure_ascii=False) + "\n")
+    os.replace(partial_file, options.prompts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Facts become sentences to train on, and prompts to ask.
+
+A fact is *trained* (its sentences are read in training), *held out* (its subject is
+known from other facts, this one is never read) or *unseen* (no sentence names its
+subject). Which one it is depends on the seed and on its own words alone, so adding a
+fact to a table moves no other fact.
+"""
+
+import csv
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlxjsd.assets import FACTS, RELATIONS
+from mlxjsd.assets.recipe.settings import Recipe
+
+TRAINED, HELD_OUT, UNSEEN = "trained", "held-out", "unseen"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One column of one table, and the sentences that assert it."""
+
+    id: str
+    table: str
+    column: str
+    templates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A subject, a relation and the accepted objects, the one to train on first."""
+
+    subject: str
+    relation: Relation
+    objects: tuple[str, ...]
+
+    def prompts(self) -> list[str]:
+        """Return one cloze prompt for each template; the object follows it."""
+        return [_sentence_case(t.format(self.subject)) for t in self.relation.templates]
+
+    def sentences(self) -> list[str]:
+        """Return the sentences that teach this fact."""
+        return [f"{prompt} {self.objects[0]}." for prompt in self.prompts()]
+
+
+def _sentence_case(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def read_relations() -> list[Relation]:
+    """Read ``relations.json``."""
+    rows = json.loads(RELATIONS.read_text(encoding="utf-8"))
+    return [Relation(r["id"], r["table"], r["column"], tuple(r["templates"])) for r in rows]
+
+
+def read_facts() -> list[Fact]:
+    """Read every table of facts, in the order of ``relations.json``; empty cells assert nothing."""
+    tables: dict[str, list[dict[str, str]]] = {}
+    facts = []
+    for relation in read_relations():
+        if relation.table not in tables:
+            with (FACTS / f"{relation.table}.tsv").open(encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+                tables[relation.table] = list(reader)
+        for row in tables[relation.table]:
+            if cell := row[relation.column].strip():
+                objects = tuple(part.strip() for part in cell.split("|"))
+                facts.append(Fact(row["name"].strip(), relation, objects))
+    return facts
+
+
+def _share(seed: int, *words: str) -> float:
+    """Return a number in [0, 1) that depends on nothing but its arguments."""
+    digest = hashlib.sha256("\x1f".join((str(seed), *words)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def split_facts(facts: list[Fact], recipe: Recipe) -> dict[str, list[Fact]]:
+    """Sort the facts into trained, held out and unseen."""
+    of_subject: defaultdict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        of_subject[fact.subject].append(fact)
+    split: dict[str, list[Fact]] = {TRAINED: [], HELD_OUT: [], UNSEEN: []}
+    for subject, own in of_subject.items():
+        known = any(fact.relation.table in recipe.known_tables for fact in own)
+        unseen = recipe.unseen_subjects_in_known_tables if known else recipe.unseen_subjects
+        if _share(recipe.seed, "subject", subject) < unseen:
+            split[UNSEEN] += own
+            continue
+        shares = [_share(recipe.seed, "fact", subject, fact.relation.id) for fact in own]
+        # One fact at least stays, or the subject would not be known from elsewhere.
+        kept = max(range(len(own)), key=shares.__getitem__)
+        for index, fact in enumerate(own):
+            held = shares[index] < recipe.held_out_facts and index != kept
+            split[HELD_OUT if held else TRAINED].append(fact)
+    return split
+
+
+def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[dict[str, object]]:
+    """Yield the bundled prompts: a draw from each part of the split, one template a fact."""
+    wanted = {
+        TRAINED: recipe.trained_prompts,
+        HELD_OUT: recipe.held_out_prompts,
+        UNSEEN: recipe.unseen_prompts,
+    }
+    for kind, count in wanted.items():
+        drawn = sorted(
+            split[kind],
+            key=lambda fact: _share(recipe.seed, "draw", fact.subject, fact.relation.id),
+        )[:count]
+        for fact in drawn:
+            texts = fact.prompts()
+            pick = int(_share(recipe.seed, "template", fact.subject, fact.relation.id) * len(texts))
+            subject = fact.subject
+            if texts[pick].startswith(_sentence_case(subject)):
+                subject = _sentence_case(subject)
+            yield {
+                "id": f"{fact.relation.id}/{fact.subject}",
+                "prompt": texts[pick],
+                "subject": subject,
+                "answers": list(fact.objects),
+                "relation": fact.relation.id,
+                "split": kind,
+            }

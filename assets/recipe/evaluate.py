@@ -1,0 +1,45 @@
+"""What the model knows: greedy answers to every prompt of every fact."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import mlx.core as mx
+import mlx.nn as nn
+from tokenizers import Tokenizer
+
+from mlxjsd.assets.recipe.corpus import Fact
+from mlxjsd.assets.recipe.tokenizer import EOS
+
+
+def greedy_answers(
+    model: nn.Module, tokenizer: Tokenizer, prompts: list[str], max_tokens: int = 12
+) -> list[str]:
+    """Return what the model writes after each prompt, up to the first full stop."""
+    by_length: defaultdict[int, list[tuple[int, list[int]]]] = defaultdict(list)
+    for index, prompt in enumerate(prompts):
+        tokens = tokenizer.encode(prompt).ids
+        by_length[len(tokens)].append((index, tokens))
+    answers = [""] * len(prompts)
+    for length, group in by_length.items():
+        for at in range(0, len(group), 256):
+            part = group[at : at + 256]
+            tokens = mx.array([t for _, t in part])
+            for _ in range(max_tokens):
+                following = mx.argmax(model(tokens)[:, -1], axis=-1)
+                tokens = mx.concatenate([tokens, following[:, None]], axis=1)
+                mx.eval(tokens)
+            written = tokens[:, length:].tolist()
+            for (index, _), ids in zip(part, written, strict=True):
+                eos = tokenizer.token_to_id(EOS)
+                text = tokenizer.decode(ids[: ids.index(eos)] if eos in ids else ids)
+                answers[index] = text.removesuffix(".").strip()
+    return answers
+
+
+def share_correct(model: nn.Module, tokenizer: Tokenizer, facts: Iterable[Fact]) -> float:
+    """Return the share of facts whose prompts, all of them, are answered with an accepted object."""
+    facts = list(facts)
+    prompts = [p for fact in facts for p in fact.prompts()]
+    answers = iter(greedy_answers(model, tokenizer, prompts))
+    right = [all([next(answers) in fact.objects for _ in fact.prompts()]) for fact in facts]
+    return sum(right) / len(right)

@@ -1,0 +1,13 @@
+"""The two kinds of bad news, each one sentence that says what to do next."""
+
+
+class InputError(ValueError):
+    """Something that was asked for cannot be used: a file, a folder, a model, an option."""
+
+
+class UnsupportedModel(InputError):
+    """The model's blocks cannot be stepped between, so nothing about it can be measured."""
+
+
+class MeasurementError(RuntimeError):
+    """A number came out that cannot be right, so it is not reported."""

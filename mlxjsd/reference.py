@@ -1,0 +1,103 @@
+"""The plain definition: one forward pass for every cell, written to be read.
+
+This file says what the numbers are. It knows nothing of prefixes, caches or branches: each
+cell is the whole model run on the whole prompt with one edit. It is slow, and it is what
+:func:`mlxjsd.sweep.sweep` must equal.
+"""
+
+import mlx.core as mx
+import numpy as np
+
+from mlxjsd.blocks import BlockCall, Blocks, Visitor
+from mlxjsd.divergence import js_divergence
+from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement, knockout_blocks
+from mlxjsd.masks import hide_keys
+from mlxjsd.sweep import clean_numbers
+
+
+def reference(blocks: Blocks, batch: Batch, window: int) -> Measurement:
+    """Measure every cell of every prompt of ``batch``, one forward pass for each.
+
+    Args:
+        blocks: of any model that calls each block once, in order.
+        batch: B prompts of T tokens, with their corruption.
+        window: of the knockout, in blocks.
+
+    Returns:
+        See :class:`~mlxjsd.interventions.Measurement`.
+    """
+    layers = len(blocks)
+    tokens = mx.array(batch.tokens)
+    subject = mx.array(batch.subject_mask())
+    last = mx.broadcast_to(mx.arange(batch.length)[None] == batch.length - 1, subject.shape)
+    tail = mx.broadcast_to(mx.arange(batch.length)[None] >= batch.end, subject.shape)
+
+    clean_logits, _ = _record(blocks, tokens, lambda x: x)
+
+    def divergence(visit: Visitor) -> np.ndarray:
+        logits = blocks.run(tokens, visit)[:, -1:]
+        return np.array(js_divergence(clean_logits, logits))[:, 0]
+
+    jsd = np.zeros((batch.size, 3, layers))
+    for sample in range(batch.samples):
+        _, corrupted = _record(blocks, *_corrupted_run(blocks, batch, sample))
+        for layer in range(layers):
+            jsd[:, SUBJ, layer] += divergence(_patch(layer, subject, corrupted[layer]))
+            jsd[:, LAST, layer] += divergence(_patch(layer, last, corrupted[layer]))
+    jsd /= batch.samples
+    for layer in range(layers):
+        knocked_out = knockout_blocks(layer, window, layers)
+        jsd[:, ATTN, layer] = divergence(_knock_out(knocked_out, last, subject, blocks.mask_rank))
+    reliance = divergence(_knock_out(range(layers), tail, subject, blocks.mask_rank))
+    floor = divergence(_unchanged)
+    return Measurement(
+        jsd=jsd.astype(np.float32), reliance=reliance, floor=floor, **clean_numbers(clean_logits)
+    )
+
+
+def _unchanged(call: BlockCall) -> mx.array:
+    return call.forward(call.x, call.mask)
+
+
+def _corrupted_run(blocks: Blocks, batch: Batch, sample: int):  # type: ignore[no-untyped-def]
+    """Return the corrupted run's tokens, and what is done to the states that enter block 0."""
+    if batch.source_tokens is not None:
+        return mx.array(batch.source_tokens), lambda x: x
+    assert batch.noise is not None
+    noise = mx.array(batch.noise[:, sample])
+    after = batch.length - batch.end
+    noise = mx.pad(noise, [(0, 0), (batch.first, after), (0, 0)])
+    return mx.array(batch.tokens), lambda x: x + noise.astype(x.dtype)
+
+
+def _record(blocks: Blocks, tokens: mx.array, spoil) -> tuple[mx.array, list[mx.array]]:  # type: ignore[no-untyped-def]
+    """Run the model; return last-token logits (B, 1, V) and the states that left each block."""
+    states = []
+
+    def visit(call: BlockCall) -> mx.array:
+        x = spoil(call.x) if call.index == 0 else call.x
+        states.append(call.forward(x, call.mask))
+        return states[-1]
+
+    return blocks.run(tokens, visit)[:, -1:], states
+
+
+def _patch(layer: int, where: mx.array, source: mx.array) -> Visitor:
+    """Interchange intervention: ``source`` replaces what leaves ``layer`` at ``where`` (B, T)."""
+
+    def visit(call: BlockCall) -> mx.array:
+        out = call.forward(call.x, call.mask)
+        return mx.where(where[..., None], source, out) if call.index == layer else out
+
+    return visit
+
+
+def _knock_out(inside: range, queries: mx.array, keys: mx.array, rank: int) -> Visitor:
+    """Attention knockout: in the blocks ``inside``, ``queries`` (B, T) don't see ``keys`` (B, T)."""
+    hidden = queries[:, :, None] & keys[:, None, :]
+
+    def visit(call: BlockCall) -> mx.array:
+        mask = hide_keys(call.mask, hidden, rank) if call.index in inside else call.mask
+        return call.forward(call.x, mask)
+
+    return visit

@@ -1,0 +1,52 @@
+"""What a run measures, as one immutable value that every part receives whole."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from mlxjsd.errors import InputError
+
+CORRUPTIONS = ("noise", "swap")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How prompts are corrupted and which edits are made; changing one changes the numbers."""
+
+    corruption: str = "noise"
+    """How the subject is spoiled: ``noise`` (Meng et al. 2022) or ``swap`` (Zhang & Nanda 2024)."""
+    noise_level: float = 3.0
+    """Deviation of the noise, in standard deviations of the subject tokens' embeddings."""
+    noise_samples: int = 1
+    """Draws of noise for each prompt; a cell is the mean over them."""
+    window: int = 5
+    """Blocks in which attention is knocked out around a layer; 0 knocks out nothing."""
+    seed: int = 0
+    """Of the noise, and of the choice of partners."""
+
+    def __post_init__(self) -> None:
+        if self.corruption not in CORRUPTIONS:
+            raise InputError(f"corruption is {' or '.join(CORRUPTIONS)}, not {self.corruption!r}")
+        if not 0 < self.noise_level < float("inf"):
+            raise InputError(f"the noise level must be a positive number, not {self.noise_level}")
+        if self.noise_samples < 1:
+            raise InputError(f"at least one noise sample is needed, not {self.noise_samples}")
+        if self.window < 0:
+            raise InputError(f"the knockout window cannot be negative: {self.window}")
+
+    @property
+    def samples(self) -> int:
+        """Corrupted runs for each prompt: a swap has one."""
+        return self.noise_samples if self.corruption == "noise" else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Settings":
+        """Build settings from :meth:`to_json`; unknown names are refused."""
+        names = {field.name for field in fields(cls)}
+        if unknown := set(values) - names:
+            raise InputError(f"unknown settings: {', '.join(sorted(unknown))}")
+        return cls(**values)

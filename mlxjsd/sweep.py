@@ -1,0 +1,225 @@
+"""The one pass: every cell of the heatmap from a single walk over the model's blocks.
+
+Two facts make one pass exact. *Causality*: a token in front of the first edit cannot change,
+so its keys and values are the clean run's. *Interchange*: once the whole subject carries the
+corrupted run's states, its later states are the corrupted run's, so its keys and values are
+too. Each cell is therefore a **branch**, a short suffix of the prompt that leaves the clean
+run at one block and goes on over keys and values that were computed once:
+
+    branch    leaves at                  carries            prefix keys            may not see
+    Subj. l   output of l                clean tail         clean + corrupted      -
+    Attn. l   input of l's window        clean last token   clean                  subject, in it
+    Last. l   output of l                corrupted last     clean                  -
+    reliance  input of block 0           clean tail         clean                  subject
+    floor     input of block 0           clean last token   clean                  -
+
+``mlxjsd.reference`` measures the same without any of this, and must agree.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import mlx.core as mx
+import numpy as np
+
+from mlxjsd.blocks import BlockCall, Blocks, Recorder
+from mlxjsd.divergence import entropy, js_divergence, log_softmax
+from mlxjsd.errors import UnsupportedModel
+from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement, knockout_blocks
+from mlxjsd.masks import hide_keys, suffix_mask
+
+RELIANCE, FLOOR = 3, 4
+#: Logits held at one time, in elements: large vocabularies are read out in pieces.
+READOUT_ELEMENTS = 16_000_000
+
+
+def sweep(blocks: Blocks, batch: Batch, window: int) -> Measurement:
+    """Measure every cell for every prompt of ``batch`` in one pass over the blocks.
+
+    Args:
+        blocks: of a model whose blocks are attention blocks.
+        batch: B prompts of T tokens, with their corruption.
+        window: of the knockout, in blocks.
+
+    Returns:
+        The same arrays as :func:`mlxjsd.reference.reference`, within 1e-5 in float32.
+
+    Raises:
+        UnsupportedModel: if a block does not store keys and values in the cache it is given.
+    """
+    walk = _Walk(batch, window, len(blocks), blocks.mask_rank)
+    tokens = batch.tokens
+    if batch.source_tokens is not None:
+        tokens = np.concatenate([tokens, batch.source_tokens])
+    clean_logits = blocks.run(mx.array(tokens), walk.step)
+    labels, states = walk.finished()
+    per_call = max(1, READOUT_ELEMENTS // (batch.size * clean_logits.shape[-1]))
+    divergences = []
+    for at in range(0, states.shape[1], per_call):
+        logits = blocks.readout(states[:, at : at + per_call])
+        divergences.append(js_divergence(clean_logits, logits))
+        mx.eval(divergences[-1])
+    return _collect(labels, mx.concatenate(divergences, axis=1), clean_logits, len(blocks))
+
+
+@dataclass
+class _Branches:
+    """Open branches of one suffix length, in the order in which they were opened."""
+
+    start: int
+    """The first position of the suffix, [start, T)."""
+    states: mx.array | None = None
+    """(B, branches, T - start, hidden)."""
+    source: list[int] = field(default_factory=list)
+    """Whose keys and values are in front: 0 the clean run's, 1 + j those of corrupted run j."""
+    hidden: list[range] = field(default_factory=list)
+    """The blocks in which the branch may not attend to the subject."""
+    labels: list[tuple[int, int]] = field(default_factory=list)
+    """(row, layer) of the cell that each branch belongs to."""
+
+    def open(
+        self,
+        states: mx.array,
+        label: tuple[int, int],
+        source: Sequence[int] = (0,),
+        hidden: range = range(0),
+    ) -> None:
+        """Add ``states`` (B, new, T - start, hidden), one branch for each of ``source``."""
+        new = states if self.states is None else mx.concatenate([self.states, states], axis=1)
+        self.states = new
+        self.source += source
+        self.hidden += [hidden] * len(source)
+        self.labels += [label] * len(source)
+
+
+class _Walk:
+    """The state of one pass: the clean rows, the corrupted rows and all open branches."""
+
+    def __init__(self, batch: Batch, window: int, layers: int, mask_rank: int) -> None:
+        self.batch, self.layers, self.mask_rank = batch, layers, mask_rank
+        total = batch.length
+        self.windows = [knockout_blocks(layer, window, layers) for layer in range(layers)]
+        # With a tail of one token both kinds have the same shape and share every call.
+        self.last = _Branches(start=total - 1)
+        one = batch.end == total - 1
+        self.tail = self.last if one else _Branches(start=batch.end)
+        self.groups = (self.last,) if one else (self.last, self.tail)
+        self.subject = mx.array(batch.subject_mask())
+        self.corrupted: mx.array
+
+    def step(self, call: BlockCall) -> mx.array:
+        """Run one block for every row of the pass; return the clean rows alone."""
+        batch, layer, x = self.batch, call.index, call.x
+        if layer == 0:
+            x = self._depart(x)
+        for cell, window in enumerate(self.windows):
+            # An empty window edits nothing; its branch leaves at block 0 like the floor.
+            if layer == (window[0] if window else 0):
+                self.last.open(x[:, None, -1:], (ATTN, cell), hidden=window)
+
+        clean = Recorder()
+        x = call.forward(x, call.mask, clean)
+        kept = _state(clean, call)
+        front = tuple(mx.repeat(a[:, :, : batch.first], batch.samples, axis=0) for a in kept)
+        spoiled = Recorder(front if batch.first else None)
+        mask = suffix_mask(call.mask, batch.first, batch.length)
+        self.corrupted = call.forward(self.corrupted, mask, spoiled)
+        # (B, 1 + S, heads, T, depth): whose keys and values a branch may stand on.
+        sources = [
+            mx.concatenate([a[:, None], self._by_sample(b)], axis=1)
+            for a, b in zip(kept, _state(spoiled, call), strict=True)
+        ]
+        for branches in self.groups:
+            self._advance(branches, sources, call)
+
+        tail = mx.repeat(x[:, None, batch.end :], batch.samples, axis=1)
+        self.tail.open(tail, (SUBJ, layer), source=range(1, 1 + batch.samples))
+        spoiled_last = self._by_sample(self.corrupted)[:, :, -1:]
+        self.last.open(spoiled_last, (LAST, layer), source=[0] * batch.samples)
+        # The host builds the next block's graph while the device computes this one.
+        mx.async_eval(x, self.corrupted, *(g.states for g in self.groups))
+        return x if layer < self.layers - 1 else x[:, -1:]
+
+    def _by_sample(self, rows: mx.array) -> mx.array:
+        """Split (B * S, ...) into (B, S, ...)."""
+        return rows.reshape(self.batch.size, self.batch.samples, *rows.shape[1:])
+
+    def _depart(self, x: mx.array) -> mx.array:
+        """Split off the corrupted rows at block 0, and the branches that leave there."""
+        batch = self.batch
+        if batch.noise is None:
+            clean, other = x[: batch.size], x[batch.size :]
+            self.corrupted = other[:, batch.first :]
+        else:
+            clean = x
+            noise = mx.array(batch.noise).astype(x.dtype)
+            subject = clean[:, None, batch.first : batch.end] + noise
+            tail = mx.repeat(clean[:, None, batch.end :], batch.samples, axis=1)
+            rows = mx.concatenate([subject, tail], axis=2)
+            self.corrupted = rows.reshape(-1, *rows.shape[2:])
+        everywhere = range(self.layers)
+        self.last.open(clean[:, None, -1:], (FLOOR, 0))
+        self.tail.open(clean[:, None, batch.end :], (RELIANCE, 0), hidden=everywhere)
+        return clean
+
+    def _advance(self, branches: _Branches, sources: list[mx.array], call: BlockCall) -> None:
+        """Run one block for all open branches of one suffix length, in one call."""
+        assert branches.states is not None
+        start, total = branches.start, self.batch.length
+        count = len(branches.source)
+        pick = mx.array(branches.source)
+        prefix = [
+            mx.take(part[:, :, :, :start], pick, axis=1).reshape(-1, part.shape[2], start, part.shape[4])
+            for part in sources
+        ]
+        mask = suffix_mask(call.mask, start, total)
+        knocked = np.array([call.index in window for window in branches.hidden])
+        if knocked.any():
+            hidden = mx.array(knocked)[None, :, None, None] & self.subject[:, None, None, :]
+            shape = (self.batch.size, count, total - start, total)
+            hidden = mx.broadcast_to(hidden, shape).reshape(-1, *shape[2:])
+            mask = hide_keys(mask, hidden, self.mask_rank)
+        shape = branches.states.shape
+        rows = branches.states.reshape(-1, *shape[2:])
+        rows = call.forward(rows, mask, Recorder((prefix[0], prefix[1])))
+        branches.states = rows.reshape(shape)
+
+    def finished(self) -> tuple[list[tuple[int, int]], mx.array]:
+        """Return the cells' labels and their last-token states (B, branches, hidden)."""
+        labels = [label for group in self.groups for label in group.labels]
+        states = [g.states[:, :, -1] for g in self.groups if g.states is not None]
+        return labels, mx.concatenate(states, axis=1)
+
+
+def _state(cache: Recorder, call: BlockCall) -> tuple[mx.array, mx.array]:
+    if cache.state is None:
+        raise UnsupportedModel(f"block {call.index} keeps no keys and values in its cache")
+    return cache.state
+
+
+def _collect(
+    labels: list[tuple[int, int]], divergences: mx.array, clean: mx.array, layers: int
+) -> Measurement:
+    """Average the samples of each cell; the only place where numbers leave MLX."""
+    values = np.array(divergences)
+    sums = np.zeros((values.shape[0], 5, layers))
+    counts = np.zeros((5, layers))
+    rows, cells = np.array(labels).T
+    np.add.at(sums, (slice(None), rows, cells), values)
+    np.add.at(counts, (rows, cells), 1)
+    means = (sums / np.maximum(counts, 1)).astype(np.float32)
+    return Measurement(
+        jsd=means[:, :3], reliance=means[:, RELIANCE, 0], floor=means[:, FLOOR, 0], **clean_numbers(clean)
+    )
+
+
+def clean_numbers(logits: mx.array) -> dict[str, np.ndarray]:
+    """Return prediction, probability and entropy (each (B,)) of clean ``logits`` (B, 1, V)."""
+    logits = logits[:, -1]
+    prediction = mx.argmax(logits, axis=-1)
+    log_p = mx.take_along_axis(log_softmax(logits), prediction[:, None], axis=-1)[:, 0]
+    return {
+        "prediction": np.array(prediction.astype(mx.int32)),
+        "probability": np.array(mx.exp(log_p)),
+        "entropy": np.array(entropy(logits)),
+    }
