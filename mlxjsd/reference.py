@@ -2,8 +2,10 @@
 
 This file says what the numbers are. It knows nothing of prefixes, caches or branches: each
 cell is the whole model run on the whole prompt with one edit. It is slow, and it is what
-:func:`mlxjsd.sweep.sweep` must equal.
+:func:`mlxjsd.sweep.sweep_batch` must equal.
 """
+
+from collections.abc import Callable
 
 import mlx.core as mx
 import numpy as np
@@ -14,8 +16,10 @@ from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement, knockout_
 from mlxjsd.masks import hide_keys
 from mlxjsd.sweep import clean_numbers
 
+Edit = Callable[[mx.array], mx.array]
 
-def reference(blocks: Blocks, batch: Batch, window: int) -> Measurement:
+
+def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
     """Measure every cell of every prompt of ``batch``, one forward pass for each.
 
     Args:
@@ -40,7 +44,7 @@ def reference(blocks: Blocks, batch: Batch, window: int) -> Measurement:
 
     jsd = np.zeros((batch.size, 3, layers))
     for sample in range(batch.samples):
-        _, corrupted = _record(blocks, *_corrupted_run(blocks, batch, sample))
+        _, corrupted = _record(blocks, *_corrupted_run(batch, sample))
         for layer in range(layers):
             jsd[:, SUBJ, layer] += divergence(_patch(layer, subject, corrupted[layer]))
             jsd[:, LAST, layer] += divergence(_patch(layer, last, corrupted[layer]))
@@ -59,7 +63,7 @@ def _unchanged(call: BlockCall) -> mx.array:
     return call.forward(call.x, call.mask)
 
 
-def _corrupted_run(blocks: Blocks, batch: Batch, sample: int):  # type: ignore[no-untyped-def]
+def _corrupted_run(batch: Batch, sample: int) -> tuple[mx.array, Edit]:
     """Return the corrupted run's tokens, and what is done to the states that enter block 0."""
     if batch.source_tokens is not None:
         return mx.array(batch.source_tokens), lambda x: x
@@ -70,7 +74,7 @@ def _corrupted_run(blocks: Blocks, batch: Batch, sample: int):  # type: ignore[n
     return mx.array(batch.tokens), lambda x: x + noise.astype(x.dtype)
 
 
-def _record(blocks: Blocks, tokens: mx.array, spoil) -> tuple[mx.array, list[mx.array]]:  # type: ignore[no-untyped-def]
+def _record(blocks: Blocks, tokens: mx.array, spoil: Edit) -> tuple[mx.array, list[mx.array]]:
     """Run the model; return last-token logits (B, 1, V) and the states that left each block."""
     states = []
 

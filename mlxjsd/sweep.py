@@ -33,7 +33,7 @@ RELIANCE, FLOOR = 3, 4
 READOUT_ELEMENTS = 16_000_000
 
 
-def sweep(blocks: Blocks, batch: Batch, window: int) -> Measurement:
+def sweep_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
     """Measure every cell for every prompt of ``batch`` in one pass over the blocks.
 
     Args:
@@ -42,7 +42,7 @@ def sweep(blocks: Blocks, batch: Batch, window: int) -> Measurement:
         window: of the knockout, in blocks.
 
     Returns:
-        The same arrays as :func:`mlxjsd.reference.reference`, within 1e-5 in float32.
+        The same arrays as :func:`mlxjsd.reference.reference_batch`, within 1e-5 in float32.
 
     Raises:
         UnsupportedModel: if a block does not store keys and values in the cache it is given.
@@ -169,7 +169,9 @@ class _Walk:
         count = len(branches.source)
         pick = mx.array(branches.source)
         prefix = [
-            mx.take(part[:, :, :, :start], pick, axis=1).reshape(-1, part.shape[2], start, part.shape[4])
+            mx.take(part[:, :, :, :start], pick, axis=1).reshape(
+                -1, part.shape[2], start, part.shape[4]
+            )
             for part in sources
         ]
         mask = suffix_mask(call.mask, start, total)
@@ -209,7 +211,10 @@ def _collect(
     np.add.at(counts, (rows, cells), 1)
     means = (sums / np.maximum(counts, 1)).astype(np.float32)
     return Measurement(
-        jsd=means[:, :3], reliance=means[:, RELIANCE, 0], floor=means[:, FLOOR, 0], **clean_numbers(clean)
+        jsd=means[:, :3],
+        reliance=means[:, RELIANCE, 0],
+        floor=means[:, FLOOR, 0],
+        **clean_numbers(clean),
     )
 
 

@@ -56,7 +56,9 @@ def main() -> None:
     tokenizer = train_tokenizer(sentences, recipe.vocab_size)
 
     model = train(recipe, tokenizer, sentences, options.work)
-    print(f"trained facts answered in float32: {share_correct(model, tokenizer, split[TRAINED]):.2%}")
+    print(
+        f"trained facts answered in float32: {share_correct(model, tokenizer, split[TRAINED]):.2%}"
+    )
 
     # bfloat16 scales and biases, as in the models that people use.
     model.update(tree_map(lambda a: a.astype(mx.bfloat16), model.parameters()))

@@ -1,0 +1,256 @@
+"""The run: prompts in, events out.
+
+A generator at the core; the command line, the terminal app and the tests are thin consumers
+of one stream of events.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+
+from mlxjsd.batching import plan_batches
+from mlxjsd.corruption import Corruption
+from mlxjsd.errors import InputError
+from mlxjsd.interventions import Measurement
+from mlxjsd.model import LoadedModel
+from mlxjsd.prompts import PromptFile
+from mlxjsd.records import Record, Run, Skipped
+from mlxjsd.settings import Settings
+from mlxjsd.spans import Encoded, Unusable
+from mlxjsd.store import Store
+from mlxjsd.sweep import sweep_batch
+
+#: Prompts for each pass, unless told otherwise.
+BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Started:
+    """The plan stands; nothing has been computed in this call yet."""
+
+    folder: Path
+    layers: int
+    total: int
+    """Prompts that the run is about."""
+    done: int
+    """Of those, measured in an earlier call."""
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """A batch is measured and on disk."""
+
+    records: tuple[Record, ...]
+    done: int
+    total: int
+    seconds: float
+    """What this batch took."""
+    peak_memory: int
+    """Bytes that MLX held at the most, so far."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Every prompt is measured."""
+
+    total: int
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Asked to stop, between batches; the same call goes on from here."""
+
+    done: int
+    total: int
+
+
+Event = Started | BatchDone | Finished | Stopped
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: which prompts, corrupted how, in which batches."""
+
+    model: LoadedModel
+    data: PromptFile
+    settings: Settings
+    limit: int | None
+    corruption: Corruption
+    positions: dict[str, int]
+    """Places in the data file of the prompts to be measured, by id."""
+    batches: list[list[Encoded]]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def total(self) -> int:
+        """Prompts to be measured."""
+        return len(self.positions)
+
+    def header(self) -> dict[str, Any]:
+        """Return what identifies the run, as JSON values."""
+        return {
+            "settings": self.settings.to_json(),
+            "model": self.model.identity.to_json(),
+            "data": self.data.identity(),
+            "limit": self.limit,
+            "versions": versions(),
+            "layers": self.model.identity.layers,
+            "total": self.total,
+        }
+
+
+def encode_all(
+    model: LoadedModel, data: PromptFile
+) -> tuple[list[tuple[int, Encoded]], list[Skipped]]:
+    """Encode every prompt of a file; return (position, prompt) of the usable ones and the rest."""
+    usable, skipped = [], []
+    for position, prompt in enumerate(data.prompts):
+        try:
+            usable.append((position, model.encoder.encode(prompt)))
+        except Unusable as reason:
+            skipped.append(Skipped(prompt.id, position, str(reason)))
+    return usable, skipped
+
+
+def plan_run(
+    model: LoadedModel,
+    data: PromptFile,
+    settings: Settings | None = None,
+    limit: int | None = None,
+    batch_size: int | None = None,
+) -> Plan:
+    """Decide what to measure.
+
+    Args:
+        model: to be measured.
+        data: all prompts of the file; the noise is scaled by all of them, limit or not.
+        settings: what is measured.
+        limit: measure only the first so many prompts of the file.
+        batch_size: prompts for each pass; changes no number.
+
+    Raises:
+        InputError: if no prompt is usable, or a number makes no sense.
+    """
+    settings = settings or Settings()
+    if limit is not None and limit < 1:
+        raise InputError(f"the limit must be at least 1, not {limit}")
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"the batch size must be at least 1, not {batch_size}")
+    usable, skipped = encode_all(model, data)
+    if not usable:
+        raise InputError(_no_prompt(data, skipped))
+    corruption = Corruption(settings, [prompt for _, prompt in usable], model.embed)
+    positions, wanted = {}, []
+    for position, prompt in usable:
+        if reason := corruption.reason_against(prompt):
+            skipped.append(Skipped(prompt.prompt.id, position, reason))
+        elif limit is None or position < limit:
+            positions[prompt.prompt.id] = position
+            wanted.append(prompt)
+    skipped = [s for s in skipped if limit is None or s.position < limit]
+    if not wanted:
+        raise InputError(_no_prompt(data, skipped))
+    batches = plan_batches(wanted, batch_size or BATCH_SIZE)
+    skipped.sort(key=lambda s: s.position)
+    return Plan(model, data, settings, limit, corruption, positions, batches, tuple(skipped))
+
+
+def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
+    """Measure one batch of a plan (or a part of one) in one pass."""
+    model, corruption = plan.model, plan.corruption
+    numbers = sweep_batch(model.blocks, corruption.batch(batch), plan.settings.window)
+    return [_record(plan, encoded, numbers, row) for row, encoded in enumerate(batch)]
+
+
+def measure(plan: Plan) -> Run:
+    """Measure a whole plan in memory; the result is like one that was read from a folder."""
+    records = [record for batch in plan.batches for record in measure_batch(plan, batch)]
+    records.sort(key=lambda record: record.position)
+    header = plan.header()
+    del header["settings"], header["limit"]
+    return Run(settings=plan.settings, records=records, skipped=plan.skipped, **header)
+
+
+def run_experiment(
+    plan: Plan, folder: Path, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[Event]:
+    """Measure a plan into ``folder``, going on where an earlier call stopped.
+
+    Args:
+        plan: what to measure.
+        folder: of the run; see :class:`mlxjsd.store.Store`.
+        should_stop: asked between batches.
+
+    Yields:
+        ``Started``, a ``BatchDone`` after each batch is on disk, then ``Finished`` or
+        ``Stopped``.
+
+    Raises:
+        InputError: if the folder belongs to something else.
+    """
+    with Store(folder, plan.header()) as store:
+        store.set_skipped(plan.skipped)
+        measured = store.done()
+        done, total, layers = len(measured), plan.total, plan.model.identity.layers
+        yield Started(folder, layers, total, done, plan.skipped, plan.model.notes)
+        for planned in plan.batches:
+            batch = [prompt for prompt in planned if prompt.prompt.id not in measured]
+            if not batch:
+                continue
+            if should_stop():
+                yield Stopped(done, total)
+                return
+            began = time.perf_counter()
+            records = measure_batch(plan, batch)
+            store.add(records)
+            done += len(records)
+            seconds = time.perf_counter() - began
+            yield BatchDone(tuple(records), done, total, seconds, mx.get_peak_memory())
+        yield Finished(total)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes the numbers, and the machine's kind."""
+    packages = {name: version(name) for name in ("mlxjsd", "mlx", "mlx-lm", "numpy")}
+    device = str(mx.device_info().get("device_name", mx.default_device()))
+    return {**packages, "python": platform.python_version(), "device": device}
+
+
+def _no_prompt(data: PromptFile, skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return f"no prompt of {data.path} is left to measure"
+    first = min(skipped, key=lambda s: s.position)
+    return (
+        f"no prompt of {data.path} can be measured; the first one, {first.id!r}, "
+        f"because {first.reason}"
+    )
+
+
+def _record(plan: Plan, encoded: Encoded, numbers: Measurement, row: int) -> Record:
+    prompt, decode = encoded.prompt, plan.model.encoder.decode
+    return Record(
+        id=prompt.id,
+        position=plan.positions[prompt.id],
+        text=prompt.text,
+        subject=prompt.subject,
+        relation=prompt.relation,
+        answers=prompt.answers,
+        token_ids=encoded.tokens,
+        tokens=tuple(decode([token]) for token in encoded.tokens),
+        subject_span=(encoded.start, encoded.end),
+        source=plan.corruption.source(encoded),
+        prediction=decode([int(numbers.prediction[row])]),
+        probability=float(numbers.probability[row]),
+        entropy=float(numbers.entropy[row]),
+        jsd=numbers.jsd[row],
+        reliance=float(numbers.reliance[row]),
+        floor=float(numbers.floor[row]),
+    )

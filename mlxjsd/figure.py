@@ -1,0 +1,119 @@
+"""The figure: the only file that imports matplotlib, and never its global state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+
+from mlxjsd.errors import InputError
+from mlxjsd.export import write_whole
+from mlxjsd.heatmap import Heatmap, heatmap_of
+from mlxjsd.interventions import ROW_LABELS
+from mlxjsd.records import Run
+
+ENDINGS = (".png", ".pdf", ".svg")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the numbers become colours."""
+
+    vmin: float = 0.0
+    """nats at the light end."""
+    vmax: float | None = None
+    """nats at the dark end; None for the highest cell."""
+    cmap: str = "Blues"
+    """Any matplotlib colour map."""
+
+    def __post_init__(self) -> None:
+        if self.cmap not in colormaps:
+            raise InputError(f"matplotlib has no colour map {self.cmap!r}; try Blues or viridis")
+        if self.vmax is not None and self.vmax <= self.vmin:
+            raise InputError(f"--vmax {self.vmax:g} must be above --vmin {self.vmin:g}")
+
+
+def draw_heatmap(axes: Axes, heatmap: Heatmap, style: Style, vmax: float) -> QuadMesh:
+    """Draw the three rows into ``axes``; cells without a prompt stay empty."""
+    layers = heatmap.mean.shape[1]
+    mesh = axes.pcolormesh(
+        np.arange(layers + 1) - 0.5,
+        np.arange(4) - 0.5,
+        np.ma.masked_invalid(heatmap.mean),
+        cmap=style.cmap,
+        vmin=style.vmin,
+        vmax=vmax,
+        # Cells are vectors in print; an edge in their own colour closes the seams between them.
+        edgecolors="face",
+        linewidth=0.4,
+    )
+    axes.set_ylim(2.5, -0.5)  # Subj. on top
+    axes.set_yticks(range(3), list(ROW_LABELS.values()))
+    axes.set_xticks(range(0, layers, 2 if layers <= 48 else 8))
+    axes.tick_params(length=0)
+    axes.set_xlabel("Layer")
+    for spine in axes.spines.values():
+        spine.set_linewidth(0.6)
+    return mesh
+
+
+def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) -> Figure:
+    """Return the figure of one heatmap: Subj., Attn., Last. by layer, in nats."""
+    style = style or Style()
+    layers = heatmap.mean.shape[1]
+    width = min(max(4.5, 1.6 + 0.26 * layers), 24)
+    figure = Figure(figsize=(width, 2.25), layout="constrained")
+    axes = figure.add_subplot()
+    mesh = draw_heatmap(axes, heatmap, style, _top([heatmap], style))
+    axes.set_aspect("auto")
+    bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=9)
+    bar.set_label("Avg JS Divergence")
+    bar.outline.set_linewidth(0.6)  # type: ignore[operator]
+    if title:
+        axes.set_title(title, fontsize=10)
+    return figure
+
+
+def plot_run(run: Run, style: Style | None = None) -> Figure:
+    """Return the figure of a run, with its model, number of prompts and corruption as title."""
+    return plot_heatmap(heatmap_of(run), title_of(run), style)
+
+
+def title_of(run: Run) -> str:
+    """Say what a picture shows: model, prompts, corruption."""
+    settings = run.settings
+    if settings.corruption == "noise":
+        corruption = f"noise {settings.noise_level:g}$\\sigma$"
+        if settings.noise_samples > 1:
+            corruption += f" x {settings.noise_samples}"
+    else:
+        corruption = "swapped subjects"
+    # A dollar sign in a name would open a formula.
+    name = str(run.model["name"]).replace("$", r"\$")
+    return f"{name}    n = {len(run.records)}    {corruption}, window {settings.window}"
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write ``figure`` to ``path``, whose ending says how; text stays text in PDF and SVG.
+
+    Raises:
+        InputError: for another ending, or where it cannot be written.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise InputError(f"a figure ends in {', '.join(ENDINGS)}, not {path.name!r}")
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
+        write_whole(path, lambda partial: figure.savefig(partial, dpi=200))
+
+
+def _top(heatmaps: Sequence[Heatmap], style: Style) -> float:
+    """Return the dark end of one scale for all ``heatmaps``."""
+    if style.vmax is not None:
+        return style.vmax
+    highest = max((float(np.nanmax(h.mean)) for h in heatmaps if h.count), default=1.0)
+    return max(highest, style.vmin + 1e-3)

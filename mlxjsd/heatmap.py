@@ -1,0 +1,72 @@
+"""From the rows of a run to the numbers of a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlxjsd.interventions import ROWS
+from mlxjsd.records import Record, Run
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Where a row of the heatmap is highest."""
+
+    row: str
+    value: float
+    """nats"""
+    layer: int
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """Averages over prompts."""
+
+    mean: np.ndarray
+    """(3, L) float64 in nats; NaN where no prompt was measured."""
+    error: np.ndarray
+    """(3, L) standard error of the mean; NaN for fewer than two prompts."""
+    count: int
+    """Prompts."""
+    reliance: float
+    """Their mean, in nats."""
+    floor: float
+    """The largest JSD of a null intervention: the numerical noise, in nats."""
+
+    def peaks(self) -> list[Peak]:
+        """Return each row's highest cell; none for a heatmap without prompts."""
+        if not self.count:
+            return []
+        return [
+            Peak(row, float(values.max()), int(values.argmax()))
+            for row, values in zip(ROWS, self.mean, strict=True)
+        ]
+
+
+def aggregate(records: Sequence[Record], layers: int) -> Heatmap:
+    """Average ``records`` into a heatmap of ``layers`` columns.
+
+    The order of the records does not change the result by more than rounding in float64.
+    """
+    count = len(records)
+    if not count:
+        empty = np.full((3, layers), np.nan)
+        return Heatmap(empty, empty.copy(), 0, float("nan"), float("nan"))
+    jsd = np.stack([record.jsd for record in records]).astype(np.float64)
+    if count > 1:
+        error = jsd.std(axis=0, ddof=1) / np.sqrt(count)
+    else:
+        error = np.full((3, layers), np.nan)
+    return Heatmap(
+        mean=jsd.mean(axis=0),
+        error=error,
+        count=count,
+        reliance=float(np.mean([record.reliance for record in records])),
+        floor=max(record.floor for record in records),
+    )
+
+
+def heatmap_of(run: Run) -> Heatmap:
+    """Return the heatmap of all prompts of a run."""
+    return aggregate(run.records, run.layers)

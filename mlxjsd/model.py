@@ -1,0 +1,241 @@
+"""Loading a model with MLX-LM, and knowing which one it is."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlxjsd.blas import prefer_openblas
+
+OPENBLAS = prefer_openblas()  # has to come before mlx
+
+import mlx.core as mx  # noqa: E402
+import mlx.nn as nn  # noqa: E402
+import numpy as np  # noqa: E402
+from mlx.utils import tree_flatten  # noqa: E402
+
+from mlxjsd.assets import MODEL  # noqa: E402
+from mlxjsd.blocks import Blocks  # noqa: E402
+from mlxjsd.errors import InputError, UnsupportedModel  # noqa: E402
+from mlxjsd.spans import Encoder  # noqa: E402
+
+#: Prompts longer than this are skipped whatever the model allows: keys and values of every
+#: branch have to be held at the same time.
+MAX_TOKENS = 1024
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model was measured, and in which form."""
+
+    name: str
+    """As it was asked for: a folder's name or a Hub repository."""
+    family: str
+    """MLX-LM's model type."""
+    layers: int
+    hidden_size: int
+    vocabulary: int
+    """Length of a row of logits."""
+    dtype: str
+    """Of the residual stream."""
+    quantization: str | None
+    """Such as "4 bits, groups of 64"; None for an unquantized model."""
+    sha256: str
+    """Of the configuration, the tokenizer and all weights."""
+    trust_remote_code: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the identity as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to be stepped through."""
+
+    blocks: Blocks
+    encoder: Encoder
+    identity: ModelIdentity
+    notes: tuple[str, ...] = field(default=())
+    """How it runs on this machine, to be said once in a run's output."""
+
+    def embed(self, tokens: np.ndarray) -> np.ndarray:
+        """Return what enters block 0 for ``tokens`` (rows, T): float32 (rows, T, hidden)."""
+        return np.array(self.blocks.embed(mx.array(tokens)).astype(mx.float32))
+
+
+def load_model(model: str | Path | None = None, trust_remote_code: bool = False) -> LoadedModel:
+    """Load a model that MLX-LM can load.
+
+    Args:
+        model: a folder, a Hub repository such as ``mlx-community/Meta-Llama-3-8B-4bit``, or
+            None for the bundled model.
+        trust_remote_code: run model code that a repository brings along.
+
+    Raises:
+        InputError: if it is not there or is not a model.
+        UnsupportedModel: if its blocks cannot be stepped between.
+    """
+    name = MODEL.name if model is None else str(model)
+    folder = MODEL if model is None else find_model(str(model))
+    notes = [*_prepare_backend()]
+    module, tokenizer, config = _load(folder, trust_remote_code)
+    quantization = _describe_quantization(config)
+    if quantization and not _on_gpu() and (note := _dequantize_if_it_fits(module)):
+        notes.append(note)
+    mx.eval(module.parameters())
+    module.eval()
+    blocks = Blocks(module)
+    probe = mx.zeros((1, 2), mx.int32)
+    states, logits = blocks.embed(probe), module(probe)
+    limit = config.get("max_position_embeddings") or config.get("n_positions") or MAX_TOKENS
+    return LoadedModel(
+        blocks=blocks,
+        encoder=Encoder(tokenizer, min(int(limit), MAX_TOKENS)),
+        identity=ModelIdentity(
+            name="bundled" if model is None else name,
+            family=str(config.get("model_type", type(module).__module__)),
+            layers=len(blocks),
+            hidden_size=states.shape[-1],
+            vocabulary=logits.shape[-1],
+            dtype=str(states.dtype).removeprefix("mlx.core."),
+            quantization=quantization,
+            sha256=_hash_folder(folder),
+            trust_remote_code=trust_remote_code,
+        ),
+        notes=tuple(notes),
+    )
+
+
+def find_model(name: str) -> Path:
+    """Return the folder of a model: as it stands, from the Hub's cache, or from the Hub.
+
+    Raises:
+        InputError: if it is nowhere to be found; the message says what to do.
+    """
+    folder = Path(name).expanduser()
+    if folder.exists():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"{name} is not a model: it holds no config.json")
+        return folder
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
+        raise InputError(f"there is no model folder {name}")
+
+    from huggingface_hub import snapshot_download
+    from mlx_lm.utils import DEFAULT_ALLOW_PATTERNS
+
+    last: Exception | None = None
+    for local_only in (True, False):  # the network is asked only for what is not here
+        try:
+            found = snapshot_download(
+                name, allow_patterns=DEFAULT_ALLOW_PATTERNS, local_files_only=local_only
+            )
+        except Exception as error:  # the Hub's client raises its own, httpx's and OSError
+            last = error
+            continue
+        if (Path(found) / "config.json").is_file():
+            return Path(found)
+    kind = type(last).__name__
+    if kind in ("RepositoryNotFoundError", "GatedRepoError"):
+        raise InputError(
+            f"the Hub has no model {name} that you may read; check the name, or log in with "
+            "`hf auth login`"
+        )
+    raise InputError(
+        f"{name} is neither a folder nor in the local cache, and the Hub cannot be reached "
+        f"({kind}); connect once to download it, or give the path of a model folder"
+    )
+
+
+def _load(folder: Path, trust_remote_code: bool) -> tuple[nn.Module, Any, dict[str, Any]]:
+    from mlx_lm.utils import load
+
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        module, tokenizer, config = load(
+            str(folder), return_config=True, trust_remote_code=trust_remote_code
+        )
+    except Exception as error:
+        # MLX-LM and the tokenizer libraries raise whatever the file at fault leads to.
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"the model in {folder} cannot be loaded: {said}") from error
+    return module, tokenizer, config
+
+
+def _on_gpu() -> bool:
+    return mx.default_device() == mx.Device(mx.gpu)
+
+
+def _prepare_backend() -> list[str]:
+    """Make MLX work on this machine, and say how."""
+    if _on_gpu():
+        return []
+    notes = []
+    if sys.platform == "linux":
+        said = "OpenBLAS" if OPENBLAS else "MLX's own BLAS; `apt install libopenblas0` is faster"
+        notes.append(f"runs on the CPU with {said}")
+        if shutil.which("g++") is None:
+            # On Linux mx.compile calls the compiler at run time.
+            mx.disable_compile()
+            notes.append("no g++ here, so kernels are not fused")
+    return notes
+
+
+def _dequantize_if_it_fits(module: nn.Module) -> str | None:
+    """Unpack quantized weights to float32, once: the CPU's quantized products are slow.
+
+    The values stay the same: scales and biases are widened first, so nothing is rounded.
+    """
+    from mlx_lm.utils import dequantize_model, get_total_parameters
+
+    size = 4 * get_total_parameters(module)
+    if size > 0.4 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        return None
+    module.set_dtype(mx.float32)
+    dequantize_model(module)
+    module.set_dtype(mx.float32)
+    return "quantized weights were unpacked to float32, with the same values"
+
+
+def _describe_quantization(config: dict[str, Any]) -> str | None:
+    found = config.get("quantization") or config.get("quantization_config")
+    if not isinstance(found, dict) or "bits" not in found:
+        return None
+    mode = found.get("mode", "affine")
+    said = f"{found['bits']} bits, groups of {found.get('group_size')}"
+    return said if mode == "affine" else f"{said}, {mode}"
+
+
+def _hash_folder(folder: Path) -> str:
+    """Hash what decides the numbers: names and contents of configuration, tokenizer, weights."""
+    digest = hashlib.sha256()
+    wanted = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.py", "*.txt")
+    for path in sorted({p for pattern in wanted for p in folder.glob(pattern) if p.is_file()}):
+        real = path.resolve()
+        if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
+            content = real.name  # the Hub's cache names large files by their sha256
+        else:
+            with path.open("rb") as file:
+                content = _hash_file(file)
+        digest.update(f"{path.name}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def _hash_file(file: Any) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def weights_bytes(module: nn.Module) -> int:
+    """Return the bytes that the model's parameters take."""
+    return sum(value.nbytes for _, value in tree_flatten(module.parameters()))
+
+
+__all__ = ["LoadedModel", "ModelIdentity", "UnsupportedModel", "find_model", "load_model"]

@@ -1,0 +1,42 @@
+"""A run's events as a progress bar on standard error."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mlxjsd.experiment import BatchDone, Event, Started
+
+
+def follow(events: Iterable[Event], console: Console) -> None:
+    """Show ``events`` until they end."""
+    columns = (
+        TextColumn("measuring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    measured, seconds = 0, 0.0
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("", total=None, rate="")
+        for event in events:
+            if isinstance(event, Started):
+                for note in event.notes:
+                    progress.console.print(note, style="dim", markup=False)
+                if event.done:
+                    told = f"{event.done} of {event.total} prompts are there already"
+                    progress.console.print(told, style="dim", markup=False)
+                if event.skipped:
+                    told = f"{len(event.skipped)} prompts are skipped:"
+                    progress.console.print(told, style="dim", markup=False)
+                    for skipped in event.skipped[:10]:
+                        told = f"  {skipped.id}: {skipped.reason}"
+                        progress.console.print(told, style="dim", markup=False)
+                progress.update(bar, total=event.total, completed=event.done)
+            elif isinstance(event, BatchDone):
+                measured += len(event.records)
+                seconds += event.seconds
+                rate = f"{measured / seconds:.1f} prompts/s"
+                progress.update(bar, completed=event.done, rate=rate)

@@ -1,0 +1,82 @@
+"""What a run has measured, free of MLX: everything that is drawn, printed or exported reads this."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mlxjsd.settings import Settings
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measured prompt."""
+
+    id: str
+    position: int
+    """Its place in the data file."""
+    text: str
+    subject: str
+    relation: str | None
+    answers: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    """The text of each token."""
+    subject_span: tuple[int, int]
+    """Tokens [start, end) of the subject."""
+    source: dict[str, Any]
+    """What the subject's states were replaced from."""
+    prediction: str
+    """Text of the clean run's most probable next token."""
+    probability: float
+    entropy: float
+    """Of the clean next-token distribution, in nats."""
+    jsd: np.ndarray
+    """(3, L) float32, nats."""
+    reliance: float
+    floor: float
+
+    @property
+    def correct(self) -> bool | None:
+        """Whether the predicted token begins one of the answers; None without answers."""
+        if not self.answers:
+            return None
+        said = self.prediction.strip().casefold()
+        return bool(said) and any(answer.casefold().startswith(said) for answer in self.answers)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A prompt that was not measured."""
+
+    id: str
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it was read from disk, finished or not."""
+
+    settings: Settings
+    model: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, str]
+    layers: int
+    total: int
+    """Prompts that the run is about, measured or not; skipped ones not counted."""
+    records: Sequence[Record]
+    """In the order of the data file."""
+    skipped: Sequence[Skipped] = field(default=())
+
+    @property
+    def finished(self) -> bool:
+        """Whether every prompt has been measured."""
+        return len(self.records) >= self.total
+
+    def jsd(self) -> np.ndarray:
+        """Return (N, 3, L) float32 in nats, prompts in the order of ``records``."""
+        if not self.records:
+            return np.zeros((0, 3, self.layers), np.float32)
+        return np.stack([record.jsd for record in self.records])

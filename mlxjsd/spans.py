@@ -1,0 +1,75 @@
+"""From characters to tokens: which tokens of a prompt are its subject's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlxjsd.errors import InputError
+from mlxjsd.prompts import Prompt
+
+
+class Unusable(Exception):  # noqa: N818 (an outcome, not an error)
+    """A prompt that cannot be measured; its text is the reason."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt as the model reads it."""
+
+    prompt: Prompt
+    tokens: tuple[int, ...]
+    """Token ids, T of them, BOS included where the model has one."""
+    start: int
+    """First token of the subject."""
+    end: int
+    """First token after the subject; at least one follows."""
+
+    @property
+    def subject_tokens(self) -> tuple[int, ...]:
+        """The subject's token ids."""
+        return self.tokens[self.start : self.end]
+
+
+class Encoder:
+    """Encodes prompts as MLX-LM does, with the place of the subject's tokens.
+
+    Raises ``InputError`` for a tokenizer that cannot say where its tokens stand in the text.
+    """
+
+    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
+        # MLX-LM wraps the transformers tokenizer; only that one knows character offsets.
+        self._tokenizer = getattr(tokenizer, "_tokenizer", tokenizer)
+        self.max_tokens = max_tokens
+        if not getattr(self._tokenizer, "is_fast", False):
+            raise InputError(
+                "this model's tokenizer gives no character offsets, so subjects cannot be "
+                "found; convert the model with its tokenizer.json"
+            )
+
+    def encode(self, prompt: Prompt) -> Encoded:
+        """Return the prompt's tokens and subject span; raise ``Unusable`` with the reason."""
+        chars = prompt.subject_chars()
+        if chars is None:
+            raise Unusable("the subject is not in the text")
+        bos = self._tokenizer.bos_token
+        # As MLX-LM: special tokens are added unless the text brings its own.
+        encoding = self._tokenizer(
+            prompt.text,
+            add_special_tokens=bos is None or not prompt.text.startswith(bos),
+            return_offsets_mapping=True,
+        )
+        tokens, offsets = encoding["input_ids"], encoding["offset_mapping"]
+        if len(tokens) > self.max_tokens:
+            raise Unusable(f"{len(tokens)} tokens are more than {self.max_tokens}")
+        # Every token that shares a character with the subject; special tokens cover none.
+        inside = [i for i, (a, b) in enumerate(offsets) if a < chars[1] and b > chars[0]]
+        if not inside:
+            raise Unusable("no token covers the subject")
+        start, end = inside[0], inside[-1] + 1
+        if end >= len(tokens):
+            raise Unusable("the subject reaches the last token")
+        return Encoded(prompt, tuple(tokens), start, end)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of ``tokens``."""
+        return str(self._tokenizer.decode(list(tokens)))
