@@ -54,7 +54,7 @@ _HOME = {
     "save_figure": "figure",
     "sweep_batch": "sweep",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

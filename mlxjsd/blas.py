@@ -8,6 +8,7 @@ place and runs over thirty times faster. On macOS MLX has Accelerate, and nothin
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 #: Set to 0 to keep MLX's own BLAS.
 SWITCH = "MLXJSD_OPENBLAS"
@@ -30,7 +31,7 @@ def prefer_openblas() -> bool:
 
 def _openblas_is_loaded() -> bool:
     try:
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        with Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as maps:
             # NumPy and SciPy carry private copies under other symbol names; not those.
             return any("/libopenblas" in line and ".libs/" not in line for line in maps)
     except OSError:

@@ -6,7 +6,7 @@ of one stream of events.
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -181,7 +181,7 @@ def measure(plan: Plan) -> Run:
 
 def run_experiment(
     plan: Plan, folder: Path, should_stop: Callable[[], bool] = lambda: False
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Measure a plan into ``folder``, going on where an earlier call stopped.
 
     Args:

@@ -72,7 +72,7 @@ def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) 
     axes.set_aspect("auto")
     bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=9)
     bar.set_label("Avg JS Divergence")
-    bar.outline.set_linewidth(0.6)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.6)
     if title:
         axes.set_title(title, fontsize=10)
     return figure

@@ -54,13 +54,10 @@ def aggregate(records: Sequence[Record], layers: int) -> Heatmap:
         empty = np.full((3, layers), np.nan)
         return Heatmap(empty, empty.copy(), 0, float("nan"), float("nan"))
     jsd = np.stack([record.jsd for record in records]).astype(np.float64)
-    if count > 1:
-        error = jsd.std(axis=0, ddof=1) / np.sqrt(count)
-    else:
-        error = np.full((3, layers), np.nan)
+    spread = jsd.std(axis=0, ddof=1) if count > 1 else np.full((3, layers), np.nan)
     return Heatmap(
         mean=jsd.mean(axis=0),
-        error=error,
+        error=spread / np.sqrt(count),
         count=count,
         reliance=float(np.mean([record.reliance for record in records])),
         floor=max(record.floor for record in records),

@@ -1,4 +1,4 @@
-"""What a run has measured, free of MLX: everything that is drawn, printed or exported reads this."""
+"""What a run has measured, free of MLX: what is drawn, printed or exported reads this."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

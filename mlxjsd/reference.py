@@ -97,7 +97,7 @@ def _patch(layer: int, where: mx.array, source: mx.array) -> Visitor:
 
 
 def _knock_out(inside: range, queries: mx.array, keys: mx.array, rank: int) -> Visitor:
-    """Attention knockout: in the blocks ``inside``, ``queries`` (B, T) don't see ``keys`` (B, T)."""
+    """Attention knockout ``inside`` some blocks: ``queries`` do not see ``keys``, (B, T) each."""
     hidden = queries[:, :, None] & keys[:, None, :]
 
     def visit(call: BlockCall) -> mx.array:

@@ -8,7 +8,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.prompts import Prompt
 
 
-class Unusable(Exception):  # noqa: N818 (an outcome, not an error)
+class Unusable(Exception):
     """A prompt that cannot be measured; its text is the reason."""
 
 

@@ -120,8 +120,8 @@ class _Walk:
         clean = Recorder()
         x = call.forward(x, call.mask, clean)
         kept = _state(clean, call)
-        front = tuple(mx.repeat(a[:, :, : batch.first], batch.samples, axis=0) for a in kept)
-        spoiled = Recorder(front if batch.first else None)
+        front = [mx.repeat(a[:, :, : batch.first], batch.samples, axis=0) for a in kept]
+        spoiled = Recorder((front[0], front[1]) if batch.first else None)
         mask = suffix_mask(call.mask, batch.first, batch.length)
         self.corrupted = call.forward(self.corrupted, mask, spoiled)
         # (B, 1 + S, heads, T, depth): whose keys and values a branch may stand on.
@@ -178,8 +178,8 @@ class _Walk:
         knocked = np.array([call.index in window for window in branches.hidden])
         if knocked.any():
             hidden = mx.array(knocked)[None, :, None, None] & self.subject[:, None, None, :]
-            shape = (self.batch.size, count, total - start, total)
-            hidden = mx.broadcast_to(hidden, shape).reshape(-1, *shape[2:])
+            seen = (self.batch.size, count, total - start, total)
+            hidden = mx.broadcast_to(hidden, seen).reshape(-1, *seen[2:])
             mask = hide_keys(mask, hidden, self.mask_rank)
         shape = branches.states.shape
         rows = branches.states.reshape(-1, *shape[2:])
@@ -206,9 +206,9 @@ def _collect(
     values = np.array(divergences)
     sums = np.zeros((values.shape[0], 5, layers))
     counts = np.zeros((5, layers))
-    rows, cells = np.array(labels).T
-    np.add.at(sums, (slice(None), rows, cells), values)
-    np.add.at(counts, (rows, cells), 1)
+    for at, (row, cell) in enumerate(labels):
+        sums[:, row, cell] += values[:, at]
+        counts[row, cell] += 1
     means = (sums / np.maximum(counts, 1)).astype(np.float32)
     return Measurement(
         jsd=means[:, :3],

@@ -11,15 +11,12 @@ prefer_openblas()  # before mlx is imported
 
 import argparse  # noqa: E402
 import json  # noqa: E402
-import os  # noqa: E402
 from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import mlx.core as mx  # noqa: E402
 from mlx.utils import tree_map  # noqa: E402
 from mlx_lm.utils import quantize_model, save_config, save_model  # noqa: E402
-from rich import print  # noqa: E402
-
 from mlxjsd.assets import MODEL, PROMPTS  # noqa: E402
 from mlxjsd.assets.recipe.corpus import (  # noqa: E402
     HELD_OUT,
@@ -33,6 +30,7 @@ from mlxjsd.assets.recipe.evaluate import share_correct  # noqa: E402
 from mlxjsd.assets.recipe.settings import Recipe  # noqa: E402
 from mlxjsd.assets.recipe.tokenizer import save_tokenizer, train_tokenizer  # noqa: E402
 from mlxjsd.assets.recipe.train import model_config, train  # noqa: E402
+from rich import print  # noqa: E402
 
 
 def main() -> None:
@@ -76,7 +74,7 @@ def main() -> None:
     with partial_file.open("w", encoding="utf-8") as file:
         for prompt in bundled_prompts(split, recipe):
             file.write(json.dumps(prompt, ensure_ascii=False) + "\n")
-    os.replace(partial_file, options.prompts)
+    partial_file.replace(options.prompts)
 
 
 if __name__ == "__main__":

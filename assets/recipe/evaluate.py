@@ -5,10 +5,9 @@ from collections.abc import Iterable
 
 import mlx.core as mx
 import mlx.nn as nn
-from tokenizers import Tokenizer
-
 from mlxjsd.assets.recipe.corpus import Fact
 from mlxjsd.assets.recipe.tokenizer import EOS
+from tokenizers import Tokenizer
 
 
 def greedy_answers(
@@ -23,12 +22,12 @@ def greedy_answers(
     for length, group in by_length.items():
         for at in range(0, len(group), 256):
             part = group[at : at + 256]
-            tokens = mx.array([t for _, t in part])
+            read = mx.array([t for _, t in part])
             for _ in range(max_tokens):
-                following = mx.argmax(model(tokens)[:, -1], axis=-1)
-                tokens = mx.concatenate([tokens, following[:, None]], axis=1)
-                mx.eval(tokens)
-            written = tokens[:, length:].tolist()
+                following = mx.argmax(model(read)[:, -1], axis=-1)
+                read = mx.concatenate([read, following[:, None]], axis=1)
+                mx.eval(read)
+            written: list[list[int]] = read[:, length:].tolist()
             for (index, _), ids in zip(part, written, strict=True):
                 eos = tokenizer.token_to_id(EOS)
                 text = tokenizer.decode(ids[: ids.index(eos)] if eos in ids else ids)
@@ -37,9 +36,12 @@ def greedy_answers(
 
 
 def share_correct(model: nn.Module, tokenizer: Tokenizer, facts: Iterable[Fact]) -> float:
-    """Return the share of facts whose prompts, all of them, are answered with an accepted object."""
+    """Return the share of facts of which every prompt gets an accepted object."""
     facts = list(facts)
     prompts = [p for fact in facts for p in fact.prompts()]
     answers = iter(greedy_answers(model, tokenizer, prompts))
-    right = [all([next(answers) in fact.objects for _ in fact.prompts()]) for fact in facts]
-    return sum(right) / len(right)
+    right = 0
+    for fact in facts:
+        given = [next(answers) for _ in fact.prompts()]
+        right += all(answer in fact.objects for answer in given)
+    return right / len(facts)

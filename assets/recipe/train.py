@@ -2,22 +2,21 @@
 
 import json
 import math
-import os
 import random
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 from mlx.utils import tree_flatten, tree_unflatten
 from mlx_lm.models import llama
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from tokenizers import Tokenizer
-
 from mlxjsd.assets.recipe.settings import Recipe
 from mlxjsd.assets.recipe.tokenizer import BOS, EOS
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from tokenizers import Tokenizer
 
 
 def model_config(recipe: Recipe) -> dict[str, object]:
@@ -82,7 +81,7 @@ def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path
 
     Raises ``ValueError`` if the state in ``work`` belongs to other settings.
     """
-    bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
+    (bos,), (eos,) = (tokenizer.encode(t, add_special_tokens=False).ids for t in (BOS, EOS))
     token_lists = [
         [bos, *tokenizer.encode(s, add_special_tokens=False).ids, eos] for s in sentences
     ]
@@ -121,7 +120,8 @@ def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path
                 loss = update(tokens)
                 mx.eval(loss, state)
                 step, position = step + 1, position + 1
-                smooth = loss.item() if smooth == 0 else 0.98 * smooth + 0.02 * loss.item()
+                now = float(loss.item())
+                smooth = now if smooth == 0 else 0.98 * smooth + 0.02 * now
                 progress.update(bar, completed=step, loss=smooth)
                 if step % recipe.checkpoint_every == 0 or step == recipe.steps:
                     place = {"step": step, "epoch": epoch, "position": position, "loss": smooth}
@@ -142,7 +142,7 @@ def _save(
     metadata = {"place": json.dumps(place), "recipe": repr(recipe)}
     partial_file = work / "state.partial.safetensors"
     mx.save_safetensors(str(partial_file), arrays, metadata)
-    os.replace(partial_file, work / "state.safetensors")  # whole, or not there
+    partial_file.replace(work / "state.safetensors")  # whole, or not there
 
 
 def _restore(
@@ -151,7 +151,8 @@ def _restore(
     file = work / "state.safetensors"
     if not file.exists():
         return 0, 0, 0, 0.0
-    arrays, metadata = mx.load(str(file), return_metadata=True)
+    loaded: Any = mx.load(str(file), return_metadata=True)
+    arrays, metadata = loaded
     if metadata["recipe"] != repr(recipe):
         raise ValueError(f"{file} was trained with other settings; remove it or use another --work")
     for target, prefix in ((model, "model."), (optimizer, "optimizer.")):
