@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import mlx.core as mx
 import mlx.nn as nn
+import numpy as np
 from mlxjsd.assets.recipe.corpus import Fact
 from mlxjsd.assets.recipe.tokenizer import EOS
 from tokenizers import Tokenizer
@@ -27,7 +28,7 @@ def greedy_answers(
                 following = mx.argmax(model(read)[:, -1], axis=-1)
                 read = mx.concatenate([read, following[:, None]], axis=1)
                 mx.eval(read)
-            written: list[list[int]] = read[:, length:].tolist()
+            written = np.array(read[:, length:]).tolist()
             for (index, _), ids in zip(part, written, strict=True):
                 eos = tokenizer.token_to_id(EOS)
                 text = tokenizer.decode(ids[: ids.index(eos)] if eos in ids else ids)

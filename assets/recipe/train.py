@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -120,7 +120,7 @@ def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path
                 loss = update(tokens)
                 mx.eval(loss, state)
                 step, position = step + 1, position + 1
-                now = float(loss.item())
+                now = cast(float, loss.item())
                 smooth = now if smooth == 0 else 0.98 * smooth + 0.02 * now
                 progress.update(bar, completed=step, loss=smooth)
                 if step % recipe.checkpoint_every == 0 or step == recipe.steps:

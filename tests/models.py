@@ -1,0 +1,113 @@
+"""Tiny random models of several families, and random batches for them; no download."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from mlx_lm.models import gemma2, llama, mixtral, qwen3
+
+from mlxjsd.blocks import Blocks
+from mlxjsd.interventions import Batch
+
+VOCABULARY, HIDDEN, LAYERS = 199, 64, 5
+_SIZES = {
+    "hidden_size": HIDDEN,
+    "num_hidden_layers": LAYERS,
+    "intermediate_size": 96,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-5,
+    "vocab_size": VOCABULARY,
+}
+
+
+def _llama() -> nn.Module:
+    return llama.Model(llama.ModelArgs(model_type="llama", **_SIZES))
+
+
+def _llama_sliding() -> nn.Module:
+    kinds = ["sliding_attention", "full_attention"] * LAYERS
+    args = llama.ModelArgs(
+        model_type="llama", **_SIZES, layer_types=kinds[:LAYERS], sliding_window=3
+    )
+    return llama.Model(args)
+
+
+def _qwen3() -> nn.Module:
+    args = qwen3.ModelArgs(
+        model_type="qwen3",
+        **_SIZES,
+        head_dim=16,
+        max_position_embeddings=64,
+        rope_theta=1e4,
+        tie_word_embeddings=True,
+    )
+    return qwen3.Model(args)
+
+
+def _gemma2() -> nn.Module:
+    return gemma2.Model(gemma2.ModelArgs(model_type="gemma2", **_SIZES, head_dim=16))
+
+
+def _mixtral() -> nn.Module:
+    return mixtral.Model(
+        mixtral.ModelArgs(
+            model_type="mixtral", **_SIZES, num_local_experts=4, num_experts_per_tok=2
+        )
+    )
+
+
+FAMILIES = {
+    "llama": _llama,
+    "llama-sliding": _llama_sliding,
+    "qwen3": _qwen3,
+    "gemma2": _gemma2,
+    "mixtral": _mixtral,
+}
+
+
+def tiny(family: str, seed: int = 0) -> Blocks:
+    """A random model whose edits change a lot, so that a wrong one cannot hide."""
+    mx.random.seed(seed)
+    model = FAMILIES[family]()
+    model.apply(lambda a: a * 2 if a.ndim > 1 else a)
+    mx.eval(model.parameters())
+    model.eval()
+    return Blocks(model)
+
+
+def random_batch(
+    kind: str = "noise",
+    size: int = 3,
+    length: int = 9,
+    end: int = 6,
+    samples: int = 1,
+    seed: int = 0,
+    starts: list[int] | None = None,
+) -> Batch:
+    """Random prompts whose subjects begin at different tokens."""
+    rng = np.random.default_rng(seed)
+    tokens = rng.integers(0, VOCABULARY, (size, length), dtype=np.int32)
+    begins = np.array(starts or rng.integers(1, end, size), dtype=np.int32)
+    if kind == "swap":
+        other = tokens.copy()
+        for row, start in enumerate(begins):
+            other[row, start:end] = rng.integers(0, VOCABULARY, end - start)
+        return Batch(tokens, begins, end, source_tokens=other)
+    first = begins.min()
+    noise = rng.standard_normal((size, samples, end - first, HIDDEN)).astype(np.float32)
+    for row, start in enumerate(begins):
+        noise[row, :, : start - first] = 0
+    return Batch(tokens, begins, end, noise=noise)
+
+
+def rows_of(batch: Batch, rows: list[int]) -> Batch:
+    """The batch that holds only some prompts of another, in the given order."""
+    starts = batch.starts[rows]
+    cut = starts.min() - batch.first
+    return Batch(
+        batch.tokens[rows],
+        starts,
+        batch.end,
+        noise=None if batch.noise is None else batch.noise[rows][:, :, cut:],
+        source_tokens=None if batch.source_tokens is None else batch.source_tokens[rows],
+    )
