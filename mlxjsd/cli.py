@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from mlxjsd.errors import InputError
+from mlxjsd.runs import RUNS, run_folder
 from mlxjsd.settings import CORRUPTIONS, Settings
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-#: Where runs go that are given no --output.
-RUNS = Path("mlxjsd-runs")
 
 app = typer.Typer(
     add_completion=False,
@@ -97,7 +96,7 @@ def run(
     from mlxjsd.prompts import read_prompts
 
     prompts = read_prompts(PROMPTS if data is None else data)
-    folder = output or RUNS / _run_name(model, data, settings, limit)
+    folder = output or run_folder(model, data, settings, limit)
 
     from mlxjsd.model import load_model
 
@@ -157,18 +156,6 @@ def export(folder: RunFolder, output: OutputFile) -> None:
 
     export_run(read_run(folder), output)
     print(output)
-
-
-def _run_name(model: str | None, data: Path | None, settings: Settings, limit: int | None) -> str:
-    """Name a run after what it measures, so that the same command finds it again."""
-    name = "bundled" if model is None else Path(model).name
-    parts = [name, *([data.stem] if data else [])]
-    for field, value in settings.to_json().items():
-        if value != getattr(Settings, field):
-            parts.append(f"{field.replace('_', '-')}-{value}")
-    if limit is not None:
-        parts.append(f"limit-{limit}")
-    return "_".join(parts)
 
 
 def _write_products(folder: Path) -> None:

@@ -17,6 +17,7 @@ import mlx.core as mx
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
 from mlxjsd.errors import InputError
+from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.interventions import Measurement
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
@@ -28,51 +29,6 @@ from mlxjsd.sweep import sweep_batch
 
 #: Prompts for each pass, unless told otherwise.
 BATCH_SIZE = 16
-
-
-@dataclass(frozen=True)
-class Started:
-    """The plan stands; nothing has been computed in this call yet."""
-
-    folder: Path
-    layers: int
-    total: int
-    """Prompts that the run is about."""
-    done: int
-    """Of those, measured in an earlier call."""
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class BatchDone:
-    """A batch is measured and on disk."""
-
-    records: tuple[Record, ...]
-    done: int
-    total: int
-    seconds: float
-    """What this batch took."""
-    peak_memory: int
-    """Bytes that MLX held at the most, so far."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """Every prompt is measured."""
-
-    total: int
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """Asked to stop, between batches; the same call goes on from here."""
-
-    done: int
-    total: int
-
-
-Event = Started | BatchDone | Finished | Stopped
 
 
 @dataclass(frozen=True)
@@ -100,6 +56,8 @@ class Plan:
             "settings": self.settings.to_json(),
             "model": self.model.identity.to_json(),
             "data": self.data.identity(),
+            # As it was given, so that the run can be taken up again.
+            "data_path": str(self.data.path),
             "limit": self.limit,
             "versions": versions(),
             "layers": self.model.identity.layers,
@@ -175,7 +133,7 @@ def measure(plan: Plan) -> Run:
     records = [record for batch in plan.batches for record in measure_batch(plan, batch)]
     records.sort(key=lambda record: record.position)
     header = plan.header()
-    del header["settings"], header["limit"]
+    del header["settings"], header["limit"], header["data_path"]
     return Run(settings=plan.settings, records=records, skipped=plan.skipped, **header)
 
 

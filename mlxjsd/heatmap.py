@@ -53,14 +53,27 @@ def aggregate(records: Sequence[Record], layers: int) -> Heatmap:
     if not count:
         empty = np.full((3, layers), np.nan)
         return Heatmap(empty, empty.copy(), 0, float("nan"), float("nan"))
-    jsd = np.stack([record.jsd for record in records]).astype(np.float64)
-    spread = jsd.std(axis=0, ddof=1) if count > 1 else np.full((3, layers), np.nan)
+    return average(
+        np.stack([record.jsd for record in records]),
+        np.array([record.reliance for record in records]),
+        np.array([record.floor for record in records]),
+    )
+
+
+def average(jsd: np.ndarray, reliance: np.ndarray, floor: np.ndarray) -> Heatmap:
+    """Average (N, 3, L) divergences, (N,) reliances and (N,) floors, N at least 1."""
+    count = len(jsd)
+    jsd = jsd.astype(np.float64)
+    if count > 1:
+        error = jsd.std(axis=0, ddof=1) / np.sqrt(count)
+    else:
+        error = np.full(jsd.shape[1:], np.nan)
     return Heatmap(
         mean=jsd.mean(axis=0),
-        error=spread / np.sqrt(count),
+        error=error,
         count=count,
-        reliance=float(np.mean([record.reliance for record in records])),
-        floor=max(record.floor for record in records),
+        reliance=float(np.mean(reliance)),
+        floor=float(np.max(floor)),
     )
 
 

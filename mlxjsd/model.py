@@ -93,10 +93,9 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
     blocks = Blocks(module)
     probe = mx.zeros((1, 2), mx.int32)
     states, logits = blocks.embed(probe), module(probe)
-    limit = config.get("max_position_embeddings") or config.get("n_positions") or MAX_TOKENS
     return LoadedModel(
         blocks=blocks,
-        encoder=Encoder(tokenizer, min(int(limit), MAX_TOKENS)),
+        encoder=_encoder(tokenizer, config),
         identity=ModelIdentity(
             name="bundled" if model is None else name,
             family=str(config.get("model_type", type(module).__module__)),
@@ -112,8 +111,29 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
     )
 
 
-def find_model(name: str) -> Path:
+def load_encoder(model: str | Path | None = None) -> Encoder:
+    """Load only the tokenizer of a model that is on this machine; no weights, no network.
+
+    Raises:
+        InputError: if the model is not here, or its tokenizer cannot be used.
+    """
+    from mlx_lm.utils import load_tokenizer
+
+    folder = MODEL if model is None else find_model(str(model), local_only=True)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        tokenizer = load_tokenizer(folder)
+    except Exception as error:
+        raise _unloadable(folder, error) from error
+    return _encoder(tokenizer, config)
+
+
+def find_model(name: str, local_only: bool = False) -> Path:
     """Return the folder of a model: as it stands, from the Hub's cache, or from the Hub.
+
+    Args:
+        name: a folder, or a Hub repository.
+        local_only: never ask the Hub.
 
     Raises:
         InputError: if it is nowhere to be found; the message says what to do.
@@ -130,16 +150,18 @@ def find_model(name: str) -> Path:
     from mlx_lm.utils import DEFAULT_ALLOW_PATTERNS
 
     last: Exception | None = None
-    for local_only in (True, False):  # the network is asked only for what is not here
+    for offline in (True,) if local_only else (True, False):  # the network only if needed
         try:
             found = snapshot_download(
-                name, allow_patterns=DEFAULT_ALLOW_PATTERNS, local_files_only=local_only
+                name, allow_patterns=DEFAULT_ALLOW_PATTERNS, local_files_only=offline
             )
         except Exception as error:  # the Hub's client raises its own, httpx's and OSError
             last = error
             continue
         if (Path(found) / "config.json").is_file():
             return Path(found)
+    if local_only:
+        raise InputError(f"{name} is not in the local cache")
     kind = type(last).__name__
     if kind in ("RepositoryNotFoundError", "GatedRepoError"):
         raise InputError(
@@ -162,9 +184,19 @@ def _load(folder: Path, trust_remote_code: bool) -> tuple[nn.Module, Any, dict[s
         )
     except Exception as error:
         # MLX-LM and the tokenizer libraries raise whatever the file at fault leads to.
-        said = " ".join(str(error).split())[:300] or type(error).__name__
-        raise InputError(f"the model in {folder} cannot be loaded: {said}") from error
+        raise _unloadable(folder, error) from error
     return module, tokenizer, config
+
+
+def _unloadable(folder: Path, error: Exception) -> InputError:
+    said = " ".join(str(error).split())[:300] or type(error).__name__
+    return InputError(f"the model in {folder} cannot be loaded: {said}")
+
+
+def _encoder(tokenizer: Any, config: dict[str, Any]) -> Encoder:
+    limit = config.get("max_position_embeddings") or config.get("n_positions") or MAX_TOKENS
+    # MLX-LM wraps the transformers tokenizer; only that one knows character offsets.
+    return Encoder(tokenizer._tokenizer, min(int(limit), MAX_TOKENS))
 
 
 def _on_gpu() -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mlxjsd.experiment import BatchDone, Event, Started
+from mlxjsd.events import BatchDone, Event, Started
 
 
 def follow(events: Iterable[Event], console: Console) -> None:

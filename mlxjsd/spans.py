@@ -37,8 +37,8 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
-        # MLX-LM wraps the transformers tokenizer; only that one knows character offsets.
-        self._tokenizer = getattr(tokenizer, "_tokenizer", tokenizer)
+        """Take a tokenizer of transformers, and the most tokens that a prompt may have."""
+        self._tokenizer = tokenizer
         self.max_tokens = max_tokens
         if not getattr(self._tokenizer, "is_fast", False):
             raise InputError(

@@ -121,15 +121,24 @@ class Store:
             )
 
 
+def read_header(folder: Path | str) -> dict[str, Any]:
+    """Return what :class:`Store` was given as ``header`` when the run began, and ``created``.
+
+    Raises:
+        InputError: if it is not a run folder.
+    """
+    path = _run_file(folder)
+    with closing(_connect(path)) as connection:
+        return _read_meta(connection, path)
+
+
 def read_run(folder: Path | str) -> Run:
     """Read a run folder, also while another process writes to it.
 
     Raises:
         InputError: if it is not a run folder.
     """
-    path = Path(folder) / FILE
-    if not path.is_file():
-        raise InputError(f"{folder} is not a run folder: it holds no {FILE}")
+    path = _run_file(folder)
     with closing(_connect(path)) as connection:
         connection.execute("BEGIN")  # one view of all tables
         meta = _read_meta(connection, path)
@@ -146,6 +155,13 @@ def read_run(folder: Path | str) -> Run:
             records=records,
             skipped=[Skipped(*row) for row in skipped],
         )
+
+
+def _run_file(folder: Path | str) -> Path:
+    path = Path(folder) / FILE
+    if not path.is_file():
+        raise InputError(f"{folder} is not a run folder: it holds no {FILE}")
+    return path
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -43,17 +43,12 @@ def new_model(recipe: Recipe) -> llama.Model:
     """Build the model with the weights that training starts from."""
     mx.random.seed(recipe.seed)
     model = llama.Model(llama.ModelArgs.from_dict(model_config(recipe)))
-    deviation = recipe.hidden_size**-0.5
-    # Each block adds two terms to the residual stream; smaller output projections keep
-    # the sum over many blocks at the scale of one.
+    # Each block adds two terms to the residual stream; smaller output projections keep the
+    # sum over many blocks near the scale of one.
     small = 2 / math.sqrt(2 * recipe.layers)
-    weights = []
-    for name, value in tree_flatten(model.parameters()):
-        if value.ndim == 2:
-            scale = small if name.endswith(("o_proj.weight", "down_proj.weight")) else 1.0
-            value = mx.random.normal(value.shape) * (deviation * scale)
-        weights.append((name, value))
-    model.update(tree_unflatten(weights))
+    outputs = ("o_proj.weight", "down_proj.weight")
+    weights = tree_flatten(model.parameters())
+    model.update(tree_unflatten([(n, v * small) for n, v in weights if n.endswith(outputs)]))
     return model
 
 

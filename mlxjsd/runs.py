@@ -1,0 +1,60 @@
+"""Where runs are kept, and which ones are there."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlxjsd.errors import InputError
+from mlxjsd.settings import Settings
+
+#: Where runs go that are given no folder.
+RUNS = Path("mlxjsd-runs")
+
+
+def run_folder(model: str | None, data: Path | None, settings: Settings, limit: int | None) -> Path:
+    """Name a run's folder after what it measures, so that asking again finds it again."""
+    name = "bundled" if model is None else Path(model).name
+    parts = [name, *([data.stem] if data else [])]
+    for field, value in settings.to_json().items():
+        if value != getattr(Settings, field):
+            parts.append(f"{field.replace('_', '-')}-{value}")
+    if limit is not None:
+        parts.append(f"limit-{limit}")
+    return RUNS / "_".join(parts)
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """A run folder, at a glance."""
+
+    folder: Path
+    header: dict[str, Any]
+    """See :func:`mlxjsd.store.read_header`."""
+    done: int
+    total: int
+    changed: float
+    """When it was last written to, in seconds since the epoch."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every prompt has been measured."""
+        return self.done >= self.total
+
+
+def list_runs(root: Path = RUNS) -> list[KnownRun]:
+    """Return the runs in ``root``, the one that was last written to first."""
+    from mlxjsd.store import FILE, read_header  # NumPy: not needed to name a folder
+
+    found = []
+    for path in root.glob(f"*/{FILE}"):
+        try:
+            header = read_header(path.parent)
+            with closing(sqlite3.connect(path, timeout=1)) as connection:
+                (done,) = connection.execute("SELECT COUNT(*) FROM results").fetchone()
+            changed = path.stat().st_mtime
+        except (InputError, sqlite3.Error, OSError):
+            continue  # not a run of ours, or gone again: nothing to offer
+        found.append(KnownRun(path.parent, header, done, header["total"], changed))
+    return sorted(found, key=lambda run: run.changed, reverse=True)

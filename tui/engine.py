@@ -1,0 +1,193 @@
+"""The one thread that computes, and the only file of the app that touches MLX.
+
+MLX's streams belong to threads, so one thread loads, patches and evaluates for the life of
+the program. Only Python and NumPy values leave it. MLX is imported there too: the app is on
+the screen before that is done.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+from mlxjsd.assets import PROMPTS
+from mlxjsd.corruption import NO_PARTNER, choose_partners
+from mlxjsd.errors import InputError
+from mlxjsd.events import Started
+from mlxjsd.prompts import PromptFile, read_prompts
+from mlxjsd.spans import Encoder, Unusable
+from mlxjsd.store import read_run
+from mlxjsd.tui.job import Failed, Job, Loading, Look, Opened, Preview, Tell
+
+if TYPE_CHECKING:
+    from mlxjsd.experiment import Plan
+    from mlxjsd.model import LoadedModel
+
+
+class MLXEngine:
+    """Computes runs with MLX; see :class:`mlxjsd.tui.job.Engine`."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlxjsd-engine")
+        self._stop = threading.Event()
+        self._may_go = threading.Event()
+        self._may_go.set()
+        self._futures: set[Future[None]] = set()
+        self._newest_look = 0
+        # What the thread keeps between jobs.
+        self._model: tuple[tuple[str | None, bool], LoadedModel] | None = None
+        self._encoder: tuple[str | None, Encoder] | None = None
+
+    def start(self, job: Job, tell: Tell) -> None:
+        """Begin ``job``, or go on with it; an earlier one is stopped first."""
+        self.stop()
+        self._stop = threading.Event()  # the earlier job keeps its own, which stays set
+        self._submit(self._run, job, self._stop, tell)
+
+    def pause(self) -> None:
+        """Compute nothing after the current batch until :meth:`go_on`."""
+        self._may_go.clear()
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self._may_go.set()
+
+    def stop(self) -> None:
+        """End the job after the current batch; ``Stopped`` is told then."""
+        self._stop.set()
+        self._may_go.set()
+
+    def look(self, look: Look, tell: Callable[[Preview], object]) -> None:
+        """Read a file of prompts; only the newest request is answered."""
+        self._newest_look += 1
+        self._submit(self._look, look, self._newest_look, tell)
+
+    def close(self, timeout: float) -> bool:
+        """Stop, and wait for the thread to end; False if it has not in ``timeout`` seconds."""
+        self.stop()
+        self._newest_look += 1
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        return not wait(set(self._futures), timeout).not_done
+
+    def _submit(self, function: Callable[..., None], *arguments: Any) -> None:
+        future = self._executor.submit(function, *arguments)
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+
+    # Everything below runs on the engine's thread.
+
+    def _run(self, job: Job, stop: threading.Event, tell: Tell) -> None:
+        def should_stop() -> bool:
+            self._may_go.wait()
+            return stop.is_set()
+
+        try:
+            from mlxjsd.experiment import run_experiment
+
+            for event in run_experiment(self._plan(job, tell), job.folder, should_stop):
+                if isinstance(event, Started):
+                    tell(Opened(event.folder, read_run(event.folder), event.notes))
+                else:
+                    tell(event)
+        except InputError as error:
+            tell(Failed(str(error), "Change the settings, or choose something else."))
+        except Exception as error:  # whatever it is, the app has to stay usable
+            tell(_explain(error))
+
+    def _plan(self, job: Job, tell: Tell) -> "Plan":
+        tell(Loading("reading the prompts"))
+        data = read_prompts(job.data or PROMPTS)
+        tell(Loading("loading the model"))
+        from mlxjsd.experiment import plan_run
+        from mlxjsd.model import load_model
+
+        wanted = (job.model, job.trust_remote_code)
+        if self._model is None or self._model[0] != wanted:
+            self._model = None  # two large models at a time may not fit
+            self._model = (wanted, load_model(*wanted))
+        tell(Loading("preparing the prompts"))
+        return plan_run(self._model[1], data, job.settings, job.limit, job.batch_size)
+
+    def _look(self, look: Look, number: int, tell: Callable[[Preview], object]) -> None:
+        if number != self._newest_look:
+            return
+        try:
+            data = read_prompts(look.data or PROMPTS)
+        except InputError as error:
+            tell(Preview(0, error=str(error)))
+            return
+        try:
+            encoder = self._load_encoder(look.model)
+        except InputError as error:
+            tell(_plain_preview(data, look, str(error)))
+            return
+        except Exception as error:  # a broken tokenizer raises anything
+            tell(_plain_preview(data, look, f"{type(error).__name__}: {error}"))
+            return
+        preview = preview_prompts(data, look, encoder, lambda: number != self._newest_look)
+        if preview is not None:
+            tell(preview)
+
+    def _load_encoder(self, model: str | None) -> Encoder:
+        if self._model is not None and self._model[0][0] == model:
+            return self._model[1].encoder
+        if self._encoder is None or self._encoder[0] != model:
+            from mlxjsd.model import load_encoder
+
+            self._encoder = (model, load_encoder(model))
+        return self._encoder[1]
+
+
+def preview_prompts(
+    data: PromptFile, look: Look, encoder: Encoder, outdated: Callable[[], bool]
+) -> Preview | None:
+    """Encode a file's prompts as a run would; None if ``outdated`` says so meanwhile."""
+    # A swap's partner may stand behind the limit, so all prompts are encoded.
+    encoded, skipped = {}, {}
+    for position, prompt in enumerate(data.prompts):
+        if outdated():
+            return None
+        try:
+            encoded[position] = encoder.encode(prompt)
+        except Unusable as reason:
+            skipped[position] = str(reason)
+    if look.settings.corruption == "swap":
+        partners = choose_partners(list(encoded.values()), look.settings.seed)
+        for position, found in encoded.items():
+            if found.prompt.id not in partners:
+                skipped[position] = NO_PARTNER
+    total = min(len(data.prompts), look.limit or len(data.prompts))
+    reasons = Counter(reason for position, reason in skipped.items() if position < total)
+    shown = []
+    for position in list(encoded)[: look.first]:
+        if position < total:
+            prompt = encoded[position].prompt
+            shown.append((prompt.text, *encoder.covered(encoded[position])))
+    return Preview(total, dict(reasons.most_common()), tuple(shown))
+
+
+def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
+    """Show the subjects' characters where no tokenizer is at hand to say which tokens."""
+    total = min(len(data.prompts), look.limit or len(data.prompts))
+    shown = [(p.text, *(p.subject_chars() or (0, 0))) for p in data.prompts[:total][: look.first]]
+    return Preview(total, prompts=tuple(shown), note=why)
+
+
+def _explain(error: Exception) -> Failed:
+    said = " ".join(str(error).split())[:600]
+    reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    lowered = reason.lower()
+    if isinstance(error, MemoryError) or any(
+        sign in lowered for sign in ("allocate", "out of memory", "insufficient memory")
+    ):
+        return Failed(
+            f"There is not enough memory. {reason}",
+            "Choose a smaller batch, a smaller model or one with fewer bits, or close other "
+            "programs. The prompts measured so far are kept.",
+        )
+    return Failed(
+        reason,
+        "The prompts measured so far are kept. `mlxjsd run` with the same options shows where "
+        "this happened.",
+    )
