@@ -57,6 +57,7 @@ class Encoder:
             prompt.text,
             add_special_tokens=bos is None or not prompt.text.startswith(bos),
             return_offsets_mapping=True,
+            verbose=False,  # a prompt that is too long gets our own sentence
         )
         tokens, offsets = encoding["input_ids"], encoding["offset_mapping"]
         if len(tokens) > self.max_tokens:

@@ -35,6 +35,7 @@ class MLXEngine:
         self._may_go.set()
         self._futures: set[Future[None]] = set()
         self._newest_look = 0
+        self._closed = False
         # What the thread keeps between jobs.
         self._model: tuple[tuple[str | None, bool], LoadedModel] | None = None
         self._encoder: tuple[str | None, Encoder] | None = None
@@ -66,11 +67,14 @@ class MLXEngine:
     def close(self, timeout: float) -> bool:
         """Stop, and wait for the thread to end; False if it has not in ``timeout`` seconds."""
         self.stop()
+        self._closed = True
         self._newest_look += 1
         self._executor.shutdown(wait=False, cancel_futures=True)
         return not wait(set(self._futures), timeout).not_done
 
     def _submit(self, function: Callable[..., None], *arguments: Any) -> None:
+        if self._closed:
+            return
         future = self._executor.submit(function, *arguments)
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
@@ -162,15 +166,19 @@ def preview_prompts(
     shown = []
     for position in list(encoded)[: look.first]:
         if position < total:
-            prompt = encoded[position].prompt
-            shown.append((prompt.text, *encoder.covered(encoded[position])))
+            found = encoded[position]
+            tokens = tuple(encoder.decode([token]) for token in found.tokens)
+            shown.append((tokens, (found.start, found.end)))
     return Preview(total, dict(reasons.most_common()), tuple(shown))
 
 
 def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
     """Show the subjects' characters where no tokenizer is at hand to say which tokens."""
     total = min(len(data.prompts), look.limit or len(data.prompts))
-    shown = [(p.text, *(p.subject_chars() or (0, 0))) for p in data.prompts[:total][: look.first]]
+    shown = []
+    for prompt in data.prompts[: min(total, look.first)]:
+        start, end = prompt.subject_chars() or (0, 0)
+        shown.append(((prompt.text[:start], prompt.text[start:end], prompt.text[end:]), (1, 2)))
     return Preview(total, prompts=tuple(shown), note=why)
 
 

@@ -52,8 +52,8 @@ class Preview:
     """Prompts in the file, or up to the limit."""
     skipped: dict[str, int] = field(default_factory=dict)
     """How many would be skipped, by reason."""
-    prompts: tuple[tuple[str, int, int], ...] = ()
-    """The first ones: text, and the characters [from, to) that the subject's tokens cover."""
+    prompts: tuple[tuple[tuple[str, ...], tuple[int, int]], ...] = ()
+    """The first ones: the text of each token, and which tokens [start, end) are the subject's."""
     error: str | None = None
     """Why there is nothing to show."""
     note: str | None = None

@@ -1,0 +1,39 @@
+"""Who may import what; each module is looked at in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print('\\n'.join(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(ended.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import mlxjsd", ["mlx", "numpy", "matplotlib", "textual", "rich", "typer"]),
+        ("import mlxjsd.cli", ["mlx", "mlx_lm", "matplotlib", "textual", "transformers"]),
+        ("import mlxjsd.store, mlxjsd.heatmap, mlxjsd.export", ["mlx", "matplotlib", "textual"]),
+        ("import mlxjsd.figure", ["mlx", "textual", "matplotlib.pyplot"]),
+        ("import mlxjsd.terminal, mlxjsd.prompts, mlxjsd.spans", ["mlx", "matplotlib", "textual"]),
+        ("import mlxjsd.experiment", ["matplotlib", "textual"]),
+        ("import mlxjsd.tui.app", ["mlx", "matplotlib"]),
+    ],
+)
+def test_modules_stay_on_their_side_of_the_wall(statement: str, absent: list[str]) -> None:
+    assert not modules_after(statement) & set(absent)
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    code = (
+        "import mlxjsd\n"
+        "import mlxjsd.sweep, mlxjsd.reference\n"
+        "for name in mlxjsd.__all__:\n"
+        "    assert getattr(mlxjsd, name).__doc__, name\n"
+        "    assert not isinstance(getattr(mlxjsd, name), type(mlxjsd)), name\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

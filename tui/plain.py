@@ -1,0 +1,42 @@
+"""Text from files, made harmless: no markup, no control characters, a known width."""
+
+import unicodedata
+
+from rich.text import Text
+
+#: Categories that move the cursor, reorder text or cannot be drawn.
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_VISIBLE = {"\n": "↵", "\t": "→", "\r": "↵"}
+
+
+def clean(text: str) -> str:
+    """Return ``text`` as one line that a terminal can be trusted with."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        _VISIBLE.get(c, "") if unicodedata.category(c) in _UNSAFE else c for c in text
+    )
+
+
+def fitted(text: str, width: int, style: str = "") -> Text:
+    """Return ``text`` cut or padded to ``width`` columns."""
+    line = Text(clean(text), style=style, no_wrap=True, end="")
+    line.truncate(width, overflow="ellipsis", pad=True)
+    return line
+
+
+def size_of(count: int) -> str:
+    """Return a number of bytes as people say it: ``3.9 MB``."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as ``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,320 @@
+"""The run screen: the heatmap as it grows, the cell under the cursor, the prompts."""
+
+import time
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input
+
+from mlxjsd.events import BatchDone, Finished, Stopped
+from mlxjsd.tui.colours import SCALE_LABELS
+from mlxjsd.tui.job import Engine, Failed, Job, Loading, News, Opened
+from mlxjsd.tui.plain import clean
+from mlxjsd.tui.screens.export import ExportScreen
+from mlxjsd.tui.screens.trouble import TroubleScreen
+from mlxjsd.tui.state import RunState, Status
+from mlxjsd.tui.widgets.detail import Detail
+from mlxjsd.tui.widgets.heat_panel import HeatPanel
+from mlxjsd.tui.widgets.key_bar import KeyBar
+from mlxjsd.tui.widgets.prompt_table import PromptTable
+from mlxjsd.tui.widgets.status_bar import StatusBar
+
+
+class RunScreen(Screen[None]):
+    """Watches a run, live or read from its folder."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause", id="run.pause", key_display="space",
+                tooltip="Pause after the current batch, or go on"),
+        Binding("x", "stop", "Stop", id="run.stop",
+                tooltip="Stop after the current batch; what is measured is kept"),
+        Binding("a", "toggle_prompt", "Average/prompt", id="run.prompt",
+                tooltip="Show the highlighted prompt's own heatmap, or the average again"),
+        Binding("g", "toggle_lines", "Grid/lines", id="run.lines",
+                tooltip="Show the numbers as coloured cells or as lines"),
+        Binding("s", "next_scale", "Scale", id="run.scale",
+                tooltip="Colour scale: automatic, fixed 0 to ln 2, or as in the published figure"),
+        Binding("c", "next_colours", "Colours", id="run.colours",
+                tooltip="Take the next colour map"),
+        Binding("e", "export", "Export", id="run.export",
+                tooltip="Write the figure, CSV or JSON"),
+        Binding("y", "copy_value", "Copy", id="run.copy",
+                tooltip="Copy the value under the cursor"),
+        Binding("slash", "filter", "Filter", id="run.filter", key_display="/",
+                tooltip="List only prompts in which a text stands"),
+        Binding("r", "sort", "Sort", id="run.sort",
+                tooltip="Sort the prompts by the next column"),
+        Binding("R", "reverse", "Reverse", id="run.reverse", show=False,
+                tooltip="Turn the order of the prompts round"),
+        Binding("n", "new_run", "New run", id="run.new",
+                tooltip="Stop, and measure again with other settings"),
+        Binding("o", "app.open_run", "Open", id="run.open", tooltip="Open another run"),
+        Binding("escape", "average", "Average", id="run.average", show=False,
+                tooltip="Back to the average over all prompts"),
+    ]  # fmt: skip
+    DEFAULT_CSS = """
+    RunScreen {
+        #below { height: 1fr; }
+        Detail { width: 2fr; min-width: 32; max-width: 76; }
+        #list {
+            width: 3fr;
+            border: round $primary 60%;
+            border-title-color: $text-primary;
+            border-title-style: bold;
+            border-subtitle-color: $text-muted;
+            padding: 0 1;
+        }
+        #list:focus-within { border: round $accent; }
+        #filter { display: none; background: transparent; padding: 0; }
+        #filter.-open { display: block; }
+        &.-tall HeatPanel { height: 12; }
+        &.-huge HeatPanel { height: 18; }
+    }
+    """
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-short"), (30, "-tall"), (50, "-huge"),
+    ]  # fmt: skip
+    #: Seconds between two drawings of arriving batches, at least.
+    PACE = 0.05
+
+    class Told(Message):
+        """The engine's news; posted from its thread."""
+
+        def __init__(self, news: News) -> None:
+            super().__init__()
+            self.news = news
+
+    def __init__(self, engine: Engine, state: RunState, job: Job | None, start: bool) -> None:
+        """Show ``state``.
+
+        Args:
+            engine: computes.
+            state: what is shown.
+            job: how the run is computed; None if it cannot be taken up.
+            start: begin at once.
+        """
+        super().__init__()
+        self.engine, self.state, self.job = engine, state, job
+        self._start_at_once = start
+        self._drawing_due = False
+        self._drawing_takes = 0.0
+        self.heat = HeatPanel(state)
+        self.detail = Detail(state)
+        self.status = StatusBar(state)
+        self.prompts = PromptTable(state)
+
+    def compose(self) -> ComposeResult:
+        """Put the panels in their places."""
+        yield self.status
+        yield self.heat
+        with Horizontal(id="below"):
+            yield self.detail
+            with Vertical(id="list"):
+                yield Input(id="filter", compact=True, placeholder="type to filter")
+                yield self.prompts
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Draw, and begin."""
+        self.show_all()
+        self.heat.take_focus()
+        if self._start_at_once:
+            self.start()
+
+    # The engine.
+
+    def start(self) -> None:
+        """Begin the job, or go on with it."""
+        if self.job is None:
+            self.notify("This run cannot be taken up here.", severity="warning", markup=False)
+            return
+        self.state.status, self.state.doing = Status.LOADING, "starting"
+        self.engine.start(self.job, lambda news: self.post_message(self.Told(news)))
+        self._show_status()
+
+    def on_run_screen_told(self, message: Told) -> None:
+        """Take in what the engine says."""
+        state, news = self.state, message.news
+        if isinstance(news, BatchDone):
+            state.add(news)
+            self._draw_soon()
+            return
+        if isinstance(news, Loading):
+            state.status, state.doing = Status.LOADING, news.what
+        elif isinstance(news, Opened):
+            state.folder = news.folder
+            state.open(news.run, news.notes)
+            state.status = Status.RUNNING
+            self.show_all()
+        elif isinstance(news, Finished):
+            state.status = Status.FINISHED
+            self.notify(f"{news.total} prompts measured. The run is in {clean(str(state.folder))}",
+                        title="Finished", markup=False)  # fmt: skip
+        elif isinstance(news, Stopped):
+            state.status = Status.STOPPED
+        elif isinstance(news, Failed):
+            state.status = Status.FAILED
+            self.app.push_screen(TroubleScreen(news.reason, news.remedy))
+        self._show_status()
+
+    def _draw_soon(self) -> None:
+        # Drawing a large run takes its time, and keys come first: never more than a fifth of it.
+        if not self._drawing_due:
+            self._drawing_due = True
+            self.set_timer(max(self.PACE, 4 * self._drawing_takes), self._draw_batch)
+
+    def _draw_batch(self) -> None:
+        began = time.perf_counter()
+        self._drawing_due = False
+        self.show_all()
+        self._drawing_takes = time.perf_counter() - began
+
+    # Drawing.
+
+    def show_all(self) -> None:
+        """Draw whatever has changed."""
+        self.heat.show_state()
+        self.detail.show_state()
+        self.prompts.show_state()
+        self._show_list_title()
+        self._show_status()
+
+    def _show_status(self) -> None:
+        self.status.show_state()
+        self.refresh_bindings()
+
+    def _show_list_title(self) -> None:
+        frame = self.query_one("#list")
+        frame.border_title = "Prompts"
+        done = self.state.done
+        frame.border_subtitle = f"{self.prompts.count} of {done}" if self.prompts.filter else ""
+
+    def on_heat_panel_cursor_moved(self) -> None:
+        """Show another cell."""
+        self.heat.show_state()
+        self.detail.show_state()
+        self.prompts.cursor_moved()
+
+    def on_prompt_table_chosen(self, event: PromptTable.Chosen) -> None:
+        """Show one prompt."""
+        self._select(event.record.id)
+
+    def _select(self, name: str | None) -> None:
+        records = self.state.measured.records
+        self.state.selected = next((r for r in records if r.id == name), None)
+        self.heat.show_state()
+        self.detail.show_state()
+        self.refresh_bindings()
+
+    # Keys.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out keys that do nothing at the moment."""
+        status = self.state.status
+        if action == "pause":
+            able = status in (Status.RUNNING, Status.PAUSED, Status.STOPPED, Status.FAILED)
+            return True if able and self.job is not None else None
+        if action == "stop":
+            return True if status.live and status is not Status.STOPPING else None
+        if action in ("export", "copy_value", "toggle_prompt", "sort", "filter"):
+            return True if self.state.done else None
+        return True
+
+    def action_pause(self) -> None:
+        """Pause, go on, or take up a run that was stopped."""
+        status = self.state.status
+        if status is Status.RUNNING:
+            self.engine.pause()
+            self.state.status = Status.PAUSED
+        elif status is Status.PAUSED:
+            self.engine.go_on()
+            self.state.status = Status.RUNNING
+        else:
+            self.start()
+        self._show_status()
+
+    def action_stop(self) -> None:
+        """Stop after the current batch."""
+        self.engine.stop()
+        self.state.status = Status.STOPPING
+        self._show_status()
+
+    def action_toggle_prompt(self) -> None:
+        """Change between the average and the highlighted prompt."""
+        if self.state.selected is not None:
+            self._select(None)
+        elif (record := self.prompts.highlighted) is not None:
+            self._select(record.id)
+
+    def action_average(self) -> None:
+        """Back to the average; out of the filter first."""
+        field = self.query_one("#filter", Input)
+        if field.has_focus or (field.has_class("-open") and self.state.selected is None):
+            field.value = ""
+            field.remove_class("-open")
+            self.prompts.focus()
+        else:
+            self._select(None)
+
+    def action_toggle_lines(self) -> None:
+        """Change between grid and lines."""
+        focused = self.heat.has_focus_within
+        self.state.as_lines = not self.state.as_lines
+        self.heat.show_state()
+        if focused:
+            self.heat.take_focus()
+
+    def action_next_scale(self) -> None:
+        """Take the next scale."""
+        self.state.next_scale()
+        self.heat.show_state()
+        self.notify(f"Scale: {SCALE_LABELS[self.state.scale_name]}", timeout=2, markup=False)
+
+    def action_next_colours(self) -> None:
+        """Take the next colour map."""
+        self.state.next_colour_map()
+        self.heat.show_state()
+
+    def action_export(self) -> None:
+        """Ask for a name, and write."""
+        self.app.push_screen(ExportScreen(self.state))
+
+    def action_copy_value(self) -> None:
+        """Copy the value under the cursor."""
+        said = f"{self.state.value:.6f}"
+        self.app.copy_to_clipboard(said)
+        self.notify(f"{said} is copied", timeout=2, markup=False)
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        field = self.query_one("#filter", Input)
+        field.add_class("-open")
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while typing."""
+        self.prompts.set_filter(event.value)
+        self._show_list_title()
+
+    def on_input_submitted(self) -> None:
+        """Go from the filter to what it has found."""
+        self.prompts.focus()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self.prompts.sort_by_next()
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self.prompts.sort_by(self.prompts.sorted_by)
+
+    def action_new_run(self) -> None:
+        """Stop, and choose other settings."""
+        if self.state.status.live:
+            self.action_stop()
+        self.app.choose_run(self.job)  # type: ignore[attr-defined]
+

@@ -1,0 +1,207 @@
+"""What a run screen shows, apart from how it is drawn: plain Python and NumPy, no widgets."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlxjsd.events import BatchDone
+from mlxjsd.heatmap import Heatmap, aggregate, average
+from mlxjsd.interventions import ROW_LABELS, ROWS
+from mlxjsd.records import Record, Run, Skipped
+from mlxjsd.settings import Settings
+from mlxjsd.tui.colours import COLOUR_MAPS, SCALES, Scale
+
+LABELS = tuple(ROW_LABELS.values())
+
+
+class Status(Enum):
+    """Where a run stands; the value is how it is said."""
+
+    LOADING = "loading"
+    RUNNING = "measuring"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+    @property
+    def live(self) -> bool:
+        """Whether the engine is at work on it, or will be when a pause ends."""
+        return self in (Status.LOADING, Status.RUNNING, Status.PAUSED, Status.STOPPING)
+
+
+@dataclass
+class Measured:
+    """The numbers of all prompts, in the order in which they arrived."""
+
+    layers: int
+    records: list[Record] = field(default_factory=list)
+    _jsd: np.ndarray = field(init=False)
+    _scalars: np.ndarray = field(init=False)
+    _heatmap: Heatmap | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        first, self.records = self.records, []
+        self._jsd = np.empty((256, len(ROWS), self.layers), np.float32)
+        self._scalars = np.empty((256, 2), np.float64)
+        self.add(first)
+
+    def add(self, records: list[Record] | tuple[Record, ...]) -> None:
+        """Append a batch."""
+        while len(self.records) + len(records) > len(self._jsd):
+            # Doubling keeps adding cheap however long the run is.
+            self._jsd = np.concatenate([self._jsd, np.empty_like(self._jsd)])
+            self._scalars = np.concatenate([self._scalars, np.empty_like(self._scalars)])
+        for record in records:
+            self._jsd[len(self.records)] = record.jsd
+            self._scalars[len(self.records)] = record.reliance, record.floor
+            self.records.append(record)
+        self._heatmap = None
+
+    def heatmap(self) -> Heatmap:
+        """Return the average."""
+        if self._heatmap is None:
+            count = len(self.records)
+            if count:
+                reliance, floor = self._scalars[:count].T
+                self._heatmap = average(self._jsd[:count], reliance, floor)
+            else:
+                self._heatmap = aggregate([], self.layers)
+        return self._heatmap
+
+    def cell(self, row: int, layer: int) -> np.ndarray:
+        """Return one cell's value for each prompt."""
+        return self._jsd[: len(self.records), row, layer]
+
+
+@dataclass
+class RunState:
+    """A run as it is shown."""
+
+    folder: Path
+    status: Status = Status.LOADING
+    doing: str = "starting"
+    """What is going on while ``status`` is loading."""
+    layers: int = 32
+    total: int = 0
+    settings: Settings = field(default_factory=Settings)
+    model: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    measured: Measured = field(default_factory=lambda: Measured(32))
+
+    seconds: float = 0.0
+    """Spent on the prompts of this session."""
+    fresh: int = 0
+    """Prompts measured in this session."""
+    peak_memory: int = 0
+
+    row: int = 0
+    layer: int = 0
+    selected: Record | None = None
+    """The prompt whose own heatmap is shown; None for the average."""
+    as_lines: bool = False
+    scale_name: str = "automatic"
+    colour_map: str = COLOUR_MAPS[0]
+
+    @classmethod
+    def of(cls, folder: Path, run: Run) -> "RunState":
+        """Return the state that shows a run read from disk."""
+        state = cls(folder)
+        state.open(run)
+        state.status = Status.FINISHED if run.finished else Status.STOPPED
+        return state
+
+    def open(self, run: Run, notes: tuple[str, ...] = ()) -> None:
+        """Show ``run``, with what was measured earlier."""
+        self.layers, self.total, self.settings = run.layers, run.total, run.settings
+        self.model, self.data, self.notes = run.model, run.data, notes
+        self.skipped = tuple(run.skipped)
+        self.measured = Measured(run.layers, list(run.records))
+        self.layer = min(self.layer, run.layers - 1)
+        self.seconds, self.fresh = 0.0, 0
+
+    def add(self, batch: BatchDone) -> None:
+        """Take in a batch."""
+        self.measured.add(batch.records)
+        self.fresh += len(batch.records)
+        self.seconds += batch.seconds
+        self.peak_memory = batch.peak_memory
+
+    @property
+    def done(self) -> int:
+        """Prompts measured."""
+        return len(self.measured.records)
+
+    @property
+    def rate(self) -> float:
+        """Prompts per second, in this session; 0 before the first batch."""
+        return self.fresh / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate of the time to the end; None before the first batch."""
+        return (self.total - self.done) / self.rate if self.rate else None
+
+    @property
+    def heatmap(self) -> Heatmap:
+        """The average over prompts."""
+        return self.measured.heatmap()
+
+    def shown(self) -> np.ndarray:
+        """Return what the grid shows, (3, L) in nats: the average, or the selected prompt's."""
+        if self.selected is not None:
+            return self.selected.jsd.astype(np.float64)
+        return self.heatmap.mean
+
+    def scale(self) -> Scale:
+        """Return the scale for what is shown."""
+        chosen = SCALES[self.scale_name]
+        if chosen is not None:
+            return chosen
+        values = self.shown()
+        highest = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
+        return Scale(0.0, highest if highest > 1e-3 else 1e-3)
+
+    @property
+    def value(self) -> float:
+        """The divergence under the cursor; NaN where there is none."""
+        return float(self.shown()[self.row, self.layer])
+
+    def move(self, rows: int, layers: int) -> bool:
+        """Move the cursor, not over an edge; return whether it moved."""
+        return self.go_to(self.row + rows, self.layer + layers)
+
+    def go_to(self, row: int, layer: int) -> bool:
+        """Put the cursor on the cell nearest to this one; return whether it moved."""
+        before = self.row, self.layer
+        self.row = min(max(row, 0), len(ROWS) - 1)
+        self.layer = min(max(layer, 0), self.layers - 1)
+        return before != (self.row, self.layer)
+
+    def next_scale(self) -> None:
+        """Take the next scale."""
+        self.scale_name = _after(self.scale_name, tuple(SCALES))
+
+    def next_colour_map(self) -> None:
+        """Take the next colour map."""
+        self.colour_map = _after(self.colour_map, COLOUR_MAPS)
+
+    def extremes(self, count: int) -> tuple[list[tuple[float, Record]], list[tuple[float, Record]]]:
+        """Return the prompts with the highest and the lowest value under the cursor."""
+        values = self.measured.cell(self.row, self.layer)
+        order = np.argsort(values, kind="stable")
+
+        def pick(places: np.ndarray) -> list[tuple[float, Record]]:
+            return [(float(values[i]), self.measured.records[i]) for i in places]
+
+        return pick(order[::-1][:count]), pick(order[:count])
+
+
+def _after(name: str, names: tuple[str, ...]) -> str:
+    return names[(names.index(name) + 1) % len(names)]

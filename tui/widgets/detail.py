@@ -1,0 +1,155 @@
+"""What is known about the cell under the cursor, and about the selected prompt."""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from rich.style import Style
+from rich.text import Text
+from textual.widgets import Static
+
+from mlxjsd.interventions import ROWS
+from mlxjsd.records import Record
+from mlxjsd.tui.colours import LN2
+from mlxjsd.tui.plain import clean, fitted
+from mlxjsd.tui.state import LABELS, RunState
+from mlxjsd.tui.widgets.tokens import token_text
+
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+#: What an edit does, in the fewest words.
+_EDITS = {
+    "subj": "subject's state replaced after block {layer}",
+    "attn": "attention to the subject cut around block {layer}",
+    "last": "last token's state replaced after block {layer}",
+}
+
+
+class Detail(Static):
+    """The numbers behind one cell."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "detail--value",
+        "detail--dim",
+        "detail--bar",
+        "detail--mark",
+        "detail--subject",
+        "detail--edge",
+    }
+    DEFAULT_CSS = """
+    Detail {
+        height: 1fr;
+        border: round $primary 60%;
+        border-title-color: $text-primary;
+        border-title-style: bold;
+        padding: 0 1;
+        .detail--value { color: $text-accent; text-style: bold; }
+        .detail--dim { color: $text-muted; }
+        .detail--bar { color: $primary; }
+        .detail--mark { color: $text-warning; text-style: bold; }
+        .detail--subject { color: $text-warning; text-style: bold; }
+        .detail--edge { color: $foreground 30%; }
+    }
+    """
+
+    def __init__(self, state: RunState) -> None:
+        super().__init__(id="detail", markup=False)
+        self.state = state
+
+    def show_state(self) -> None:
+        """Write the panel anew."""
+        state = self.state
+        self.border_title = f"{LABELS[state.row]} · layer {state.layer}"
+        self.update(self._prompt(state.selected) if state.selected else self._average())
+
+    def on_resize(self) -> None:
+        """The histogram and the lists follow the size."""
+        self.show_state()
+
+    def _average(self) -> Text:
+        state, heatmap = self.state, self.state.heatmap
+        text = Text()
+        if not heatmap.count:
+            text.append("nothing has been measured yet\n", self._part("dim"))
+            return self._with_edit(text)
+        mean = heatmap.mean[state.row, state.layer]
+        error = heatmap.error[state.row, state.layer]
+        text.append(f"{mean:.4f}", self._part("value"))
+        text.append(" nats")
+        if not math.isnan(error):
+            text.append(f" ± {error:.4f} s.e.", self._part("dim"))
+        text.append(f"  n {heatmap.count}\n", self._part("dim"))
+        values = state.measured.cell(state.row, state.layer)
+        lines = max(self.content_size.height, 4)
+        tall = 2 if lines < 12 else 4 if lines < 20 else 6
+        self._histogram(text, values, tall)
+        count = max((lines - 2 - tall) // 2, 1)
+        high, low = state.extremes(min(count, len(values)))
+        self._list(text, "▲", high)
+        self._list(text, "▼", low)
+        text.rstrip()
+        return text
+
+    def _prompt(self, record: Record) -> Text:
+        state = self.state
+        text = token_text(
+            record.tokens,
+            record.subject_span,
+            self._part("subject"),
+            Style(),
+            self._part("edge"),
+        )
+        text.append("\n→ ", self._part("dim"))
+        text.append(clean(record.prediction).strip() or "(blank)", self._part("value"))
+        text.append(f"  p {record.probability:.2f}", self._part("dim"))
+        if record.answers:
+            verdict = "✓ " if record.correct else "✗ "
+            text.append(f"  {verdict}", self._part("dim"))
+            text.append(clean(", ".join(record.answers[:3])), self._part("dim"))
+        text.append("\n\n")
+        value = state.value
+        text.append(f"{value:.4f}", self._part("value"))
+        text.append(" nats here")
+        values = state.measured.cell(state.row, state.layer)
+        below = int((values < value).sum())
+        text.append(f", above {below} of {len(values)} prompts\n", self._part("dim"))
+        tall = 2 if self.content_size.height < 14 else 4
+        self._histogram(text, values, tall, mark=value)
+        text.append(f"reliance {record.reliance:.3f}  floor {record.floor:.0e}", self._part("dim"))
+        return text
+
+    def _with_edit(self, text: Text) -> Text:
+        edit = _EDITS[ROWS[self.state.row]].format(layer=self.state.layer)
+        text.append(edit, self._part("dim"))
+        return text
+
+    def _histogram(
+        self, text: Text, values: np.ndarray, tall: int, mark: float | None = None
+    ) -> None:
+        """Append the spread over prompts from 0 to ln 2, ``tall`` lines and one of numbers."""
+        width = max(self.content_size.width, 12)
+        counts, _ = np.histogram(np.clip(values, 0, LN2), bins=width, range=(0, LN2))
+        eighths = np.ceil(counts / max(counts.max(), 1) * tall * 8).astype(int)
+        marked = -1 if mark is None else min(int(mark / LN2 * width), width - 1)
+        bar, bright = self._part("bar"), self._part("mark")
+        for line in reversed(range(tall)):
+            for column in range(width):
+                filled = min(max(int(eighths[column]) - 8 * line, 0), 8)
+                if column == marked and not filled:
+                    text.append("╎", bright)
+                else:
+                    text.append(_EIGHTHS[filled], bright if column == marked else bar)
+            text.append("\n")
+        middle = f"{LN2 / 2:.2f}"
+        axis = f"{'0':<{width // 2 - 2}}{middle}"
+        text.append(f"{axis}{f'{LN2:.2f}':>{width - len(axis)}}\n", self._part("dim"))
+
+    def _list(self, text: Text, sign: str, prompts: list[tuple[float, Record]]) -> None:
+        width = max(self.content_size.width - 8, 6)
+        for value, record in prompts:
+            text.append(f"{sign} ", self._part("dim"))
+            text.append(f"{value:.3f} ".replace("0.", ".", 1).ljust(6), self._part("value"))
+            text.append_text(fitted(record.text, width))
+            text.append("\n")
+
+    def _part(self, name: str) -> Style:
+        return self.get_component_rich_style(f"detail--{name}", partial=True)

@@ -1,0 +1,228 @@
+"""The heatmap as a grid of coloured cells, drawn line by line.
+
+Only cells whose colour or text changed are repainted, and styles are made once for each
+colour: a batch costs a few cells, however large the terminal is.
+"""
+
+import math
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from mlxjsd.tui.colours import Scale, shade, styles
+from mlxjsd.tui.state import LABELS, RunState
+
+#: Columns of the row labels.
+LABEL_WIDTH = 6
+MAX_CELL_WIDTH, MAX_CELL_HEIGHT = 7, 5
+
+Cell = tuple[int, str]
+"""What a cell looks like: level (-1 for no value) and text."""
+
+
+class HeatGrid(Widget, can_focus=True):
+    """Rows Subj., Attn., Last. by layer, with a cursor."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--label", "grid--at-cursor", "grid--empty"}
+    DEFAULT_CSS = """
+    HeatGrid {
+        width: 1fr;
+        height: 1fr;
+        .grid--label { color: $text-muted; }
+        .grid--at-cursor { color: $text-accent; text-style: bold; }
+        .grid--empty { color: $text-disabled; }
+    }
+    """
+
+    class Picked(Message):
+        """A cell was clicked."""
+
+        def __init__(self, row: int, layer: int) -> None:
+            super().__init__()
+            self.row, self.layer = row, layer
+
+    def __init__(self, state: RunState, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.state = state
+        self._cells: list[list[Cell]] = []
+        self._scale = Scale(0.0, 1.0)
+        self._drawn: tuple[object, ...] = ()
+        self._cursor = (0, 0)
+
+    # Geometry.
+
+    @property
+    def cell_width(self) -> int:
+        """Columns of a cell."""
+        fitting = (self.size.width - LABEL_WIDTH) // max(self.state.layers, 1)
+        return min(max(fitting, 1), MAX_CELL_WIDTH)
+
+    @property
+    def cell_height(self) -> int:
+        """Lines of a cell."""
+        return min(max((self.size.height - 1) // len(LABELS), 1), MAX_CELL_HEIGHT)
+
+    @property
+    def first_layer(self) -> int:
+        """The leftmost layer shown: a deep model scrolls under the cursor."""
+        fitting = max((self.size.width - LABEL_WIDTH) // self.cell_width, 1)
+        over = max(self.state.layers - fitting, 0)
+        return min(max(self.state.layer - fitting // 2, 0), over)
+
+    def region_of(self, row: int, layer: int) -> Region:
+        """Return where a cell is drawn."""
+        width, height = self.cell_width, self.cell_height
+        x = LABEL_WIDTH + (layer - self.first_layer) * width
+        return Region(x, row * height, width, height)
+
+    def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
+        """Return the cell at a place in this widget, or None."""
+        layer = (x - LABEL_WIDTH) // self.cell_width + self.first_layer
+        row = y // self.cell_height
+        inside = x >= LABEL_WIDTH and layer < self.state.layers and 0 <= row < len(LABELS)
+        return (row, layer) if inside else None
+
+    # Content.
+
+    def show_state(self) -> None:
+        """Repaint what differs from what is drawn."""
+        state = self.state
+        values, self._scale = state.shown(), state.scale()
+        width = self.cell_width
+        cells = [[(self._scale.level(v), self._text(v, width)) for v in row] for row in values]
+        cursor = (state.row, state.layer)
+        drawn = (state.colour_map, self.first_layer, state.layers, self.size)
+        if drawn != self._drawn or not self._cells:
+            self._cells, self._drawn, self._cursor = cells, drawn, cursor
+            self.refresh()
+            return
+        changed = [
+            self.region_of(row, layer)
+            for row, line in enumerate(cells)
+            for layer, cell in enumerate(line)
+            if cell != self._cells[row][layer]
+        ]
+        if cursor != self._cursor:
+            changed += [self.region_of(*self._cursor), self.region_of(*cursor)]
+            labels = Region(0, 0, LABEL_WIDTH, len(LABELS) * self.cell_height)
+            axis = Region(0, len(LABELS) * self.cell_height, self.size.width, 1)
+            changed += [labels, axis]
+        self._cells, self._cursor = cells, cursor
+        if changed:
+            self.refresh(*changed)
+
+    def _text(self, value: float, width: int) -> str:
+        if math.isnan(value):
+            return "·"
+        if width >= 5:
+            return f"{value:.2f}"
+        if width == 4:
+            return f"{value:.2f}"[1:]
+        # Without colours the number has to be in the cell, in hundredths of a nat.
+        return f"{min(round(value * 100), 99):02d}" if self.app.no_color and width > 1 else ""
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the grid, or the line of layer numbers under it."""
+        row, inside = divmod(y, self.cell_height)
+        if not self._cells or row > len(LABELS) or (row == len(LABELS) and inside):
+            return Strip.blank(self.size.width, self.rich_style)
+        segments = self._axis() if row == len(LABELS) else self._row(row, inside)
+        strip = Strip(segments).apply_style(self.rich_style)
+        return strip.adjust_cell_length(self.size.width, self.rich_style)
+
+    def _row(self, row: int, inside: int) -> list[Segment]:
+        middle = (self.cell_height - 1) // 2
+        part = "grid--at-cursor" if row == self.state.row else "grid--label"
+        label = LABELS[row] if inside == middle else ""
+        segments = [Segment(f"{label:<{LABEL_WIDTH}}", self.get_component_rich_style(part, True))]
+        palette = styles(self.state.colour_map)
+        empty = self.get_component_rich_style("grid--empty", partial=True)
+        for layer in range(self.first_layer, self.state.layers):
+            level, text = self._cells[row][layer]
+            style = palette[level] if level >= 0 else empty
+            at_cursor = (row, layer) == (self.state.row, self.state.layer)
+            segments.append(self._cell(level, text, style, inside, at_cursor, layer))
+        return segments
+
+    def _cell(
+        self, level: int, text: str, style: Style, inside: int, at_cursor: bool, layer: int
+    ) -> Segment:
+        width, height = self.cell_width, self.cell_height
+        fill = shade(level) if self.app.no_color and level >= 0 else " "
+        text_line = (height - 1) // 2
+        if self.app.no_color and width < 4 and height > 1:
+            text_line = height - 1  # the shade above, the number below it
+        content = fill * width
+        if inside == text_line and text and (height > 1 or width >= 4 or level < 0):
+            content = text.center(width)
+            if self.app.no_color:
+                # Neighbouring numbers touch: weight tells them apart.
+                style = Style(bold=layer % 2 == 0)
+        if at_cursor:
+            content, style = _framed(content, inside, height), style + Style(bold=True)
+        return Segment(content, style)
+
+    def _axis(self) -> list[Segment]:
+        width = self.cell_width
+        every = 1 if width > 2 else 2 if width == 2 else 4
+        plain = self.get_component_rich_style("grid--label", partial=True)
+        bright = self.get_component_rich_style("grid--at-cursor", partial=True)
+        at, segments = self.state.layer, [Segment(f"{'Layer':<{LABEL_WIDTH}}", plain)]
+        line = []
+        for layer in range(self.first_layer, self.state.layers):
+            if layer == at:
+                line.append((layer, bright))
+            # The cursor's number needs its own place and, being wider than a narrow cell, the next.
+            elif layer % every == 0 and (every == 1 or not -every < layer - at < every):
+                line.append((layer, plain))
+        place = 0
+        for layer, style in line:
+            start = (layer - self.first_layer) * width
+            label = str(layer).center(width)
+            if start < place:
+                continue
+            segments += [Segment(" " * (start - place), plain), Segment(label, style)]
+            place = start + len(label)
+        return segments
+
+    # Mouse.
+
+    def on_resize(self) -> None:
+        """Cells get another size."""
+        self.show_state()
+
+    def on_click(self, event: events.Click) -> None:
+        """Pick the cell."""
+        if cell := self.cell_at(event.x, event.y):
+            self.post_message(self.Picked(*cell))
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Say the value under the pointer."""
+        cell = self.cell_at(event.x, event.y)
+        self.tooltip = None if cell is None else self.describe(*cell)
+
+    def describe(self, row: int, layer: int) -> str:
+        """Return a cell's value in words."""
+        value = float(self.state.shown()[row, layer])
+        said = "not measured yet" if math.isnan(value) else f"{value:.4f} nats"
+        return f"{LABELS[row]} layer {layer}: {said}"
+
+
+def _framed(content: str, inside: int, height: int) -> str:
+    """Draw the cursor's part of one line of a cell around its content."""
+    width = len(content)
+    if width == 1:
+        return "◆"
+    if height < 3:
+        return f"▌{content[1:-1]}▐"
+    if inside == 0:
+        return f"┏{'━' * (width - 2)}┓"
+    if inside == height - 1:
+        return f"┗{'━' * (width - 2)}┛"
+    return f"┃{content[1:-1]}┃"

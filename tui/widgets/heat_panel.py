@@ -1,0 +1,100 @@
+"""The heatmap, as a grid or as lines, its colour scale, and the cursor's keys."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+
+from mlxjsd.tui.plain import clean
+from mlxjsd.tui.state import RunState
+from mlxjsd.tui.widgets.colour_scale import ColourScale
+from mlxjsd.tui.widgets.heat_grid import HeatGrid
+from mlxjsd.tui.widgets.line_chart import LineChart
+
+
+class HeatPanel(Horizontal):
+    """What the run screen is about."""
+
+    HELP = """\
+    ## The heatmap
+
+    Each cell is the Jensen-Shannon divergence, in nats, between what the model predicts and
+    what it predicts after one edit: the subject's states replaced (Subj.), the last token's
+    attention to the subject cut (Attn.), the last token's state replaced (Last.).
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(0,-1)", "Layer before", id="cursor.left", show=False,
+                tooltip="Move the cursor to the layer before"),
+        Binding("right,l", "move(0,1)", "Layer after", id="cursor.right", show=False,
+                tooltip="Move the cursor to the layer after"),
+        Binding("up,k", "move(-1,0)", "Row above", id="cursor.up", show=False,
+                tooltip="Move the cursor to the row above"),
+        Binding("down,j", "move(1,0)", "Row below", id="cursor.down", show=False,
+                tooltip="Move the cursor to the row below"),
+        Binding("home", "move(0,-10000)", "First layer", id="cursor.first", show=False,
+                tooltip="Move the cursor to the first layer"),
+        Binding("end", "move(0,10000)", "Last layer", id="cursor.last", show=False,
+                tooltip="Move the cursor to the last layer"),
+    ]  # fmt: skip
+    DEFAULT_CSS = """
+    HeatPanel {
+        height: 9;
+        border: round $primary 60%;
+        border-title-color: $text-primary;
+        border-title-style: bold;
+        border-subtitle-color: $text-muted;
+        &:focus-within { border: round $accent; }
+        &.-lines HeatGrid, &.-lines ColourScale { display: none; }
+        LineChart { display: none; }
+        &.-lines LineChart { display: block; }
+    }
+    """
+
+    class CursorMoved(Message):
+        """The cursor is on another cell."""
+
+    def __init__(self, state: RunState) -> None:
+        super().__init__(id="heat")
+        self.state = state
+        self.grid = HeatGrid(state, id="grid")
+        self.scale = ColourScale(state, id="scale")
+        self.chart = LineChart(state, id="chart")
+
+    def compose(self) -> ComposeResult:
+        """Put the parts side by side."""
+        yield self.grid
+        yield self.scale
+        yield self.chart
+
+    def show_state(self) -> None:
+        """Draw what has changed."""
+        state = self.state
+        self.set_class(state.as_lines, "-lines")
+        if state.as_lines:
+            self.chart.show_state()
+        else:
+            self.grid.show_state()
+            self.scale.show_state()
+        if state.selected is None:
+            self.border_title = f"Average JS divergence · {state.done} prompts"
+        else:
+            self.border_title = Text(f"One prompt · {clean(state.selected.text)[:120]}")
+        self.border_subtitle = f"{state.colour_map} · scale {state.scale_name}"
+
+    def take_focus(self) -> None:
+        """Focus whichever view is shown."""
+        (self.chart if self.state.as_lines else self.grid).focus()
+
+    def action_move(self, rows: int, layers: int) -> None:
+        """Move the cursor."""
+        if self.state.move(rows, layers):
+            self.post_message(self.CursorMoved())
+
+    def on_heat_grid_picked(self, event: HeatGrid.Picked) -> None:
+        """Put the cursor where the mouse was."""
+        event.stop()
+        if self.state.go_to(event.row, event.layer):
+            self.post_message(self.CursorMoved())

@@ -1,0 +1,186 @@
+"""The three rows as lines over the layers: the grid's numbers, seen from the side."""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.strip import Strip
+from textual.widget import Widget
+
+from mlxjsd.tui.state import LABELS, RunState
+from mlxjsd.tui.widgets.heat_grid import HeatGrid
+
+#: Columns in front of the plot: its numbers.
+AXIS_WIDTH = 6
+#: Columns behind it: which line is which.
+NAME_WIDTH = 7
+#: The dots of a braille character, by line and column.
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+#: What stands for a line where there are no colours.
+_LETTERS = "SAL"
+
+
+class LineChart(Widget, can_focus=True):
+    """Subj., Attn. and Last. as lines in braille dots."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "chart--subj",
+        "chart--attn",
+        "chart--last",
+        "chart--axis",
+        "chart--cursor",
+        "chart--number",
+    }
+    DEFAULT_CSS = """
+    LineChart {
+        width: 1fr;
+        height: 1fr;
+        .chart--subj { color: $text-primary; text-style: bold; }
+        .chart--attn { color: $text-warning; text-style: bold; }
+        .chart--last { color: $text-success; text-style: bold; }
+        .chart--axis { color: $text-muted; }
+        .chart--cursor { color: $foreground 30%; }
+        .chart--number { color: $text-accent; text-style: bold; }
+    }
+    """
+
+    def __init__(self, state: RunState, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.state = state
+        self._strips: list[Strip] = []
+
+    @property
+    def plot_size(self) -> tuple[int, int]:
+        """Columns and lines of the plot itself."""
+        width = max(self.size.width - AXIS_WIDTH - NAME_WIDTH, 4)
+        return width, max(self.size.height - 1, 2)
+
+    def column_of(self, layer: int) -> int:
+        """Return the column of the plot in which a layer stands."""
+        width, _ = self.plot_size
+        return round(layer / max(self.state.layers - 1, 1) * (width - 1))
+
+    def show_state(self) -> None:
+        """Draw the lines anew."""
+        if self.size:
+            self._strips = self._draw()
+            self.refresh()
+
+    def on_resize(self) -> None:
+        """The plot gets another size."""
+        self.show_state()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the layer, in the row it is in."""
+        width, _ = self.plot_size
+        share = (event.x - AXIS_WIDTH) / max(width - 1, 1)
+        if 0 <= share <= 1:
+            layer = round(share * (self.state.layers - 1))
+            self.post_message(HeatGrid.Picked(self.state.row, layer))
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the chart."""
+        if y >= len(self._strips):
+            return Strip.blank(self.size.width, self.rich_style)
+        return self._strips[y]
+
+    def _draw(self) -> list[Strip]:
+        width, height = self.plot_size
+        values, scale = self.state.shown(), self.state.scale()
+        part = self._part
+        rows = [part(f"chart--{name}") for name in ("subj", "attn", "last")]
+        characters = [[" "] * width for _ in range(height)]
+        looks: list[list[Style | None]] = [[None] * width for _ in range(height)]
+        cursor = self.column_of(self.state.layer)
+        for y in range(height):
+            characters[y][cursor], looks[y][cursor] = "│", part("chart--cursor")
+        for row, style in enumerate(rows):
+            for y, x, character in self._line(values[row], scale.low, scale.high, _LETTERS[row]):
+                characters[y][x], looks[y][x] = character, style
+        names = self._names(values, scale.low, scale.high)
+        strips = []
+        for y in range(height):
+            share = 1 - y / (height - 1)
+            number = f"{scale.low + share * (scale.high - scale.low):.2f} " if y % 2 == 0 else ""
+            segments = [Segment(f"{number:>{AXIS_WIDTH}}", part("chart--axis"))]
+            segments += [
+                Segment(c, look) for c, look in zip(characters[y], looks[y], strict=True)
+            ]
+            if y in names:
+                segments.append(Segment(f" {LABELS[names[y]]}", rows[names[y]]))
+            strips.append(self._strip(segments))
+        strips.append(self._strip(self._layer_numbers()))
+        return strips
+
+    def _line(
+        self, values: np.ndarray, low: float, high: float, letter: str
+    ) -> list[tuple[int, int, str]]:
+        """Return the characters of one line: (line, column, character)."""
+        width, height = self.plot_size
+        known = [(layer, float(v)) for layer, v in enumerate(values) if not math.isnan(v)]
+        if not known:
+            return []
+        if self.app.no_color:
+            return [(self._height_of(v, low, high) // 4, self.column_of(i), letter) for i, v in known]
+        layers = np.array([layer for layer, _ in known])
+        columns = 2 * width
+        at = np.linspace(0, max(self.state.layers - 1, 1), columns)
+        heights = [self._height_of(v, low, high) for v in np.interp(at, layers, values[layers])]
+        dots: dict[tuple[int, int], int] = {}
+        for x, y in enumerate(heights):
+            # A steep step fills the dots between two neighbours.
+            before = heights[x - 1] if x else y
+            step = range(min(before, y) + (before < y), max(before, y) + (before <= y))
+            for inside in {*step, y}:
+                place = (inside // 4, x // 2)
+                dots[place] = dots.get(place, 0) | _DOTS[inside % 4][x % 2]
+        return [(y, x, chr(0x2800 + mask)) for (y, x), mask in dots.items() if y < height]
+
+    def _height_of(self, value: float, low: float, high: float) -> int:
+        """Return the line of dots of a value, 0 on top."""
+        dots = 4 * self.plot_size[1]
+        share = min(max((value - low) / (high - low), 0.0), 1.0)
+        return round((1 - share) * (dots - 1))
+
+    def _names(self, values: np.ndarray, low: float, high: float) -> dict[int, int]:
+        """Return which row's name stands on which line, behind the end of its line."""
+        height = self.plot_size[1]
+        names: dict[int, int] = {}
+        for row in np.argsort(-np.nan_to_num(values[:, -1]), kind="stable"):
+            value = values[row, -1]
+            y = 0 if math.isnan(value) else self._height_of(float(value), low, high) // 4
+            while y in names and y < height - 1:
+                y += 1
+            while y in names and y > 0:
+                y -= 1
+            names[y] = int(row)
+        return names
+
+    def _layer_numbers(self) -> list[Segment]:
+        width, _ = self.plot_size
+        line, here = [" "] * (width + 2), self.state.layer
+        every = next(n for n in (1, 2, 4, 8, 16, 32, 64) if n * width / self.state.layers >= 4)
+        marks = [layer for layer in range(0, self.state.layers, every) if abs(layer - here) > every / 2]
+        for layer in [*marks, here]:
+            x = self.column_of(layer)
+            for place, digit in enumerate(str(layer)):
+                line[x + place] = digit
+        text, start = "".join(line), self.column_of(here)
+        end = start + len(str(here))
+        axis = self._part("chart--axis")
+        return [
+            Segment(f"{'Layer':<{AXIS_WIDTH}}", axis),
+            Segment(text[:start], axis),
+            Segment(text[start:end], self._part("chart--number")),
+            Segment(text[end:], axis),
+        ]
+
+    def _part(self, name: str) -> Style:
+        return self.get_component_rich_style(name, partial=True)
+
+    def _strip(self, segments: list[Segment]) -> Strip:
+        strip = Strip(segments).apply_style(self.rich_style)
+        return strip.adjust_cell_length(self.size.width, self.rich_style)

@@ -1,0 +1,275 @@
+"""The prompts, sorted and filtered: only the lines on the screen are ever drawn."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from mlxjsd.records import Record
+from mlxjsd.tui.plain import clean, fitted
+from mlxjsd.tui.state import RunState
+
+#: Name and width of each column; the first one takes what is left.
+_COLUMNS = (("prompt", 0), ("prediction", 13), ("p", 5), ("reliance", 9), ("cell", 6))
+#: Narrower than this, the last column is left out.
+_ROOMY = 62
+
+
+class PromptTable(ScrollView, can_focus=True):
+    """Text, prediction, probability, reliance, and the value of the cell under the cursor."""
+
+    HELP = """\
+    ## The prompts
+
+    Enter shows a prompt's own heatmap, Escape goes back to the average. ✓ and ✗ say whether
+    the prediction begins an accepted answer. Click a heading to sort by it.
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Show this prompt", id="prompts.choose", show=False,
+                tooltip="Show the heatmap of the highlighted prompt"),
+        Binding("up,k", "step(-1)", "Prompt above", id="prompts.up", show=False,
+                tooltip="Highlight the prompt above"),
+        Binding("down,j", "step(1)", "Prompt below", id="prompts.down", show=False,
+                tooltip="Highlight the prompt below"),
+        Binding("pageup", "page(-1)", "Page up", id="prompts.page_up", show=False,
+                tooltip="Go up by a page of prompts"),
+        Binding("pagedown", "page(1)", "Page down", id="prompts.page_down", show=False,
+                tooltip="Go down by a page of prompts"),
+        Binding("home", "step(-1000000000)", "First prompt", id="prompts.first", show=False,
+                tooltip="Highlight the first prompt"),
+        Binding("end", "step(1000000000)", "Last prompt", id="prompts.last", show=False,
+                tooltip="Highlight the last prompt"),
+    ]  # fmt: skip
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "prompts--head",
+        "prompts--sorted",
+        "prompts--line",
+        "prompts--dim",
+        "prompts--cursor",
+        "prompts--cursor-away",
+        "prompts--right",
+        "prompts--wrong",
+    }
+    DEFAULT_CSS = """
+    PromptTable {
+        height: 1fr;
+        scrollbar-size-vertical: 1;
+        overflow-x: hidden;
+        .prompts--head { color: $text-muted; text-style: bold; }
+        .prompts--sorted { color: $text-accent; text-style: bold; }
+        .prompts--line { color: $foreground; }
+        .prompts--dim { color: $text-muted; }
+        .prompts--cursor { background: $accent 40%; text-style: bold; }
+        .prompts--cursor-away { background: $foreground 10%; }
+        .prompts--right { color: $text-success; }
+        .prompts--wrong { color: $text-error; }
+    }
+    """
+
+    class Chosen(Message):
+        """A prompt is to be shown by itself."""
+
+        def __init__(self, record: Record) -> None:
+            super().__init__()
+            self.record = record
+
+    def __init__(self, state: RunState) -> None:
+        super().__init__(id="prompts")
+        self.state = state
+        self.sorted_by, self.descending = "prompt", False
+        self.filter = ""
+        self.at = 0
+        self._lines: list[int] = []
+
+    # What is listed.
+
+    @property
+    def highlighted(self) -> Record | None:
+        """The prompt under the table's cursor."""
+        return self.state.measured.records[self._lines[self.at]] if self._lines else None
+
+    @property
+    def count(self) -> int:
+        """How many prompts pass the filter."""
+        return len(self._lines)
+
+    def show_state(self) -> None:
+        """Sort and filter anew; the highlighted prompt stays highlighted."""
+        kept = self.highlighted if self.at else None
+        records = self.state.measured.records
+        wanted = self.filter.casefold()
+        places = [i for i, r in enumerate(records) if not wanted or wanted in _searched(r)]
+        places.sort(key=self._sort_key(), reverse=self.descending)
+        self._lines = places
+        at = next((n for n, i in enumerate(places) if records[i] is kept), self.at) if kept else 0
+        self.at = min(at, max(len(places) - 1, 0))
+        self.virtual_size = Size(0, len(places) + 1)
+        self.refresh()
+
+    def cursor_moved(self) -> None:
+        """The cell is another one: its column, and maybe the order, change."""
+        if self.sorted_by == "cell":
+            self.show_state()
+        elif self._columns()[-1][0] == "cell":
+            self.refresh()
+
+    def sort_by(self, column: str) -> None:
+        """Sort by a column; again, the other way round."""
+        if column == self.sorted_by:
+            self.descending = not self.descending
+        else:
+            self.sorted_by, self.descending = column, column in ("p", "reliance", "cell")
+        self.show_state()
+
+    def sort_by_next(self) -> None:
+        """Sort by the next column that is shown."""
+        names = [name for name, _ in self._columns()]
+        at = names.index(self.sorted_by) if self.sorted_by in names else -1
+        self.sort_by(names[(at + 1) % len(names)])
+
+    def set_filter(self, text: str) -> None:
+        """List only prompts in which ``text`` stands."""
+        self.filter, self.at = text, 0
+        self.scroll_to(y=0, animate=False)
+        self.show_state()
+
+    def _sort_key(self) -> Callable[[int], Any]:
+        records = self.state.measured.records
+        if self.sorted_by == "prompt":
+            return lambda i: records[i].position
+        if self.sorted_by == "prediction":
+            return lambda i: records[i].prediction.strip().casefold()
+        if self.sorted_by == "p":
+            return lambda i: records[i].probability
+        if self.sorted_by == "reliance":
+            return lambda i: records[i].reliance
+        values = self.state.measured.cell(self.state.row, self.state.layer)
+        return lambda i: float(values[i])
+
+    # How it is drawn.
+
+    def _columns(self) -> list[tuple[str, int]]:
+        width = self.size.width
+        columns = [c for c in _COLUMNS if c[0] != "cell" or width >= _ROOMY]
+        rest = width - sum(size for _, size in columns)
+        return [(name, size or max(rest, 8)) for name, size in columns]
+
+    def render_line(self, y: int) -> Strip:
+        """Return the heading, or one prompt."""
+        width = self.size.width
+        if y == 0:
+            return Strip(self._head()).apply_style(self.rich_style).adjust_cell_length(width)
+        place = y - 1 + self.scroll_offset.y
+        if place >= len(self._lines):
+            said = ""
+            if y == 1 and not self._lines:
+                said = "no prompt matches" if self.filter else "the first batch is on its way"
+            line = Strip([Segment(said, self._part("dim"))]).apply_style(self.rich_style)
+            return line.adjust_cell_length(width, self.rich_style)
+        style = self.rich_style
+        if place == self.at:
+            style = self._part("cursor" if self.has_focus else "cursor-away", partial=False)
+        strip = Strip(self._row(self._lines[place])).apply_style(style)
+        return strip.adjust_cell_length(width, style)
+
+    def _head(self) -> list[Segment]:
+        segments = []
+        for name, width in self._columns():
+            sign = ("▼" if self.descending else "▲") if name == self.sorted_by else ""
+            label = f"{name}{sign}"
+            padded = f"{label:<{width}}" if name in ("prompt", "prediction") else f"{label:>{width}}"
+            segments.append(Segment(padded, self._part("sorted" if sign else "head")))
+        return segments
+
+    def _row(self, place: int) -> list[Segment]:
+        record = self.state.measured.records[place]
+        segments = []
+        for name, width in self._columns():
+            if name == "prompt":
+                text = fitted(record.text, width - 1)
+                segments.append(Segment(text.plain + " ", self._part("line")))
+            elif name == "prediction":
+                sign, look = {True: ("✓ ", "right"), False: ("✗ ", "wrong"), None: ("  ", "dim")}[
+                    record.correct
+                ]
+                text = fitted(record.prediction.strip(), width - 2)
+                segments += [Segment(sign, self._part(look)), Segment(text.plain)]
+            else:
+                segments.append(Segment(f"{self._number(name, place):>{width}.3f}"))
+        return segments
+
+    def _number(self, name: str, place: int) -> float:
+        record = self.state.measured.records[place]
+        if name == "p":
+            return record.probability
+        if name == "reliance":
+            return record.reliance
+        return float(self.state.measured.cell(self.state.row, self.state.layer)[place])
+
+    def _part(self, name: str, partial: bool = True) -> Style:
+        return self.get_component_rich_style(f"prompts--{name}", partial=partial)
+
+    # Keys and mouse.
+
+    def action_step(self, by: int) -> None:
+        """Move the highlight."""
+        at = min(max(self.at + by, 0), max(len(self._lines) - 1, 0))
+        if at != self.at:
+            self.at = at
+            self._scroll_into_view()
+            self.refresh()
+
+    def action_page(self, pages: int) -> None:
+        """Move the highlight by what fits on the screen."""
+        self.action_step(pages * max(self.size.height - 1, 1))
+
+    def action_choose(self) -> None:
+        """Show the highlighted prompt by itself."""
+        if self.highlighted is not None:
+            self.post_message(self.Chosen(self.highlighted))
+
+    def on_click(self, event: events.Click) -> None:
+        """Highlight a prompt, on a second click choose it; sort by a heading."""
+        if event.y == 0:
+            right = 0
+            for name, width in self._columns():
+                right += width
+                if event.x < right:
+                    self.sort_by(name)
+                    return
+        place = event.y - 1 + self.scroll_offset.y
+        if 0 <= place < len(self._lines):
+            again = place == self.at
+            self.at = place
+            self.refresh()
+            if again:
+                self.action_choose()
+
+    def on_focus(self) -> None:
+        """Show the highlight as active."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Show the highlight as away."""
+        self.refresh()
+
+    def _scroll_into_view(self) -> None:
+        lines = max(self.size.height - 1, 1)
+        top = self.scroll_offset.y
+        if self.at < top:
+            self.scroll_to(y=self.at, animate=False)
+        elif self.at >= top + lines:
+            self.scroll_to(y=self.at - lines + 1, animate=False)
+
+
+def _searched(record: Record) -> str:
+    """Return what typing is compared with."""
+    parts = (record.text, record.prediction, record.relation or "", record.id)
+    return clean(" ".join(parts)).casefold()

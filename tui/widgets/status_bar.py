@@ -1,0 +1,116 @@
+"""Two lines on top: what is measured, and how far it has come."""
+
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.widgets import Static
+
+from mlxjsd.tui.plain import clean, clock, size_of
+from mlxjsd.tui.state import RunState, Status
+
+_SIGNS = {
+    Status.LOADING: "◌",
+    Status.RUNNING: "▶",
+    Status.PAUSED: "‖",
+    Status.STOPPING: "◼",
+    Status.STOPPED: "◼",
+    Status.FINISHED: "✓",
+    Status.FAILED: "✗",
+}
+
+
+class StatusBar(Static):
+    """Model, data and settings; progress, speed, time left, memory, noise floor."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "status--name",
+        "status--dim",
+        "status--good",
+        "status--bad",
+        "status--done",
+        "status--todo",
+    }
+    DEFAULT_CSS = """
+    StatusBar {
+        height: 2;
+        padding: 0 1;
+        .status--name { color: $text-primary; text-style: bold; }
+        .status--dim { color: $text-muted; }
+        .status--good { color: $text-success; text-style: bold; }
+        .status--bad { color: $text-error; text-style: bold; }
+        .status--done { color: $primary; }
+        .status--todo { color: $foreground 20%; }
+    }
+    """
+
+    def __init__(self, state: RunState) -> None:
+        super().__init__(id="status", markup=False)
+        self.state = state
+
+    def show_state(self) -> None:
+        """Write both lines anew."""
+        width = max(self.content_size.width, 20)
+        text = self._about()
+        text.truncate(width, overflow="ellipsis")
+        text.append("\n")
+        text.append_text(self._progress(width))
+        self.update(text)
+
+    def on_resize(self) -> None:
+        """The bar follows the width."""
+        self.show_state()
+
+    def _about(self) -> Text:
+        state, dim = self.state, self._part("dim")
+        text = Text(no_wrap=True)
+        text.append("mlxjsd", self._part("name"))
+        if not state.model:
+            text.append(f"  {clean(str(state.folder))}", dim)
+            return text
+        text.append(f"  {clean(str(state.model['name']))}")
+        text.append(f" · {clean(str(state.model['family']))}, {state.layers} layers", dim)
+        text.append(f"  {clean(str(state.data['file']))}")
+        settings = state.settings
+        if settings.corruption == "noise":
+            spoiled = f"noise {settings.noise_level:g}σ"
+            if settings.noise_samples > 1:
+                spoiled += f" ×{settings.noise_samples}"
+        else:
+            spoiled = "swapped subjects"
+        text.append(f" · {spoiled} · window {settings.window}", dim)
+        if state.skipped:
+            text.append(f" · {len(state.skipped)} skipped", dim)
+        return text
+
+    def _progress(self, width: int) -> Text:
+        state, dim = self.state, self._part("dim")
+        text = Text(no_wrap=True)
+        look = {Status.FINISHED: "good", Status.FAILED: "bad"}.get(state.status, "name")
+        said = state.doing if state.status is Status.LOADING else state.status.value
+        text.append(f"{_SIGNS[state.status]} {said} ", self._part(look))
+        after = Text(no_wrap=True)
+        if state.total:
+            after.append(f" {state.done}/{state.total}")
+        facts = []
+        if state.rate:
+            facts.append(f"{state.rate:.1f}/s")
+            if state.status.live and state.seconds_left is not None:
+                facts.append(f"{clock(state.seconds_left)} left")
+        if state.peak_memory:
+            facts.append(size_of(state.peak_memory))
+        if state.done:
+            facts.append(f"floor {state.heatmap.floor:.0e}")
+        for fact in facts:
+            after.append(f" · {fact}", dim)
+        space = width - text.cell_len - after.cell_len
+        if state.total and space >= 4:
+            share = state.done / state.total
+            filled = round(share * space)
+            text.append("━" * filled, self._part("done"))
+            text.append("─" * (space - filled), self._part("todo"))
+        text.append_text(after)
+        return text
+
+    def _part(self, name: str) -> Style:
+        return self.get_component_rich_style(f"status--{name}", partial=True)

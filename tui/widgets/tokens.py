@@ -1,0 +1,21 @@
+"""A prompt's tokens as text, the subject's marked."""
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from rich.text import Text
+
+from mlxjsd.tui.plain import clean
+
+
+def token_text(
+    tokens: Sequence[str], span: tuple[int, int], subject: Style, plain: Style, edge: Style
+) -> Text:
+    """Return ``tokens`` in one line, thin bars between them, those in ``span`` as subjects."""
+    text = Text(no_wrap=False)
+    for place, token in enumerate(tokens):
+        if place:
+            text.append("▏", edge)
+        # A token's leading space belongs to it, and is shown.
+        text.append(clean(token), subject if span[0] <= place < span[1] else plain)
+    return text
