@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from mlxjsd import options
 from mlxjsd.errors import InputError
-from mlxjsd.runs import RUNS, run_folder
-from mlxjsd.settings import CORRUPTIONS, Settings
+from mlxjsd.labelling import Labelling
+from mlxjsd.runs import run_folder
+from mlxjsd.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from mlxjsd.records import Run
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -24,9 +28,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="See, layer by layer, where a language model keeps and moves what it knows.",
 )
-
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-OutputFile = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -49,46 +50,28 @@ def _options(
 
 @app.command()
 def run(
-    model: Annotated[
-        str | None,
-        typer.Option(help="A model folder or Hub repository.", show_default="the bundled model"),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Prompts, as JSON Lines.", show_default="the bundled prompts"),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="The run folder.", show_default=f"a folder in {RUNS}"),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Only the first so many prompts.", show_default="all")
-    ] = None,
-    corruption: Annotated[
-        str, typer.Option(help=f"How the subject is spoiled: {' or '.join(CORRUPTIONS)}.")
-    ] = Settings.corruption,
-    noise_level: Annotated[
-        float, typer.Option(help="Noise, in deviations of the subjects' embeddings.")
-    ] = Settings.noise_level,
-    noise_samples: Annotated[
-        int, typer.Option(help="Draws of noise for each prompt.")
-    ] = Settings.noise_samples,
-    window: Annotated[
-        int, typer.Option(help="Blocks of the attention knockout around a layer.")
-    ] = Settings.window,
-    seed: Annotated[int, typer.Option(help="Of the noise and of the swaps.")] = Settings.seed,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Prompts for each pass.", show_default="chosen for you")
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code that the model brings along.")
-    ] = False,
+    model: options.Model = None,
+    data: options.Data = None,
+    output: options.Folder = None,
+    limit: options.Limit = None,
+    corruption: options.Corruption = Settings.corruption,
+    noise_level: options.NoiseLevel = Settings.noise_level,
+    noise_samples: options.NoiseSamples = Settings.noise_samples,
+    window: options.Window = Settings.window,
+    seed: options.Seed = Settings.seed,
+    batch_size: options.BatchSize = None,
+    label: options.Label = True,
+    max_tokens: options.MaxTokens = 10,
+    match: options.Match = Labelling.match,
+    reliance_threshold: options.RelianceThreshold = None,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Measure the heatmap; with no option, of the bundled model on the bundled prompts.
 
     The same command again goes on where it stopped.
     """
     settings = Settings(corruption, noise_level, noise_samples, window, seed)
+    labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
     if output is not None and output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; name a folder for the run")
 
@@ -107,7 +90,7 @@ def run(
     from mlxjsd.experiment import plan_run, run_experiment
     from mlxjsd.progress import follow
 
-    plan = plan_run(loaded, prompts, settings, limit, batch_size)
+    plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling)
     events = run_experiment(plan, folder)
     try:
         follow(events, talk)
@@ -125,31 +108,115 @@ def run(
 
 
 @app.command()
-def show(folder: RunFolder) -> None:
-    """Print a run's heatmap, the peak of each row and the noise floor."""
-    _show(folder)
+def tui(
+    context: typer.Context,
+    folder: options.OptionalRunFolder = None,
+    model: options.Model = None,
+    data: options.Data = None,
+    output: options.Folder = None,
+    limit: options.Limit = None,
+    corruption: options.Corruption = Settings.corruption,
+    noise_level: options.NoiseLevel = Settings.noise_level,
+    noise_samples: options.NoiseSamples = Settings.noise_samples,
+    window: options.Window = Settings.window,
+    seed: options.Seed = Settings.seed,
+    batch_size: options.BatchSize = None,
+    label: options.Label = True,
+    max_tokens: options.MaxTokens = 10,
+    match: options.Match = Labelling.match,
+    reliance_threshold: options.RelianceThreshold = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show the app in a browser instead.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Where --serve listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where --serve listens.")] = 8000,
+) -> None:
+    """Watch a run on the terminal; with no option, choose everything there.
+
+    With any option of ``run`` the run begins at once; a run folder is shown, and can be
+    taken up if it is unfinished.
+    """
+    if serve:
+        from mlxjsd.tui.serve import serve as serve_app
+
+        serve_app(sys.argv[1:], host, port)
+        return
+
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    job = None
+    if folder is not None:
+        from mlxjsd.store import read_header
+
+        if given != {"folder"}:
+            raise InputError("a run folder has its own settings; give it without options")
+        read_header(folder)  # says what is wrong before the screen is taken over
+    elif given:
+        from mlxjsd.tui.job import Job
+
+        settings = Settings(corruption, noise_level, noise_samples, window, seed)
+        labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
+        job = Job(model, data, output, limit, settings, batch_size, trust_remote_code, labelling)
+
+    from mlxjsd.tui.app import launch
+
+    raise typer.Exit(launch(job, folder))
+
+
+@app.command()
+def show(
+    folder: options.RunFolder,
+    by: options.By = None,
+    match: options.ShownMatch = None,
+    reliance_threshold: options.RelianceThreshold = None,
+) -> None:
+    """Print a run's heatmap, the peak of each row, the noise floor, and what they say."""
+    _show(folder, by, match, reliance_threshold)
 
 
 @app.command()
 def plot(
-    folder: RunFolder,
-    output: OutputFile,
+    folder: options.RunFolder,
+    output: options.OutputFile,
+    by: options.By = None,
+    match: options.ShownMatch = None,
+    reliance_threshold: options.RelianceThreshold = None,
     vmin: Annotated[float, typer.Option(help="nats at the light end.")] = 0.0,
     vmax: Annotated[
         float | None, typer.Option(help="nats at the dark end.", show_default="the highest cell")
     ] = None,
     cmap: Annotated[str, typer.Option(help="A matplotlib colour map.")] = "Blues",
 ) -> None:
-    """Draw a run's heatmap as .png, .pdf or .svg."""
-    from mlxjsd.figure import Style, plot_run, save_figure
-    from mlxjsd.store import read_run
+    """Draw a run's heatmap as .png, .pdf or .svg; with --by, a panel for each group."""
+    from mlxjsd.figure import Style, plot_groups, plot_run, save_figure, title_of
 
-    save_figure(plot_run(read_run(folder), Style(vmin, vmax, cmap)), output)
+    style = Style(vmin, vmax, cmap)
+    run = _read(folder, match, reliance_threshold)
+    if by is None:
+        save_figure(plot_run(run, style), output)
+    else:
+        from mlxjsd.grouping import heatmaps_by
+
+        save_figure(plot_groups(heatmaps_by(run, by), title_of(run), style), output)
     print(output)
 
 
 @app.command()
-def export(folder: RunFolder, output: OutputFile) -> None:
+def summary(
+    folder: options.RunFolder,
+    by: options.By = None,
+    match: options.ShownMatch = None,
+    reliance_threshold: options.RelianceThreshold = None,
+) -> None:
+    """Say as Markdown what a run's heatmap shows: phases, crossing, three sentences."""
+    from mlxjsd.report import report
+
+    print(report(_read(folder, match, reliance_threshold), by))
+
+
+@app.command()
+def export(folder: options.RunFolder, output: options.OutputFile) -> None:
     """Write a run's numbers as .csv (averages), .json (everything) or .npz (arrays)."""
     from mlxjsd.export import export_run
     from mlxjsd.store import read_run
@@ -168,13 +235,32 @@ def _write_products(folder: Path) -> None:
     export_run(measured, folder / "heatmap.csv")
 
 
-def _show(folder: Path) -> None:
+def _read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":
+    """Read a run, with the labelling that was asked for now in place of the run's own."""
+    from dataclasses import replace
+
     from mlxjsd.store import read_run
+
+    run = read_run(folder)
+    asked = {"match": match, "reliance_threshold": reliance_threshold}
+    given = {name: value for name, value in asked.items() if value is not None}
+    labelling = {**run.labelling, **given}
+    Labelling(**labelling)  # refuses what makes no sense
+    return replace(run, labelling=labelling)
+
+
+def _show(
+    folder: Path,
+    by: str | None = None,
+    match: str | None = None,
+    reliance_threshold: float | None = None,
+) -> None:
     from mlxjsd.terminal import summary
 
     console = _console()
     colour = console.color_system is not None and not console.no_color
-    console.print(summary(read_run(folder), console.width, colour), markup=False)
+    run = _read(folder, match, reliance_threshold)
+    console.print(summary(run, console.width, colour, by), markup=False)
 
 
 def _console(stderr: bool = False) -> "Console":

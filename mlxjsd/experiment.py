@@ -7,7 +7,7 @@ of one stream of events.
 import platform
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
 from mlxjsd.errors import InputError
 from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
+from mlxjsd.generation import generate_answers
 from mlxjsd.interventions import Measurement
+from mlxjsd.labelling import Labelling
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
 from mlxjsd.records import Record, Run, Skipped
@@ -44,6 +46,7 @@ class Plan:
     """Places in the data file of the prompts to be measured, by id."""
     batches: list[list[Encoded]]
     skipped: tuple[Skipped, ...]
+    labelling: Labelling
 
     @property
     def total(self) -> int:
@@ -59,6 +62,7 @@ class Plan:
             # As it was given, so that the run can be taken up again.
             "data_path": str(self.data.path),
             "limit": self.limit,
+            "labelling": asdict(self.labelling),
             "versions": versions(),
             "layers": self.model.identity.layers,
             "total": self.total,
@@ -84,6 +88,7 @@ def plan_run(
     settings: Settings | None = None,
     limit: int | None = None,
     batch_size: int | None = None,
+    labelling: Labelling | None = None,
 ) -> Plan:
     """Decide what to measure.
 
@@ -93,6 +98,7 @@ def plan_run(
         settings: what is measured.
         limit: measure only the first so many prompts of the file.
         batch_size: prompts for each pass; changes no number.
+        labelling: how answers are generated and sorted.
 
     Raises:
         InputError: if no prompt is usable, or a number makes no sense.
@@ -118,14 +124,37 @@ def plan_run(
         raise InputError(_no_prompt(data, skipped))
     batches = plan_batches(wanted, batch_size or BATCH_SIZE)
     skipped.sort(key=lambda s: s.position)
-    return Plan(model, data, settings, limit, corruption, positions, batches, tuple(skipped))
+    return Plan(
+        model,
+        data,
+        settings,
+        limit,
+        corruption,
+        positions,
+        batches,
+        tuple(skipped),
+        labelling or Labelling(),
+    )
 
 
 def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     """Measure one batch of a plan (or a part of one) in one pass."""
     model, corruption = plan.model, plan.corruption
     numbers = sweep_batch(model.blocks, corruption.batch(batch), plan.settings.window)
-    return [_record(plan, encoded, numbers, row) for row, encoded in enumerate(batch)]
+    answers = _answers(plan, batch)
+    return [
+        _record(plan, encoded, numbers, row, answers.get(encoded.prompt.id))
+        for row, encoded in enumerate(batch)
+    ]
+
+
+def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
+    """Let the model answer the prompts of ``batch`` whose answers are known, by prompt id."""
+    asked = [encoded for encoded in batch if encoded.prompt.answers]
+    if plan.labelling.max_tokens is None or not asked:
+        return {}
+    written = generate_answers(plan.model, asked, plan.labelling.max_tokens)
+    return {e.prompt.id: answer for e, answer in zip(asked, written, strict=True)}
 
 
 def measure(plan: Plan) -> Run:
@@ -192,7 +221,9 @@ def _no_prompt(data: PromptFile, skipped: Sequence[Skipped]) -> str:
     )
 
 
-def _record(plan: Plan, encoded: Encoded, numbers: Measurement, row: int) -> Record:
+def _record(
+    plan: Plan, encoded: Encoded, numbers: Measurement, row: int, answer: str | None
+) -> Record:
     prompt, decode = encoded.prompt, plan.model.encoder.decode
     return Record(
         id=prompt.id,
@@ -211,4 +242,5 @@ def _record(plan: Plan, encoded: Encoded, numbers: Measurement, row: int) -> Rec
         jsd=numbers.jsd[row],
         reliance=float(numbers.reliance[row]),
         floor=float(numbers.floor[row]),
+        answer=answer,
     )

@@ -3,15 +3,17 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlxjsd.errors import InputError
-from mlxjsd.heatmap import heatmap_of
+from mlxjsd.grouping import group, labelling_of
+from mlxjsd.heatmap import aggregate, bootstrap_interval, heatmap_of
 from mlxjsd.interventions import ROWS
+from mlxjsd.knowledge import label
 from mlxjsd.records import Record, Run
 
 
@@ -46,23 +48,37 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def to_csv(run: Run) -> bytes:
-    """Return the heatmap, one line a cell: row, layer, mean, standard error, n (nats)."""
-    heatmap = heatmap_of(run)
+    """Return the heatmap of all prompts and of each category, one line a cell, in nats."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["row", "layer", "mean_jsd", "standard_error", "n"])
-    for name, mean, error in zip(ROWS, heatmap.mean, heatmap.error, strict=True):
-        for layer in range(run.layers):
-            cells = [_number(mean[layer]), _number(error[layer])]
-            writer.writerow(
-                [name, layer, *("" if c is None else f"{c:.8g}" for c in cells), heatmap.count]
-            )
+    writer.writerow(
+        ["category", "row", "layer", "mean_jsd", "standard_error", "ci95_low", "ci95_high", "n"]
+    )
+    categories = group(run.records, "category", **labelling_of(run))
+    for category, records in {"all": run.records, **categories}.items():
+        _write_cells(writer, category, records, run.layers)
     return out.getvalue().encode()
+
+
+def _write_cells(writer: Any, category: str, records: Sequence[Record], layers: int) -> None:
+    heatmap = aggregate(records, layers)
+    if records:
+        low, high = bootstrap_interval(np.stack([record.jsd for record in records]))
+    else:
+        low = high = heatmap.mean
+    for row, name in enumerate(ROWS):
+        for layer in range(layers):
+            values = (heatmap.mean, heatmap.error, low, high)
+            cells = [_number(array[row, layer]) for array in values]
+            texts = ["" if cell is None else f"{cell:.8g}" for cell in cells]
+            writer.writerow([category, name, layer, *texts, heatmap.count])
 
 
 def to_json(run: Run) -> bytes:
     """Return everything that a run holds."""
     heatmap = heatmap_of(run)
+    low, high = bootstrap_interval(run.jsd())
+    labels = label(run.records, **labelling_of(run))
     document = {
         "settings": run.settings.to_json(),
         "model": run.model,
@@ -70,12 +86,14 @@ def to_json(run: Run) -> bytes:
         "versions": run.versions,
         "layers": run.layers,
         "rows": list(ROWS),
-        "prompts": [_prompt(record) for record in run.records],
+        "prompts": [
+            _prompt(record, category)
+            for record, category in zip(run.records, labels.categories, strict=True)
+        ],
         "skipped": [{"id": s.id, "reason": s.reason} for s in run.skipped],
-        "mean": {
-            name: [_number(v) for v in values]
-            for name, values in zip(ROWS, heatmap.mean, strict=True)
-        },
+        "mean": _by_row(heatmap.mean),
+        "ci95": {"low": _by_row(low), "high": _by_row(high)},
+        "labelling": {**run.labelling, "threshold": labels.threshold},
         "n": heatmap.count,
         "floor": _number(heatmap.floor),
     }
@@ -84,6 +102,7 @@ def to_json(run: Run) -> bytes:
 
 def to_npz(run: Run) -> bytes:
     """Return ``jsd`` as float32 (N, 3, L) in nats, and ``ids``; no pickled objects."""
+    labels = label(run.records, **labelling_of(run))
     out = io.BytesIO()
     np.savez_compressed(
         out,
@@ -91,11 +110,16 @@ def to_npz(run: Run) -> bytes:
         ids=np.array([record.id for record in run.records], dtype=np.str_),
         reliance=np.array([record.reliance for record in run.records], dtype=np.float32),
         floor=np.array([record.floor for record in run.records], dtype=np.float32),
+        categories=np.array([category or "" for category in labels.categories], dtype=np.str_),
     )
     return out.getvalue()
 
 
-def _prompt(record: Record) -> dict[str, Any]:
+def _by_row(values: np.ndarray) -> dict[str, list[float | None]]:
+    return {name: [_number(v) for v in row] for name, row in zip(ROWS, values, strict=True)}
+
+
+def _prompt(record: Record, category: str | None) -> dict[str, Any]:
     return {
         "id": record.id,
         "text": record.text,
@@ -108,11 +132,11 @@ def _prompt(record: Record) -> dict[str, Any]:
         "prediction": record.prediction,
         "probability": record.probability,
         "entropy": record.entropy,
-        "jsd": {
-            name: [float(v) for v in values] for name, values in zip(ROWS, record.jsd, strict=True)
-        },
+        "jsd": _by_row(record.jsd),
         "reliance": record.reliance,
         "floor": record.floor,
+        "answer": record.answer,
+        "category": category,
     }
 
 

@@ -1,6 +1,6 @@
 """The figure: the only file that imports matplotlib, and never its global state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +83,48 @@ def plot_run(run: Run, style: Style | None = None) -> Figure:
     return plot_heatmap(heatmap_of(run), title_of(run), style)
 
 
+def plot_groups(
+    groups: Mapping[str, Heatmap], title: str = "", style: Style | None = None
+) -> Figure:
+    """Return panels side by side on one colour scale, captioned (a), (b), (c) with each n.
+
+    Args:
+        groups: heatmaps of one depth by caption, such as "Factual associations".
+        title: over all panels.
+        style: shared by them.
+    """
+    style = style or Style()
+    top = _top(list(groups.values()), style)
+    columns = min(len(groups), 3)
+    rows = -(-len(groups) // columns)
+    layers = next(iter(groups.values())).mean.shape[1]
+    width = min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8
+    figure = Figure(figsize=(width, 0.2 + 2.2 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    mesh = None
+    for index, (caption, heatmap) in enumerate(groups.items()):
+        axes = grid.flat[index]
+        mesh = draw_heatmap(axes, heatmap, style, top)
+        axes.set_xticks(range(0, layers, 4 if layers <= 48 else 16))
+        letter = f"({chr(ord('a') + index)}) " if len(groups) <= 26 else ""
+        caption = f"{letter}{_escape(caption)}, n = {heatmap.count}"
+        axes.set_xlabel(f"Layer\n{caption}")
+        if index % columns:
+            axes.set_yticklabels([])
+    for axes in grid.flat[len(groups) :]:
+        axes.set_visible(False)
+    assert mesh is not None
+    bar = figure.colorbar(mesh, ax=grid, pad=0.01, aspect=9 * rows)
+    bar.set_label("Avg JS Divergence")
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _escape(text: str) -> str:
+    return text.replace("$", r"\$")  # a dollar sign would open a formula
+
+
 def title_of(run: Run) -> str:
     """Say what a picture shows: model, prompts, corruption."""
     settings = run.settings
@@ -92,8 +134,7 @@ def title_of(run: Run) -> str:
             corruption += f" x {settings.noise_samples}"
     else:
         corruption = "swapped subjects"
-    # A dollar sign in a name would open a formula.
-    name = str(run.model["name"]).replace("$", r"\$")
+    name = _escape(str(run.model["name"]))
     return f"{name}    n = {len(run.records)}    {corruption}, window {settings.window}"
 
 

@@ -77,6 +77,33 @@ def average(jsd: np.ndarray, reliance: np.ndarray, floor: np.ndarray) -> Heatmap
     )
 
 
+def bootstrap_interval(
+    jsd: np.ndarray, share: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """Percentile bootstrap of each cell's mean, resampling prompts (Efron 1979).
+
+    Args:
+        jsd: (N, 3, L) in nats.
+        share: of the resampled means that the interval holds.
+        resamples: how many.
+        seed: of the resampling; the same rows in the same order give the same interval.
+
+    Returns:
+        (2, 3, L) lower and upper ends in nats; NaN for fewer than two prompts.
+    """
+    count = len(jsd)
+    if count < 2:
+        return np.full((2, *jsd.shape[1:]), np.nan)
+    rng = np.random.default_rng(seed)
+    flat = jsd.reshape(count, -1).astype(np.float64)
+    means = np.empty((resamples, flat.shape[1]))
+    for at in range(0, resamples, 100):  # drawing n of n is counting how often each comes up
+        times = rng.multinomial(count, np.full(count, 1 / count), size=min(100, resamples - at))
+        means[at : at + 100] = times @ flat / count
+    ends = np.quantile(means, [(1 - share) / 2, (1 + share) / 2], axis=0)
+    return ends.reshape(2, *jsd.shape[1:])
+
+
 def heatmap_of(run: Run) -> Heatmap:
     """Return the heatmap of all prompts of a run."""
     return aggregate(run.records, run.layers)

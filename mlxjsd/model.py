@@ -61,6 +61,8 @@ class LoadedModel:
     blocks: Blocks
     encoder: Encoder
     identity: ModelIdentity
+    tokenizer: Any
+    """MLX-LM's wrapper, for generation."""
     notes: tuple[str, ...] = field(default=())
     """How it runs on this machine, to be said once in a run's output."""
 
@@ -107,6 +109,7 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
             sha256=_hash_folder(folder),
             trust_remote_code=trust_remote_code,
         ),
+        tokenizer=tokenizer,
         notes=tuple(notes),
     )
 

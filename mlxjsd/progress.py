@@ -15,8 +15,8 @@ def follow(events: Iterable[Event], console: Console) -> None:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
     )
     measured, seconds = 0, 0.0
     with Progress(*columns, console=console) as progress:

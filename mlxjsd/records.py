@@ -1,6 +1,6 @@
 """What a run has measured, free of MLX: what is drawn, printed or exported reads this."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,12 @@ class Record:
     jsd: np.ndarray
     """(3, L) float32, nats."""
     reliance: float
+    """JSD in nats when nothing after the subject may attend to it."""
     floor: float
+    """JSD in nats when nothing is edited."""
+    answer: str | None = None
+    """What the model writes after the prompt, greedily, cut at the first sentence; None if it
+    was not asked to."""
 
     @property
     def correct(self) -> bool | None:
@@ -69,6 +74,9 @@ class Run:
     records: Sequence[Record]
     """In the order of the data file."""
     skipped: Sequence[Skipped] = field(default=())
+    labelling: Mapping[str, Any] = field(default_factory=dict)
+    """``max_tokens`` of the answers (None: not asked for), and the ``match`` and
+    ``reliance_threshold`` that sort them."""
 
     @property
     def finished(self) -> bool:

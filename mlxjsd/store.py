@@ -42,7 +42,8 @@ CREATE TABLE results (
     entropy REAL NOT NULL,
     jsd BLOB NOT NULL,
     reliance REAL NOT NULL,
-    floor REAL NOT NULL
+    floor REAL NOT NULL,
+    answer TEXT
 ) WITHOUT ROWID;
 CREATE TABLE skipped (
     id TEXT PRIMARY KEY,
@@ -52,7 +53,7 @@ CREATE TABLE skipped (
 """
 _RESULT_COLUMNS = (
     "id, position, text, subject, relation, answers, token_ids, tokens, span_start, span_end, "
-    "source, prediction, probability, entropy, jsd, reliance, floor"
+    "source, prediction, probability, entropy, jsd, reliance, floor, answer"
 )
 
 
@@ -64,8 +65,9 @@ class Store:
 
         Args:
             folder: made if it is not there.
-            header: JSON values; ``settings``, ``model``, ``data``, ``limit`` decide whether
-                an existing run is the same, the rest is kept as it was first written.
+            header: JSON values; ``settings``, ``model``, ``data``, ``limit`` and the length
+                of answers decide whether an existing run is the same, the rest is kept as it
+                was first written.
 
         Raises:
             InputError: if the folder holds something else, or a run that differs; the
@@ -154,6 +156,7 @@ def read_run(folder: Path | str) -> Run:
             total=meta["total"],
             records=records,
             skipped=[Skipped(*row) for row in skipped],
+            labelling=meta["labelling"],
         )
 
 
@@ -209,6 +212,9 @@ def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str,
                 differences.append(f"{label} {before.get(name)!r}, now {now.get(name)!r}")
     if stored["limit"] != wanted["limit"]:
         differences.append(f"limit {stored['limit']}, now {wanted['limit']}")
+    before, now = (header["labelling"]["max_tokens"] for header in (stored, wanted))
+    if before != now:
+        differences.append(f"max-tokens of an answer {before}, now {now}")
     if differences:
         raise InputError(
             f"{folder} holds a run with other settings ({'; '.join(differences)}); "
@@ -234,6 +240,7 @@ def _to_row(record: Record) -> tuple[Any, ...]:
         np.ascontiguousarray(record.jsd, dtype="<f4").tobytes(),
         record.reliance,
         record.floor,
+        record.answer,
     )
 
 
@@ -255,4 +262,5 @@ def _from_row(row: tuple[Any, ...], layers: int) -> Record:
         jsd=np.frombuffer(row[14], dtype="<f4").reshape(3, layers),
         reliance=row[15],
         floor=row[16],
+        answer=row[17],
     )

@@ -1,13 +1,18 @@
 """The heatmap and its numbers on a terminal, as Rich renderables."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from mlxjsd.grouping import heatmaps_by, labelling_of
 from mlxjsd.heatmap import Heatmap, heatmap_of
 from mlxjsd.interventions import ROW_LABELS
+from mlxjsd.knowledge import CATEGORY_NAMES, label
+from mlxjsd.phases import reading
 from mlxjsd.records import Run
 
 #: A light-to-dark blue like the figure's, as RGB from no divergence to the highest.
@@ -25,14 +30,20 @@ def blue(share: float) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def heatmap_text(heatmap: Heatmap, width: int, colour: bool = True) -> Text:
-    """Return the heatmap as lines of ``width`` columns: rows, layer numbers, and the scale."""
+def heatmap_text(
+    heatmap: Heatmap, width: int, colour: bool = True, top: float | None = None
+) -> Text:
+    """Return the heatmap as lines of ``width`` columns: rows, layer numbers, and the scale.
+
+    ``top`` is the value in nats at the dark end; None for the highest cell.
+    """
     layers = heatmap.mean.shape[1]
     cell = max(1, min(4, (width - 7) // layers))
-    top = float(np.nanmax(heatmap.mean)) if heatmap.count else 0.0
+    if top is None:
+        top = _highest([heatmap])
     text = Text()
-    for label, values in zip(ROW_LABELS.values(), heatmap.mean, strict=True):
-        text.append(f"{label:<6} ")
+    for name, values in zip(ROW_LABELS.values(), heatmap.mean, strict=True):
+        text.append(f"{name:<6} ")
         for value in values:
             if np.isnan(value):
                 text.append("·" * cell)
@@ -48,6 +59,10 @@ def heatmap_text(heatmap: Heatmap, width: int, colour: bool = True) -> Text:
         text.append_text(_cell(step / 15, 1, colour))
     text.append(f" {top:.2f} nats")
     return text
+
+
+def _highest(heatmaps: Iterable[Heatmap]) -> float:
+    return max((float(np.nanmax(h.mean)) for h in heatmaps if h.count), default=0.0)
 
 
 def _cell(share: float, width: int, colour: bool) -> Text:
@@ -67,8 +82,31 @@ def peak_table(heatmap: Heatmap) -> Table:
     return table
 
 
-def summary(run: Run, width: int, colour: bool = True) -> RenderableType:
-    """Return what ``mlxjsd show`` prints of a run."""
+def count_table(run: Run) -> Table | None:
+    """Return how many prompts are of each category, like the paper's Table 1; None without any."""
+    labels = label(run.records, **labelling_of(run))
+    if not labels.present():
+        return None
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("answers")
+    table.add_column("prompts", justify="right")
+    table.add_column("share", justify="right")
+    known = sum(category is not None for category in labels.categories)
+    for category in labels.present():
+        count = labels.count(category)
+        name = f"{category}  {CATEGORY_NAMES[category]}"
+        table.add_row(name, str(count), f"{count / known:.0%}")
+    if labels.threshold is None:
+        table.caption = "no answer is right, so there is no reliance threshold"
+    else:
+        how = "given" if labels.given else "the mean of FA"
+        table.caption = f"reliance threshold {labels.threshold:.3f} nats, {how}"
+    table.caption_justify = "left"
+    return table
+
+
+def summary(run: Run, width: int, colour: bool = True, by: str | None = None) -> RenderableType:
+    """Return what ``mlxjsd show`` prints of a run; with ``by``, a heatmap for each group."""
     heatmap = heatmap_of(run)
     settings = run.settings
     about = Text(
@@ -77,10 +115,21 @@ def summary(run: Run, width: int, colour: bool = True) -> RenderableType:
         f"window {settings.window}\n",
         style="bold",
     )
-    parts: list[RenderableType] = [about, heatmap_text(heatmap, width, colour), Text()]
+    parts: list[RenderableType] = [about]
+    panels = heatmaps_by(run, by) if by else {"": heatmap}
+    top = _highest(panels.values())  # one scale, so that panels can be compared
+    for name, part in panels.items():
+        if name:
+            parts.append(Text(f"{name}, n = {part.count}", style="bold"))
+        parts += [heatmap_text(part, width, colour, top), Text()]
     if heatmap.count:
+        if (counts := count_table(run)) is not None:
+            parts += [counts, Text()]
         parts += [
             peak_table(heatmap),
+            Text(),
+            *(Text(sentence) for sentence in reading(heatmap.mean)),
+            Text(),
             Text(
                 f"mean reliance {heatmap.reliance:.3f} nats, "
                 f"noise floor {heatmap.floor:.1e} nats (largest null intervention)"

@@ -9,9 +9,9 @@ for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
     os.environ.pop(name, None)
 
 import pytest  # noqa: E402
-from mlxjsd.assets import MODEL  # noqa: E402
 
 import mlxjsd.model  # noqa: E402, F401  (loads OpenBLAS, if any, before mlx)
+from mlxjsd.assets import MODEL  # noqa: E402
 from mlxjsd.model import LoadedModel, load_model  # noqa: E402
 
 

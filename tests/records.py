@@ -14,6 +14,7 @@ HEADER: dict[str, Any] = {
     "data": {"file": "prompts.jsonl", "sha256": "bb", "prompts": 4},
     "data_path": "prompts.jsonl",
     "limit": None,
+    "labelling": {"max_tokens": 10, "match": "contains", "reliance_threshold": None},
     "versions": {"mlx": "0"},
     "layers": LAYERS,
     "total": 4,
@@ -40,6 +41,7 @@ def record(position: int, layers: int = LAYERS, **changes: Any) -> Record:
         "jsd": rng.random((3, layers), dtype=np.float32) * 0.69,
         "reliance": float(rng.random()),
         "floor": 1e-9 * position,
+        "answer": "in Paris" if position % 3 == 0 else "London",
     }
     return Record(**{**fields, **changes})
 
@@ -54,6 +56,7 @@ def run_of(count: int = 4, layers: int = LAYERS, **changes: Any) -> Run:
         "layers": layers,
         "total": count,
         "records": [record(i, layers) for i in range(count)],
+        "labelling": HEADER["labelling"],
         "skipped": [Skipped("s", 9, "the subject is not in the text")],
     }
     return Run(**{**fields, **changes})

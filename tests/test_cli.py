@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from mlxjsd.assets import MODEL, PROMPTS
 
+from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.cli import main
 
 FEW = ["--limit", "6"]

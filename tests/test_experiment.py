@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlxjsd.assets import PROMPTS
 
+from mlxjsd.assets import PROMPTS
 from mlxjsd.corruption import NO_PARTNER
 from mlxjsd.errors import InputError
 from mlxjsd.events import BatchDone, Finished, Started, Stopped

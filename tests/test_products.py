@@ -13,7 +13,7 @@ from rich.console import Console
 from mlxjsd.errors import InputError
 from mlxjsd.export import export_run, to_csv, to_json, to_npz
 from mlxjsd.figure import Style, plot_heatmap, plot_run, save_figure
-from mlxjsd.heatmap import aggregate, heatmap_of
+from mlxjsd.heatmap import aggregate, bootstrap_interval, heatmap_of
 from mlxjsd.interventions import ROWS
 from mlxjsd.terminal import blue, heatmap_text, summary
 
@@ -30,6 +30,16 @@ def test_a_heatmap_is_the_mean_over_prompts() -> None:
         assert (peak.value, peak.layer) == (values.max(), values.argmax())
 
 
+def test_the_interval_is_that_of_the_mean_and_repeatable() -> None:
+    jsd = np.random.default_rng(0).normal(0.3, 0.1, (400, 3, 2))
+    low, high = bootstrap_interval(jsd)
+    expected = 1.96 * jsd.std(axis=0, ddof=1) / np.sqrt(400)
+    np.testing.assert_allclose(high - low, 2 * expected, rtol=0.15)
+    np.testing.assert_allclose((high + low) / 2, jsd.mean(axis=0), atol=0.002)
+    np.testing.assert_array_equal(bootstrap_interval(jsd), bootstrap_interval(jsd))
+    assert np.isnan(bootstrap_interval(jsd[:1])).all()
+
+
 def test_one_prompt_has_no_error_and_none_has_no_mean() -> None:
     assert np.isnan(aggregate([record(0)], LAYERS).error).all()
     empty = aggregate([], LAYERS)
@@ -41,9 +51,11 @@ def test_one_prompt_has_no_error_and_none_has_no_mean() -> None:
 def test_the_csv_has_one_line_a_cell() -> None:
     run = run_of()
     rows = list(csv.DictReader(io.StringIO(to_csv(run).decode())))
-    assert len(rows) == 3 * LAYERS
+    assert len(rows) == 3 * 3 * LAYERS
+    assert list(dict.fromkeys(row["category"] for row in rows)) == ["all", "FA", "UH"]
     heatmap = heatmap_of(run)
-    for row in rows:
+    for row in (row for row in rows if row["category"] == "all"):
+        assert float(row["ci95_low"]) < float(row["mean_jsd"]) < float(row["ci95_high"])
         expected = heatmap.mean[ROWS.index(row["row"]), int(row["layer"])]
         assert float(row["mean_jsd"]) == pytest.approx(expected, rel=1e-7)
         assert row["n"] == "4"
@@ -59,7 +71,7 @@ def test_the_json_holds_everything() -> None:
     first, kept = document["prompts"][0], run.records[0]
     assert set(first) >= {
         "id", "text", "subject", "relation", "answers", "token_ids", "subject_span", "source",
-        "prediction", "probability", "entropy", "jsd", "reliance", "floor",
+        "prediction", "probability", "entropy", "jsd", "reliance", "floor", "answer", "category",
     }  # fmt: skip
     assert first["subject_span"] == [2, 4]
     for index, name in enumerate(ROWS):

@@ -1,8 +1,8 @@
 import pytest
-from mlxjsd.assets.recipe.tokenizer import BOS, EOS, train_tokenizer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from mlxjsd.assets.recipe.tokenizer import BOS, EOS, train_tokenizer
 from mlxjsd.errors import InputError
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import Prompt
@@ -110,6 +110,7 @@ def test_a_tokenizer_without_offsets_is_refused() -> None:
 
 def test_the_bundled_tokenizer_encodes_as_mlx_lm_does(bundled: LoadedModel) -> None:
     from mlx_lm.utils import load_tokenizer
+
     from mlxjsd.assets import MODEL
 
     text = "The capital of France is"

@@ -111,7 +111,9 @@ class MLXEngine:
             self._model = None  # two large models at a time may not fit
             self._model = (wanted, load_model(*wanted))
         tell(Loading("preparing the prompts"))
-        return plan_run(self._model[1], data, job.settings, job.limit, job.batch_size)
+        return plan_run(
+            self._model[1], data, job.settings, job.limit, job.batch_size, job.labelling
+        )
 
     def _look(self, look: Look, number: int, tell: Callable[[Preview], object]) -> None:
         if number != self._newest_look:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlxjsd.events import BatchDone, Finished, Stopped
+from mlxjsd.labelling import Labelling
 from mlxjsd.records import Run
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
@@ -25,6 +26,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     batch_size: int | None = None
     trust_remote_code: bool = False
+    labelling: Labelling = field(default_factory=Labelling)
 
     @property
     def folder(self) -> Path:

@@ -13,9 +13,7 @@ def clean(text: str) -> str:
     """Return ``text`` as one line that a terminal can be trusted with."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        _VISIBLE.get(c, "") if unicodedata.category(c) in _UNSAFE else c for c in text
-    )
+    return "".join(_VISIBLE.get(c, "") if unicodedata.category(c) in _UNSAFE else c for c in text)
 
 
 def fitted(text: str, width: int, style: str = "") -> Text:

@@ -17,6 +17,8 @@ from pathlib import Path  # noqa: E402
 import mlx.core as mx  # noqa: E402
 from mlx.utils import tree_map  # noqa: E402
 from mlx_lm.utils import quantize_model, save_config, save_model  # noqa: E402
+from rich import print  # noqa: E402
+
 from mlxjsd.assets import MODEL, PROMPTS  # noqa: E402
 from mlxjsd.assets.recipe.corpus import (  # noqa: E402
     HELD_OUT,
@@ -25,12 +27,12 @@ from mlxjsd.assets.recipe.corpus import (  # noqa: E402
     bundled_prompts,
     read_facts,
     split_facts,
+    tokenizer_text,
 )
 from mlxjsd.assets.recipe.evaluate import share_correct  # noqa: E402
 from mlxjsd.assets.recipe.settings import Recipe  # noqa: E402
 from mlxjsd.assets.recipe.tokenizer import save_tokenizer, train_tokenizer  # noqa: E402
 from mlxjsd.assets.recipe.train import model_config, train  # noqa: E402
-from rich import print  # noqa: E402
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def main() -> None:
     sentences = [s for fact in split[TRAINED] for s in fact.sentences()]
     counts = ", ".join(f"{len(part)} {kind}" for kind, part in split.items())
     print(f"{len(facts)} facts ({counts}) in {len(sentences)} sentences")
-    tokenizer = train_tokenizer(sentences, recipe.vocab_size)
+    tokenizer = train_tokenizer(tokenizer_text(facts), recipe.vocab_size)
 
     model = train(recipe, tokenizer, sentences, options.work)
     print(

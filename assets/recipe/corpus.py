@@ -99,6 +99,21 @@ def split_facts(facts: list[Fact], recipe: Recipe) -> dict[str, list[Fact]]:
     return split
 
 
+def tokenizer_text(facts: list[Fact]) -> list[str]:
+    """Return what the tokenizer is learned from: the words of all sentences, and each name once.
+
+    So common words and answers become tokens of their own and names are spelled in pieces, as
+    in a tokenizer that has seen much text; and an unseen subject is spelled no differently
+    from one that is trained on.
+    """
+    words = [
+        f"{template.format('')} {fact.objects[0]}."
+        for fact in facts
+        for template in fact.relation.templates
+    ]
+    return words + sorted({f" {fact.subject}" for fact in facts})
+
+
 def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[dict[str, object]]:
     """Yield the bundled prompts: a draw from each part of the split, one template a fact."""
     wanted = {

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from tokenizers import Tokenizer
+
 from mlxjsd.assets.recipe.corpus import Fact
 from mlxjsd.assets.recipe.tokenizer import EOS
-from tokenizers import Tokenizer
 
 
 def greedy_answers(

@@ -13,10 +13,11 @@ import mlx.nn as nn
 import mlx.optimizers as optim
 from mlx.utils import tree_flatten, tree_unflatten
 from mlx_lm.models import llama
-from mlxjsd.assets.recipe.settings import Recipe
-from mlxjsd.assets.recipe.tokenizer import BOS, EOS
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
+
+from mlxjsd.assets.recipe.settings import Recipe
+from mlxjsd.assets.recipe.tokenizer import BOS, EOS
 
 
 def model_config(recipe: Recipe) -> dict[str, object]:

@@ -1,10 +1,10 @@
 """Writing what is shown to a file, under a name that can be edited."""
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -111,12 +111,15 @@ class ExportScreen(ModalScreen[None]):
         elif path.exists() and self._asked_about != path:
             self._asked_about = path
             self.query_one("#write", Button).label = "Overwrite"
-            self._say(f"{path} is there already. Enter again overwrites it, Escape keeps it.", "-ask")
+            self._say(
+                f"{path} is there already. Enter again overwrites it, Escape keeps it.", "-ask"
+            )
         else:
             self._say("writing …")
-            self._write_file(path, ending in _FIGURES)
+            # The app's worker, because this screen ends before its work does.
+            work = partial(self._write_file, path, ending in _FIGURES)
+            self.app.run_worker(work, thread=True, group="export", exclusive=True)
 
-    @work(thread=True, exclusive=True)
     def _write_file(self, path: Path, figure: bool) -> None:
         # The folder holds all that is needed, whole batches only, also in the middle of a run.
         from mlxjsd.store import read_run

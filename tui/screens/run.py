@@ -32,9 +32,9 @@ class RunScreen(Screen[None]):
                 tooltip="Pause after the current batch, or go on"),
         Binding("x", "stop", "Stop", id="run.stop",
                 tooltip="Stop after the current batch; what is measured is kept"),
-        Binding("a", "toggle_prompt", "Average/prompt", id="run.prompt",
+        Binding("a", "toggle_prompt", "Prompt", id="run.prompt",
                 tooltip="Show the highlighted prompt's own heatmap, or the average again"),
-        Binding("g", "toggle_lines", "Grid/lines", id="run.lines",
+        Binding("g", "toggle_lines", "Lines", id="run.lines",
                 tooltip="Show the numbers as coloured cells or as lines"),
         Binding("s", "next_scale", "Scale", id="run.scale",
                 tooltip="Colour scale: automatic, fixed 0 to ln 2, or as in the published figure"),
@@ -50,7 +50,7 @@ class RunScreen(Screen[None]):
                 tooltip="Sort the prompts by the next column"),
         Binding("R", "reverse", "Reverse", id="run.reverse", show=False,
                 tooltip="Turn the order of the prompts round"),
-        Binding("n", "new_run", "New run", id="run.new",
+        Binding("n", "new_run", "New", id="run.new",
                 tooltip="Stop, and measure again with other settings"),
         Binding("o", "app.open_run", "Open", id="run.open", tooltip="Open another run"),
         Binding("escape", "average", "Average", id="run.average", show=False,
@@ -59,7 +59,7 @@ class RunScreen(Screen[None]):
     DEFAULT_CSS = """
     RunScreen {
         #below { height: 1fr; }
-        Detail { width: 2fr; min-width: 32; max-width: 76; }
+        Detail { width: 2fr; min-width: 30; max-width: 76; }
         #list {
             width: 3fr;
             border: round $primary 60%;
@@ -75,9 +75,7 @@ class RunScreen(Screen[None]):
         &.-huge HeatPanel { height: 18; }
     }
     """
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
-        (0, "-short"), (30, "-tall"), (50, "-huge"),
-    ]  # fmt: skip
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (50, "-huge")]
     #: Seconds between two drawings of arriving batches, at least.
     PACE = 0.05
 
@@ -113,7 +111,8 @@ class RunScreen(Screen[None]):
         yield self.heat
         with Horizontal(id="below"):
             yield self.detail
-            with Vertical(id="list"):
+            with Vertical(id="list") as frame:
+                frame.border_title = "Prompts"
                 yield Input(id="filter", compact=True, placeholder="type to filter")
                 yield self.prompts
         yield KeyBar()
@@ -189,7 +188,6 @@ class RunScreen(Screen[None]):
 
     def _show_list_title(self) -> None:
         frame = self.query_one("#list")
-        frame.border_title = "Prompts"
         done = self.state.done
         frame.border_subtitle = f"{self.prompts.count} of {done}" if self.prompts.filter else ""
 
@@ -317,4 +315,3 @@ class RunScreen(Screen[None]):
         if self.state.status.live:
             self.action_stop()
         self.app.choose_run(self.job)  # type: ignore[attr-defined]
-

@@ -8,6 +8,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mlxjsd.tui.colours import LEVELS, foregrounds, shade
+from mlxjsd.tui.look import part
 from mlxjsd.tui.state import RunState
 
 
@@ -24,7 +25,7 @@ class ColourScale(Widget):
     }
     """
 
-    def __init__(self, state: RunState, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, state: RunState, id: str | None = None) -> None:
         super().__init__(id=id)
         self.state = state
         self._drawn: tuple[object, ...] = ()
@@ -39,10 +40,10 @@ class ColourScale(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the bar; the last one names the unit."""
-        number = self.get_component_rich_style("scale--number", partial=True)
+        number = part(self, "scale--number")
         lines = max(self.size.height - 1, 1)
         if y >= lines:
-            return Strip([Segment("nats", number)]).adjust_cell_length(self.size.width)
+            return self._strip([Segment("nats", number)])
         scale = self.state.scale()
         # Two colours to a line: the upper half of the bar's cell and the lower one.
         upper, lower = (_level(2 * y + half, 2 * lines) for half in (0, 1))
@@ -56,7 +57,11 @@ class ColourScale(Widget):
         label = ""
         if y % every == 0 or y == lines - 1:
             label = f" {scale.low + share * (scale.high - scale.low):.2f}"
-        return Strip([bar, Segment(label, number)]).adjust_cell_length(self.size.width)
+        return self._strip([bar, Segment(label, number)])
+
+    def _strip(self, segments: list[Segment]) -> Strip:
+        strip = Strip(segments).apply_style(self.rich_style)
+        return strip.adjust_cell_length(self.size.width, self.rich_style)
 
 
 def _level(half: int, halves: int) -> int:

@@ -11,6 +11,7 @@ from textual.widgets import Static
 from mlxjsd.interventions import ROWS
 from mlxjsd.records import Record
 from mlxjsd.tui.colours import LN2
+from mlxjsd.tui.look import part
 from mlxjsd.tui.plain import clean, fitted
 from mlxjsd.tui.state import LABELS, RunState
 from mlxjsd.tui.widgets.tokens import token_text
@@ -59,7 +60,8 @@ class Detail(Static):
         """Write the panel anew."""
         state = self.state
         self.border_title = f"{LABELS[state.row]} · layer {state.layer}"
-        self.update(self._prompt(state.selected) if state.selected else self._average())
+        text = self._prompt(state.selected) if state.selected else self._average()
+        self.update(text, layout=False)  # the size stays: only this panel is painted
 
     def on_resize(self) -> None:
         """The histogram and the lists follow the size."""
@@ -74,10 +76,10 @@ class Detail(Static):
         mean = heatmap.mean[state.row, state.layer]
         error = heatmap.error[state.row, state.layer]
         text.append(f"{mean:.4f}", self._part("value"))
-        text.append(" nats")
         if not math.isnan(error):
-            text.append(f" ± {error:.4f} s.e.", self._part("dim"))
-        text.append(f"  n {heatmap.count}\n", self._part("dim"))
+            text.append(f" ±{error:.4f}", self._part("dim"))
+        text.append(" nats")
+        text.append(f" · n {heatmap.count}\n", self._part("dim"))
         values = state.measured.cell(state.row, state.layer)
         lines = max(self.content_size.height, 4)
         tall = 2 if lines < 12 else 4 if lines < 20 else 6
@@ -114,7 +116,8 @@ class Detail(Static):
         text.append(f", above {below} of {len(values)} prompts\n", self._part("dim"))
         tall = 2 if self.content_size.height < 14 else 4
         self._histogram(text, values, tall, mark=value)
-        text.append(f"reliance {record.reliance:.3f}  floor {record.floor:.0e}", self._part("dim"))
+        floor = f"{record.floor:.0e}" if record.floor else "0"
+        text.append(f"reliance {record.reliance:.3f}  floor {floor}", self._part("dim"))
         return text
 
     def _with_edit(self, text: Text) -> Text:
@@ -132,13 +135,13 @@ class Detail(Static):
         marked = -1 if mark is None else min(int(mark / LN2 * width), width - 1)
         bar, bright = self._part("bar"), self._part("mark")
         for line in reversed(range(tall)):
-            for column in range(width):
-                filled = min(max(int(eighths[column]) - 8 * line, 0), 8)
-                if column == marked and not filled:
-                    text.append("╎", bright)
-                else:
-                    text.append(_EIGHTHS[filled], bright if column == marked else bar)
-            text.append("\n")
+            bars = "".join(_EIGHTHS[min(max(int(e) - 8 * line, 0), 8)] for e in eighths)
+            if marked < 0:
+                text.append(f"{bars}\n", bar)
+                continue
+            text.append(bars[:marked], bar)
+            text.append(bars[marked].replace(" ", "╎"), bright)
+            text.append(f"{bars[marked + 1 :]}\n", bar)
         middle = f"{LN2 / 2:.2f}"
         axis = f"{'0':<{width // 2 - 2}}{middle}"
         text.append(f"{axis}{f'{LN2:.2f}':>{width - len(axis)}}\n", self._part("dim"))
@@ -152,4 +155,4 @@ class Detail(Static):
             text.append("\n")
 
     def _part(self, name: str) -> Style:
-        return self.get_component_rich_style(f"detail--{name}", partial=True)
+        return part(self, f"detail--{name}")

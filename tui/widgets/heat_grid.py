@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mlxjsd.tui.colours import Scale, shade, styles
+from mlxjsd.tui.look import part
 from mlxjsd.tui.state import LABELS, RunState
 
 #: Columns of the row labels.
@@ -47,7 +48,7 @@ class HeatGrid(Widget, can_focus=True):
             super().__init__()
             self.row, self.layer = row, layer
 
-    def __init__(self, state: RunState, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, state: RunState, id: str | None = None) -> None:
         super().__init__(id=id)
         self.state = state
         self._cells: list[list[Cell]] = []
@@ -138,11 +139,11 @@ class HeatGrid(Widget, can_focus=True):
 
     def _row(self, row: int, inside: int) -> list[Segment]:
         middle = (self.cell_height - 1) // 2
-        part = "grid--at-cursor" if row == self.state.row else "grid--label"
+        look = "grid--at-cursor" if row == self.state.row else "grid--label"
         label = LABELS[row] if inside == middle else ""
-        segments = [Segment(f"{label:<{LABEL_WIDTH}}", self.get_component_rich_style(part, True))]
+        segments = [Segment(f"{label:<{LABEL_WIDTH}}", part(self, look))]
         palette = styles(self.state.colour_map)
-        empty = self.get_component_rich_style("grid--empty", partial=True)
+        empty = part(self, "grid--empty")
         for layer in range(self.first_layer, self.state.layers):
             level, text = self._cells[row][layer]
             style = palette[level] if level >= 0 else empty
@@ -171,8 +172,8 @@ class HeatGrid(Widget, can_focus=True):
     def _axis(self) -> list[Segment]:
         width = self.cell_width
         every = 1 if width > 2 else 2 if width == 2 else 4
-        plain = self.get_component_rich_style("grid--label", partial=True)
-        bright = self.get_component_rich_style("grid--at-cursor", partial=True)
+        plain = part(self, "grid--label")
+        bright = part(self, "grid--at-cursor")
         at, segments = self.state.layer, [Segment(f"{'Layer':<{LABEL_WIDTH}}", plain)]
         line = []
         for layer in range(self.first_layer, self.state.layers):

@@ -18,13 +18,7 @@ from mlxjsd.tui.widgets.line_chart import LineChart
 class HeatPanel(Horizontal):
     """What the run screen is about."""
 
-    HELP = """\
-    ## The heatmap
-
-    Each cell is the Jensen-Shannon divergence, in nats, between what the model predicts and
-    what it predicts after one edit: the subject's states replaced (Subj.), the last token's
-    attention to the subject cut (Attn.), the last token's state replaced (Last.).
-    """
+    KEYS_OF = "The heatmap"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(0,-1)", "Layer before", id="cursor.left", show=False,
                 tooltip="Move the cursor to the layer before"),
@@ -62,6 +56,7 @@ class HeatPanel(Horizontal):
         self.grid = HeatGrid(state, id="grid")
         self.scale = ColourScale(state, id="scale")
         self.chart = LineChart(state, id="chart")
+        self._titles = ("", "")
 
     def compose(self) -> ComposeResult:
         """Put the parts side by side."""
@@ -79,10 +74,13 @@ class HeatPanel(Horizontal):
             self.grid.show_state()
             self.scale.show_state()
         if state.selected is None:
-            self.border_title = f"Average JS divergence · {state.done} prompts"
+            title = f"Average JS divergence · {state.done} prompts"
         else:
-            self.border_title = Text(f"One prompt · {clean(state.selected.text)[:120]}")
-        self.border_subtitle = f"{state.colour_map} · scale {state.scale_name}"
+            title = f"One prompt · {clean(state.selected.text)[:120]}"
+        subtitle = f"{state.colour_map} · scale {state.scale_name}"
+        if (title, subtitle) != self._titles:  # a title repaints the whole frame
+            self._titles = title, subtitle
+            self.border_title, self.border_subtitle = Text(title), subtitle
 
     def take_focus(self) -> None:
         """Focus whichever view is shown."""

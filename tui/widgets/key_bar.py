@@ -4,10 +4,13 @@ from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
+from textual import events
 from textual.app import RenderResult
 from textual.binding import Binding
 from textual.screen import Screen
 from textual.widget import Widget
+
+from mlxjsd.tui.look import part
 
 
 class KeyBar(Widget):
@@ -44,18 +47,25 @@ class KeyBar(Widget):
             self._shown = found
             self.refresh(layout=True)
 
+    def on_click(self, event: events.Click) -> None:
+        """Press the key that was clicked."""
+        if key := event.style.meta.get("key"):
+            self.app.simulate_key(key)
+
     def render(self) -> RenderResult:
         """Return the keys; they wrap between, never within."""
-        key_style = self.get_component_rich_style("keys--key", partial=True)
-        off = self.get_component_rich_style("keys--off", partial=True)
+        key_style = part(self, "keys--key")
+        off = part(self, "keys--off")
         width = max(self.content_size.width or self.app.size.width - 2, 20)
         text, column = Text(no_wrap=True), 0
         for binding, enabled in self._shown:
             key = self.app.get_key_display(binding)
             item = Text.assemble(
-                (key, key_style if enabled else off), " ", (binding.description, "" if enabled else off)
+                (key, key_style if enabled else off),
+                " ",
+                (binding.description, "" if enabled else off),
             )
-            item.stylize(Style.from_meta({"@click": f"app.simulate_key({binding.key!r})"}))
+            item.stylize(Style.from_meta({"key": binding.key}))
             if column and column + item.cell_len > width:
                 text.append("\n")
                 column = 0

@@ -10,6 +10,7 @@ from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
+from mlxjsd.tui.look import part
 from mlxjsd.tui.state import LABELS, RunState
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 
@@ -47,7 +48,7 @@ class LineChart(Widget, can_focus=True):
     }
     """
 
-    def __init__(self, state: RunState, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, state: RunState, id: str | None = None) -> None:
         super().__init__(id=id)
         self.state = state
         self._strips: list[Strip] = []
@@ -90,13 +91,12 @@ class LineChart(Widget, can_focus=True):
     def _draw(self) -> list[Strip]:
         width, height = self.plot_size
         values, scale = self.state.shown(), self.state.scale()
-        part = self._part
-        rows = [part(f"chart--{name}") for name in ("subj", "attn", "last")]
+        rows = [self._part(f"chart--{name}") for name in ("subj", "attn", "last")]
         characters = [[" "] * width for _ in range(height)]
         looks: list[list[Style | None]] = [[None] * width for _ in range(height)]
         cursor = self.column_of(self.state.layer)
         for y in range(height):
-            characters[y][cursor], looks[y][cursor] = "│", part("chart--cursor")
+            characters[y][cursor], looks[y][cursor] = "│", self._part("chart--cursor")
         for row, style in enumerate(rows):
             for y, x, character in self._line(values[row], scale.low, scale.high, _LETTERS[row]):
                 characters[y][x], looks[y][x] = character, style
@@ -105,10 +105,8 @@ class LineChart(Widget, can_focus=True):
         for y in range(height):
             share = 1 - y / (height - 1)
             number = f"{scale.low + share * (scale.high - scale.low):.2f} " if y % 2 == 0 else ""
-            segments = [Segment(f"{number:>{AXIS_WIDTH}}", part("chart--axis"))]
-            segments += [
-                Segment(c, look) for c, look in zip(characters[y], looks[y], strict=True)
-            ]
+            segments = [Segment(f"{number:>{AXIS_WIDTH}}", self._part("chart--axis"))]
+            segments += [Segment(c, look) for c, look in zip(characters[y], looks[y], strict=True)]
             if y in names:
                 segments.append(Segment(f" {LABELS[names[y]]}", rows[names[y]]))
             strips.append(self._strip(segments))
@@ -124,7 +122,9 @@ class LineChart(Widget, can_focus=True):
         if not known:
             return []
         if self.app.no_color:
-            return [(self._height_of(v, low, high) // 4, self.column_of(i), letter) for i, v in known]
+            return [
+                (self._height_of(v, low, high) // 4, self.column_of(i), letter) for i, v in known
+            ]
         layers = np.array([layer for layer, _ in known])
         columns = 2 * width
         at = np.linspace(0, max(self.state.layers - 1, 1), columns)
@@ -163,7 +163,9 @@ class LineChart(Widget, can_focus=True):
         width, _ = self.plot_size
         line, here = [" "] * (width + 2), self.state.layer
         every = next(n for n in (1, 2, 4, 8, 16, 32, 64) if n * width / self.state.layers >= 4)
-        marks = [layer for layer in range(0, self.state.layers, every) if abs(layer - here) > every / 2]
+        marks = [
+            layer for layer in range(0, self.state.layers, every) if abs(layer - here) > every / 2
+        ]
         for layer in [*marks, here]:
             x = self.column_of(layer)
             for place, digit in enumerate(str(layer)):
@@ -179,7 +181,7 @@ class LineChart(Widget, can_focus=True):
         ]
 
     def _part(self, name: str) -> Style:
-        return self.get_component_rich_style(name, partial=True)
+        return part(self, name)
 
     def _strip(self, segments: list[Segment]) -> Strip:
         strip = Strip(segments).apply_style(self.rich_style)

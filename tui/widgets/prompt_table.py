@@ -13,11 +13,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from mlxjsd.records import Record
+from mlxjsd.tui.look import part
 from mlxjsd.tui.plain import clean, fitted
 from mlxjsd.tui.state import RunState
 
 #: Name and width of each column; the first one takes what is left.
-_COLUMNS = (("prompt", 0), ("prediction", 13), ("p", 5), ("reliance", 9), ("cell", 6))
+_COLUMNS = (("prompt", 0), ("prediction", 12), ("p", 5), ("reliance", 9), ("cell", 6))
 #: Narrower than this, the last column is left out.
 _ROOMY = 62
 
@@ -25,12 +26,7 @@ _ROOMY = 62
 class PromptTable(ScrollView, can_focus=True):
     """Text, prediction, probability, reliance, and the value of the cell under the cursor."""
 
-    HELP = """\
-    ## The prompts
-
-    Enter shows a prompt's own heatmap, Escape goes back to the average. ✓ and ✗ say whether
-    the prediction begins an accepted answer. Click a heading to sort by it.
-    """
+    KEYS_OF = "The prompts"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Show this prompt", id="prompts.choose", show=False,
                 tooltip="Show the heatmap of the highlighted prompt"),
@@ -156,14 +152,14 @@ class PromptTable(ScrollView, can_focus=True):
     # How it is drawn.
 
     def _columns(self) -> list[tuple[str, int]]:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         columns = [c for c in _COLUMNS if c[0] != "cell" or width >= _ROOMY]
         rest = width - sum(size for _, size in columns)
         return [(name, size or max(rest, 8)) for name, size in columns]
 
     def render_line(self, y: int) -> Strip:
         """Return the heading, or one prompt."""
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if y == 0:
             return Strip(self._head()).apply_style(self.rich_style).adjust_cell_length(width)
         place = y - 1 + self.scroll_offset.y
@@ -175,7 +171,7 @@ class PromptTable(ScrollView, can_focus=True):
             return line.adjust_cell_length(width, self.rich_style)
         style = self.rich_style
         if place == self.at:
-            style = self._part("cursor" if self.has_focus else "cursor-away", partial=False)
+            style += self._part("cursor" if self.has_focus else "cursor-away")
         strip = Strip(self._row(self._lines[place])).apply_style(style)
         return strip.adjust_cell_length(width, style)
 
@@ -184,7 +180,9 @@ class PromptTable(ScrollView, can_focus=True):
         for name, width in self._columns():
             sign = ("▼" if self.descending else "▲") if name == self.sorted_by else ""
             label = f"{name}{sign}"
-            padded = f"{label:<{width}}" if name in ("prompt", "prediction") else f"{label:>{width}}"
+            padded = (
+                f"{label:<{width}}" if name in ("prompt", "prediction") else f"{label:>{width}}"
+            )
             segments.append(Segment(padded, self._part("sorted" if sign else "head")))
         return segments
 
@@ -202,7 +200,7 @@ class PromptTable(ScrollView, can_focus=True):
                 text = fitted(record.prediction.strip(), width - 2)
                 segments += [Segment(sign, self._part(look)), Segment(text.plain)]
             else:
-                segments.append(Segment(f"{self._number(name, place):>{width}.3f}"))
+                segments.append(Segment(f"{self._number(name, place):>{width}.2f}"))
         return segments
 
     def _number(self, name: str, place: int) -> float:
@@ -213,8 +211,8 @@ class PromptTable(ScrollView, can_focus=True):
             return record.reliance
         return float(self.state.measured.cell(self.state.row, self.state.layer)[place])
 
-    def _part(self, name: str, partial: bool = True) -> Style:
-        return self.get_component_rich_style(f"prompts--{name}", partial=partial)
+    def _part(self, name: str) -> Style:
+        return part(self, f"prompts--{name}")
 
     # Keys and mouse.
 

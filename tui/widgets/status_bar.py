@@ -6,6 +6,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
+from mlxjsd.tui.look import part
 from mlxjsd.tui.plain import clean, clock, size_of
 from mlxjsd.tui.state import RunState, Status
 
@@ -55,7 +56,7 @@ class StatusBar(Static):
         text.truncate(width, overflow="ellipsis")
         text.append("\n")
         text.append_text(self._progress(width))
-        self.update(text)
+        self.update(text, layout=False)
 
     def on_resize(self) -> None:
         """The bar follows the width."""
@@ -100,7 +101,8 @@ class StatusBar(Static):
         if state.peak_memory:
             facts.append(size_of(state.peak_memory))
         if state.done:
-            facts.append(f"floor {state.heatmap.floor:.0e}")
+            floor = state.heatmap.floor
+            facts.append(f"floor {floor:.0e}" if floor else "floor 0")
         for fact in facts:
             after.append(f" · {fact}", dim)
         space = width - text.cell_len - after.cell_len
@@ -113,4 +115,4 @@ class StatusBar(Static):
         return text
 
     def _part(self, name: str) -> Style:
-        return self.get_component_rich_style(f"status--{name}", partial=True)
+        return part(self, f"status--{name}")

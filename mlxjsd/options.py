@@ -1,0 +1,61 @@
+"""The options of the command line, said once for all commands that share them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlxjsd.labelling import GROUPINGS, MATCHES
+from mlxjsd.runs import RUNS
+from mlxjsd.settings import CORRUPTIONS
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+OptionalRunFolder = Annotated[
+    Path | None, typer.Argument(metavar="[RUN]", help="A run folder to look at.")
+]
+OutputFile = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
+
+Model = Annotated[
+    str | None,
+    typer.Option(help="A model folder or Hub repository.", show_default="the bundled model"),
+]
+Data = Annotated[
+    Path | None, typer.Option(help="Prompts, as JSON Lines.", show_default="the bundled prompts")
+]
+Folder = Annotated[
+    Path | None, typer.Option("--output", help="The run folder.", show_default=f"one in {RUNS}")
+]
+Limit = Annotated[
+    int | None, typer.Option(help="Only the first so many prompts.", show_default="all")
+]
+Corruption = Annotated[
+    str, typer.Option(help=f"How the subject is spoiled: {' or '.join(CORRUPTIONS)}.")
+]
+NoiseLevel = Annotated[
+    float, typer.Option(help="Noise, in deviations of the subjects' embeddings.")
+]
+NoiseSamples = Annotated[int, typer.Option(help="Draws of noise for each prompt.")]
+Window = Annotated[int, typer.Option(help="Blocks of the attention knockout around a layer.")]
+Seed = Annotated[int, typer.Option(help="Of the noise and of the swaps.")]
+BatchSize = Annotated[
+    int | None, typer.Option(help="Prompts for each pass.", show_default="chosen for you")
+]
+Label = Annotated[
+    bool, typer.Option("--label/--no-label", help="Let the model answer, and sort the answers.")
+]
+MaxTokens = Annotated[int, typer.Option(help="Most tokens of an answer.")]
+_MATCH = f"What counts as right: {', '.join(MATCHES)}."
+Match = Annotated[str, typer.Option(help=_MATCH)]
+ShownMatch = Annotated[
+    str | None, typer.Option("--match", help=_MATCH, show_default="as the run was asked for")
+]
+RelianceThreshold = Annotated[
+    float | None,
+    typer.Option(
+        help="nats of reliance that part AH from UH.", show_default="the mean of the right ones"
+    ),
+]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run code that the model brings along.")
+]
+By = Annotated[str | None, typer.Option(help=f"One heatmap for each {', '.join(GROUPINGS)}.")]

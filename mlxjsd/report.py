@@ -1,0 +1,61 @@
+"""The reading of a run as Markdown: counts, a table of phases, and three sentences."""
+
+from collections.abc import Sequence
+
+from mlxjsd.errors import InputError
+from mlxjsd.grouping import heatmaps_by, labelling_of
+from mlxjsd.heatmap import Heatmap, heatmap_of
+from mlxjsd.knowledge import CATEGORY_NAMES, label
+from mlxjsd.phases import reading, reading_table
+from mlxjsd.records import Run
+
+
+def report(run: Run, by: str | None = None) -> str:
+    """Return the reading of ``run``, or of each of its groups; see :mod:`mlxjsd.phases`.
+
+    Raises:
+        InputError: for a run that has measured nothing, or an unknown ``by``.
+    """
+    if not run.records:
+        raise InputError("nothing has been measured yet, so there is nothing to read")
+    parts = [f"# {run.model['name']}, {len(run.records)} of {run.total} prompts"]
+    if counts := _counts(run):
+        parts.append(counts)
+    if by is None:
+        parts.append(_reading(heatmap_of(run)))
+    else:
+        for name, heatmap in heatmaps_by(run, by).items():
+            parts += [f"## {name}, n = {heatmap.count}", _reading(heatmap)]
+    return "\n\n".join(parts)
+
+
+def markdown_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, (":---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _reading(heatmap: Heatmap) -> str:
+    header = (
+        "Category",
+        "Peak Divergence Phase",
+        "Peak Value (Approx)",
+        "Low Divergence Phase",
+    )
+    rows = [(f"**{row[0]}**", *row[1:]) for row in reading_table(heatmap.mean)]
+    return markdown_table(header, rows) + "\n\n" + " ".join(reading(heatmap.mean))
+
+
+def _counts(run: Run) -> str:
+    labels = label(run.records, **labelling_of(run))
+    if not labels.present():
+        return ""
+    rows = [
+        (category, CATEGORY_NAMES[category], str(labels.count(category)))
+        for category in labels.present()
+    ]
+    table = markdown_table(("", "Answers", "Prompts"), rows)
+    if labels.threshold is None:
+        return f"{table}\n\nNo answer is right, so there is no reliance threshold."
+    how = "as given" if labels.given else "the mean over the factual associations"
+    return f"{table}\n\nReliance threshold: {labels.threshold:.3f} nats, {how}."

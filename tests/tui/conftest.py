@@ -1,0 +1,155 @@
+"""An engine without MLX, and the app on top of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from records import HEADER, record
+
+from mlxjsd.assets import PROMPTS
+from mlxjsd.events import BatchDone, Finished, Stopped
+from mlxjsd.records import Record, Skipped
+from mlxjsd.store import Store, read_run
+from mlxjsd.tui.app import MlxjsdApp
+from mlxjsd.tui.job import Failed, Job, Loading, Look, Opened, Preview, Tell
+from mlxjsd.tui.screens.run import RunScreen
+
+LAYERS = 32
+
+
+class FakeEngine:
+    """Does what a test tells it to, and writes real run folders."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.jobs: list[Job] = []
+        self.looks: list[Look] = []
+        self.preview = Preview(
+            3, {"the subject is not in the text": 1}, ((("<s>", "Paris", " is"), (1, 2)),)
+        )
+        self.tell: Tell = lambda news: None
+        self.total = 0
+
+    def start(self, job: Job, tell: Tell) -> None:
+        self.calls.append("start")
+        self.jobs.append(job)
+        self.tell = tell
+        tell(Loading("loading the model"))
+
+    def pause(self) -> None:
+        self.calls.append("pause")
+
+    def go_on(self) -> None:
+        self.calls.append("go_on")
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+    def look(self, look: Look, tell: Callable[[Preview], object]) -> None:
+        self.looks.append(look)
+        tell(self.preview)
+
+    def close(self, timeout: float) -> bool:
+        self.calls.append("close")
+        return True
+
+    # What a test makes happen.
+
+    def open(self, total: int = 12, layers: int = LAYERS) -> None:
+        """The plan stands."""
+        self.total = total
+        job = self.jobs[-1]
+        header = {
+            **HEADER,
+            "model": {**HEADER["model"], "name": job.model or "bundled"},
+            "settings": job.settings.to_json(),
+            "total": total,
+            "layers": layers,
+            "limit": job.limit,
+            "data_path": str(job.data or PROMPTS),
+        }
+        self.folder, self.header = job.folder, header
+        with Store(job.folder, header) as store:
+            store.set_skipped([Skipped("s", 99, "the subject is not in the text")])
+        self.tell(Opened(job.folder, read_run(job.folder), ("runs on the CPU",)))
+
+    def batch(self, records: list[Record]) -> None:
+        """A batch is measured."""
+        with Store(self.folder, self.header) as store:
+            store.add(records)
+            done = len(store.done())
+        self.tell(BatchDone(tuple(records), done, self.total, 0.5, 64_000_000))
+
+    def finish(self) -> None:
+        """Every prompt is measured."""
+        self.tell(Finished(self.total))
+
+    def stopped(self) -> None:
+        """The job has ended early."""
+        self.tell(Stopped(0, self.total))
+
+    def fail(self, reason: str = "ValueError: broken", remedy: str = "try again") -> None:
+        """Something went wrong."""
+        self.tell(Failed(reason, remedy))
+
+
+def figure_like() -> np.ndarray:
+    """(3, 32) divergences in the shape of the published figure."""
+    layer = np.arange(LAYERS)
+    subj = 0.6 - 0.4 / (1 + np.exp(-(layer - 18.0)))
+    attn = 0.2 + 0.18 * np.exp(-(((layer - 14.0) / 3) ** 2))
+    last = 0.2 + 0.35 / (1 + np.exp(-(layer - 22.0) / 2))
+    return np.stack([subj, attn, last]).astype(np.float32)
+
+
+@pytest.fixture
+def made() -> Callable[..., list[Record]]:
+    """Makes records; those of one position are always the same."""
+
+    def make(start: int, count: int, **changes: Any) -> list[Record]:
+        return [
+            record(
+                i,
+                LAYERS,
+                **{"jsd": figure_like() * np.float32(0.8 + 0.02 * i), **changes},
+            )
+            for i in range(start, start + count)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def app(engine: FakeEngine, tmp_path: Path) -> MlxjsdApp:
+    """The app, about to measure."""
+    return MlxjsdApp(engine, Job(output=tmp_path / "run"))
+
+
+@pytest.fixture
+def running(
+    app: MlxjsdApp, engine: FakeEngine, made: Callable[..., list[Record]]
+) -> Callable[[Any], Any]:
+    """Brings the app to the middle of a run: 6 of 12 prompts."""
+
+    async def run(pilot: Any) -> RunScreen:
+        await pilot.pause()
+        engine.open()
+        engine.batch(made(0, 6))
+        await pilot.pause(0.2)
+        screen = app.screen
+        assert isinstance(screen, RunScreen)
+        return screen
+
+    return run

@@ -1,0 +1,179 @@
+"""The terminal app: which screens there are, how they follow one another, and how it ends."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from mlxjsd.errors import InputError
+from mlxjsd.store import read_run
+from mlxjsd.tui.job import Engine, Job
+from mlxjsd.tui.resume import job_of
+from mlxjsd.tui.screens.help import HelpScreen
+from mlxjsd.tui.screens.open import OpenScreen
+from mlxjsd.tui.screens.run import RunScreen
+from mlxjsd.tui.screens.start import StartScreen
+from mlxjsd.tui.screens.trouble import TroubleScreen
+from mlxjsd.tui.state import RunState
+
+#: Seconds to wait for the current batch when leaving.
+PATIENCE = 20.0
+
+
+class MlxjsdApp(App[None]):
+    """Choose, measure, look."""
+
+    TITLE = "mlxjsd"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "change_theme", "Theme", id="app.theme", tooltip="Choose a theme"),
+        Binding("question_mark,f1", "help", "Help", id="app.help", key_display="?",
+                tooltip="Show what every key does"),
+        Binding("ctrl+p", "command_palette", "Palette", id="app.palette", key_display="^p",
+                tooltip="Find a command by its name"),
+        Binding("q", "quit", "Quit", id="app.quit",
+                tooltip="Leave; every prompt that is measured is kept"),
+        Binding("ctrl+c,ctrl+q", "quit", "Quit", id="app.quit_anywhere", show=False,
+                priority=True, tooltip="Leave, from anywhere"),
+    ]  # fmt: skip
+
+    def __init__(self, engine: Engine, job: Job | None = None, folder: Path | None = None) -> None:
+        """Prepare the app.
+
+        Args:
+            engine: computes.
+            job: measured at once; None for the start screen.
+            folder: a run to be shown instead.
+        """
+        super().__init__()
+        self.engine = engine
+        self.ended_cleanly = True
+        self._job, self._folder = job, folder
+        self._leaving = False
+
+    def on_mount(self) -> None:
+        """Show the first screen."""
+        if not self.is_headless:
+            self._listen_for_the_end()
+        if self._folder is not None:
+            self.show_run(self._folder)
+        elif self._job is not None:
+            self.run_job(self._job)
+        else:
+            self.push_screen(StartScreen(self.engine))
+
+    # From one screen to the next.
+
+    def run_job(self, job: Job) -> None:
+        """Measure, and watch."""
+        self._replace(RunScreen(self.engine, RunState(job.folder), job, start=True))
+
+    def show_run(self, folder: Path) -> None:
+        """Show a run folder; it can be taken up from there if its prompts are found."""
+        try:
+            state = RunState.of(folder, read_run(folder))
+            job = job_of(folder)
+        except (InputError, OSError, sqlite3.Error) as error:
+            self.push_screen(TroubleScreen(str(error), "Choose another folder."))
+            return
+        self.engine.stop()
+        self._replace(RunScreen(self.engine, state, job, start=False))
+
+    def take_up(self, folder: Path) -> None:
+        """Show an unfinished run, and go on with it."""
+        self.show_run(folder)
+        if isinstance(self.screen, RunScreen):
+            self.call_after_refresh(self.screen.start)
+
+    def choose_run(self, job: Job | None = None) -> None:
+        """Go to the start screen, filled in as ``job`` was."""
+        self.push_screen(StartScreen(self.engine, job))
+
+    def action_open_run(self) -> None:
+        """Ask for a run folder, and show it."""
+        self.push_screen(OpenScreen(), self._opened)
+
+    def _opened(self, folder: Path | None) -> None:
+        if folder is not None:
+            self.show_run(folder)
+
+    def _replace(self, screen: Screen[None]) -> None:
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.push_screen(screen)
+
+    # Keys that work everywhere.
+
+    def action_help(self) -> None:
+        """Show what every key does."""
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer every key of the screen by name."""
+        named = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.action in named or not binding.tooltip or not active.enabled:
+                continue
+            named.add(binding.action)
+            run = partial(self.run_action, binding.action, active.node)
+            yield SystemCommand(binding.description, binding.tooltip, run)
+
+    # Leaving.
+
+    def _listen_for_the_end(self) -> None:
+        # A closed terminal, a kill and an interrupt from outside end the app as `q` does.
+        loop = asyncio.get_running_loop()
+        for name in ("SIGHUP", "SIGTERM", "SIGINT"):
+            if hasattr(signal, name) and sys.platform != "win32":
+                loop.add_signal_handler(
+                    getattr(signal, name), lambda: self.run_worker(self.action_quit())
+                )
+
+    async def action_quit(self) -> None:
+        """Wait for the current batch, then leave; asked again, leave at once."""
+        if self._leaving:
+            self.ended_cleanly = False
+            self.exit()
+            return
+        self._leaving = True
+        self.notify("Finishing the current batch …", markup=False)
+        closing = asyncio.get_running_loop().run_in_executor(None, self.engine.close, PATIENCE)
+        self.run_worker(self._leave(closing))
+
+    async def _leave(self, closing: "asyncio.Future[bool]") -> None:
+        self.ended_cleanly = await closing
+        self.exit()
+
+
+def launch(job: Job | None = None, folder: Path | None = None) -> int:
+    """Run the app on this terminal; return the exit code."""
+    from mlxjsd.tui.engine import MLXEngine
+
+    # A small model keeps the engine's thread in Python, not in MLX, most of the time: asked
+    # five times as often as usual, it lets the screen answer a key at once.
+    sys.setswitchinterval(0.001)
+    engine = MLXEngine()
+    app = MlxjsdApp(engine, job, folder)
+    try:
+        app.run()
+    finally:
+        ended = app.ended_cleanly and engine.close(PATIENCE)
+    code = app.return_code or 0
+    if not ended:
+        # A thread that is still computing aborts an interpreter that ends in the ordinary
+        # way. Whole batches are on disk, and the terminal is restored.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

@@ -1,0 +1,116 @@
+"""The start screen's fields as text, and the job that they ask for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxjsd.errors import InputError
+from mlxjsd.settings import Settings
+from mlxjsd.tui.job import Job
+
+
+@dataclass(frozen=True)
+class FieldInfo:
+    """One line of the form."""
+
+    name: str
+    label: str
+    hint: str
+    """Shown in an empty field: what empty means."""
+    help: str
+
+
+FIELDS = (
+    FieldInfo("model", "Model", "the bundled model", "A folder, or a Hub repository"),
+    FieldInfo("data", "Prompts", "the bundled prompts", "A JSON Lines file"),
+    FieldInfo("limit", "Limit", "all prompts", "Only the first so many prompts"),
+    FieldInfo("noise_level", "Noise", "3", "In deviations of the subjects' embeddings"),
+    FieldInfo("noise_samples", "Samples", "1", "Draws of noise for each prompt"),
+    FieldInfo("window", "Window", "5", "Blocks of the attention knockout around a layer"),
+    FieldInfo("seed", "Seed", "0", "Of the noise and of the swaps"),
+    FieldInfo("batch_size", "Batch", "chosen for you", "Prompts for each pass"),
+    FieldInfo("output", "Folder", "named after the settings", "Where the run is kept"),
+)
+
+
+class FormError(ValueError):
+    """A field that cannot be used; its text is for people."""
+
+    def __init__(self, name: str, said: str) -> None:
+        super().__init__(said)
+        self.name = name
+
+
+def job_from(values: dict[str, str], corruption: str, trust_remote_code: bool = False) -> Job:
+    """Return the job that the form asks for; empty fields mean the defaults.
+
+    Raises:
+        FormError: for the first field that cannot be used.
+    """
+    texts = {name: value.strip() for name, value in values.items()}
+    numbers = {
+        name: _whole(name, texts[name], least)
+        for name, least in (
+            ("limit", 1), ("noise_samples", 1), ("window", 0), ("seed", 0), ("batch_size", 1),
+        )
+    }  # fmt: skip
+    chosen = {
+        k: v for k, v in numbers.items() if k not in ("limit", "batch_size") and v is not None
+    }
+    level = _level(texts["noise_level"])
+    try:
+        settings = Settings(corruption, Settings.noise_level if level is None else level, **chosen)
+    except InputError as error:
+        raise FormError("noise_level", str(error)) from None
+    data = Path(texts["data"]).expanduser() if texts["data"] else None
+    if data is not None and not data.is_file():
+        raise FormError("data", f"there is no file {data}")
+    output = Path(texts["output"]).expanduser() if texts["output"] else None
+    if output is not None and output.exists() and not output.is_dir():
+        raise FormError("output", f"{output} is a file; name a folder")
+    return Job(
+        model=texts["model"] or None,
+        data=data,
+        output=output,
+        limit=numbers["limit"],
+        settings=settings,
+        batch_size=numbers["batch_size"],
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def values_of(job: Job) -> dict[str, str]:
+    """Return the fields as they would ask for ``job``; defaults are left empty."""
+    values = {
+        "model": job.model,
+        "data": job.data,
+        "limit": job.limit,
+        "batch_size": job.batch_size,
+        "output": None,  # other settings need another folder
+    }
+    for name, value in job.settings.to_json().items():
+        values[name] = None if value == getattr(Settings, name) else value
+    return {
+        info.name: "" if values[info.name] is None else str(values[info.name]) for info in FIELDS
+    }
+
+
+def _whole(name: str, text: str, least: int) -> int | None:
+    if not text:
+        return None
+    label = next(info.label for info in FIELDS if info.name == name)
+    try:
+        value = int(text)
+    except ValueError:
+        raise FormError(name, f"{label} is a whole number, not {text!r}") from None
+    if value < least:
+        raise FormError(name, f"{label} is at least {least}, not {value}")
+    return value
+
+
+def _level(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise FormError("noise_level", f"Noise is a number, not {text!r}") from None

@@ -1,0 +1,88 @@
+"""What every key does, on one panel."""
+
+from typing import ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+_READING = """\
+Each cell is the Jensen-Shannon divergence, in nats, between what the model predicts and what \
+it predicts after one edit at that layer. 0: the edit changes nothing; ln 2 = 0.69: it changes \
+everything.
+  Subj.  the subject's state is replaced by that of a run with a spoiled subject
+  Attn.  the last token may not attend to the subject in the blocks around the layer
+  Last.  the last token's state is replaced by that of the spoiled run
+"""
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists the keys of the screen that it was called from."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,f1", "dismiss", "Close", id="help.close",
+                tooltip="Close this panel"),
+    ]  # fmt: skip
+    DEFAULT_CSS = """
+    HelpScreen {
+        align: center middle;
+        #help {
+            width: 92;
+            max-width: 96%;
+            height: auto;
+            max-height: 94%;
+            padding: 0 2;
+            background: $surface;
+            border: round $accent;
+            border-title-color: $text-accent;
+            border-title-style: bold;
+            border-subtitle-color: $text-muted;
+        }
+    }
+    """
+
+    def __init__(self, about: Screen[object]) -> None:
+        super().__init__()
+        self._about = about
+
+    def compose(self) -> ComposeResult:
+        """List them."""
+        table = Table.grid(padding=(0, 2))
+        for heading, bindings in self._sections():
+            table.add_row("", Text(heading, style="bold underline"))
+            for binding in bindings:
+                keys = self._about.app.get_key_display(binding)
+                if binding.key_display is None:
+                    keys = " ".join(_short(key) for key in binding.key.split(","))
+                table.add_row(Text(keys, style="bold"), Text(binding.tooltip))
+        with VerticalScroll(id="help") as panel:
+            panel.border_title = "Help"
+            panel.border_subtitle = "Escape closes"
+            yield Static(Text(_READING), markup=False)
+            yield Static(table)
+
+    def on_mount(self) -> None:
+        """The arrow keys scroll."""
+        self.query_one("#help").focus()
+
+    def _sections(self) -> list[tuple[str, list[Binding]]]:
+        """Return the keys of the screen, of its panels, and of the app, as they are declared."""
+        sections = [("Keys of this screen", _declared(self._about))]
+        for widget in self._about.walk_children():
+            if type(widget).__module__.startswith("mlxjsd.") and (found := _declared(widget)):
+                sections.append((getattr(widget, "KEYS_OF", type(widget).__name__), found))
+        sections.append(("Everywhere", _declared(self.app)))
+        return sections
+
+
+def _declared(node: DOMNode) -> list[Binding]:
+    return [b for b in type(node).BINDINGS if isinstance(b, Binding) and b.tooltip]
+
+
+def _short(key: str) -> str:
+    return {"left": "←", "right": "→", "up": "↑", "down": "↓"}.get(key, key)

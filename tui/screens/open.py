@@ -1,0 +1,60 @@
+"""Opening a run folder."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label
+
+from mlxjsd.runs import RUNS, list_runs
+from mlxjsd.tui.widgets.run_list import RunList
+
+
+class OpenScreen(ModalScreen[Path | None]):
+    """Offers the runs that are kept here, and takes any other folder."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Cancel", id="open.cancel", tooltip="Open nothing"),
+    ]
+    DEFAULT_CSS = """
+    OpenScreen {
+        align: center middle;
+        #open {
+            width: 76;
+            max-width: 95%;
+            height: auto;
+            max-height: 90%;
+            padding: 1 2;
+            background: $surface;
+            border: round $accent;
+            border-title-color: $text-accent;
+            border-title-style: bold;
+        }
+        RunList { max-height: 14; height: auto; margin-bottom: 1; }
+        Label { color: $text-muted; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        """List the runs."""
+        runs = list_runs()
+        with Vertical(id="open") as panel:
+            panel.border_title = "Open a run"
+            if runs:
+                yield RunList(runs, id="runs")
+            else:
+                yield Label(f"There are no runs in {RUNS} yet.", markup=False)
+            yield Label("or the path of a run folder:", markup=False)
+            yield Input(id="folder", compact=True, placeholder="path/to/run")
+
+    def on_option_list_option_selected(self, event: RunList.OptionSelected) -> None:
+        """Open one of the list."""
+        self.dismiss(self.query_one("#runs", RunList).runs[event.option_index].folder)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Open the folder that was typed."""
+        if event.value.strip():
+            self.dismiss(Path(event.value.strip()).expanduser())

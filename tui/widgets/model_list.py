@@ -1,0 +1,60 @@
+"""The models that are on this machine."""
+
+import json
+from pathlib import Path
+
+from rich.text import Text
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from mlxjsd.assets import MODEL
+from mlxjsd.hub import CachedModel, count_layers
+from mlxjsd.tui.plain import clean, size_of
+
+
+class ModelList(OptionList):
+    """The bundled model first, then those of the Hugging Face cache."""
+
+    DEFAULT_CSS = """
+    ModelList {
+        border: none;
+        padding: 0;
+        margin-left: 10;
+        height: auto;
+        max-height: 5;
+        background: transparent;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+        scrollbar-size-vertical: 1;
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Option(_line("bundled", *_bundled())), id="models",
+                         markup=False, compact=True)  # fmt: skip
+        self.names: list[str] = [""]
+        """What the model field says for each line."""
+
+    def offer(self, models: list[CachedModel]) -> None:
+        """Add what the cache holds."""
+        for model in models:
+            self.names.append(model.name)
+            self.add_option(Option(_line(model.name, model.size, model.layers)))
+
+
+def _bundled() -> tuple[int, int | None]:
+    """Return the bundled model's size and layers."""
+    try:
+        config = json.loads((MODEL / "config.json").read_text(encoding="utf-8"))
+        size = sum(path.stat().st_size for path in Path(MODEL).iterdir())
+    except OSError:
+        return 0, None
+    return size, count_layers(config)
+
+
+def _line(name: str, size: int, layers: int | None) -> Text:
+    text = Text(clean(name), no_wrap=True)
+    text.append(f"  {size_of(size)}", "dim")
+    if layers is not None:
+        text.append(f", {layers} layers", "dim")
+    return text

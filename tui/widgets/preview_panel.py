@@ -1,0 +1,75 @@
+"""What a file of prompts holds, before a run."""
+
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from mlxjsd.tui.job import Preview
+from mlxjsd.tui.look import part
+from mlxjsd.tui.plain import clean
+from mlxjsd.tui.widgets.tokens import token_text
+
+
+class PreviewPanel(VerticalScroll):
+    """How many prompts, which are skipped and why, and the first ones by token."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "preview--count",
+        "preview--dim",
+        "preview--bad",
+        "preview--subject",
+        "preview--edge",
+    }
+    DEFAULT_CSS = """
+    PreviewPanel {
+        border: round $primary 60%;
+        border-title-color: $text-primary;
+        border-title-style: bold;
+        padding: 0 1;
+        scrollbar-size-vertical: 1;
+        &:focus { border: round $accent; }
+        .preview--count { color: $text-accent; text-style: bold; }
+        .preview--dim { color: $text-muted; }
+        .preview--bad { color: $text-warning; }
+        .preview--subject { color: $text-warning; text-style: bold; }
+        .preview--edge { color: $foreground 30%; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="preview")
+        self.border_title = "Prompts"
+
+    def compose(self) -> ComposeResult:
+        """One text, which scrolls."""
+        yield Static("reading …", id="preview-text", markup=False)
+
+    def show_preview(self, preview: Preview) -> None:
+        """Write the panel anew."""
+        self.query_one("#preview-text", Static).update(self._text(preview))
+
+    def _text(self, preview: Preview) -> Text:
+        if preview.error is not None:
+            return Text(clean(preview.error), self._part("bad"))
+        text = Text()
+        usable = preview.total - sum(preview.skipped.values())
+        text.append(f"{usable}", self._part("count"))
+        text.append(f" of {preview.total} prompts can be measured\n")
+        for reason, count in preview.skipped.items():
+            text.append(f"{count} skipped: {clean(reason)}\n", self._part("bad"))
+        if preview.note is not None:
+            text.append(f"tokens are not known yet: {clean(preview.note)}\n", self._part("bad"))
+        text.append("the subject's tokens are marked\n", self._part("dim"))
+        for tokens, span in preview.prompts:
+            text.append("\n")
+            text.append_text(
+                token_text(tokens, span, self._part("subject"), Style(), self._part("edge"))
+            )
+        return text
+
+    def _part(self, name: str) -> Style:
+        return part(self, f"preview--{name}")
