@@ -7,6 +7,8 @@ ASSETS = Path(__file__).resolve().parent
 MODEL = ASSETS / "model"
 #: The bundled prompts, in mlxjsd's own JSON Lines format.
 PROMPTS = ASSETS / "prompts.jsonl"
+#: Heatmaps read off published figures, to compare with.
+PUBLISHED = ASSETS / "published"
 #: One table of facts for each kind of subject.
 FACTS = ASSETS / "facts"
 #: What each column of a table asserts, and how a sentence says it.

@@ -216,6 +216,38 @@ def summary(
 
 
 @app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A run folder.")],
+    b: Annotated[
+        Path | None, typer.Argument(metavar="[B]", help="Another one, unless --reference.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="A published figure, such as llama-3-8b-fa.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Draw both and their difference here.")
+    ] = None,
+) -> None:
+    """Compare two runs, or a run and a published figure: by rank, by distance, by phase."""
+    from mlxjsd import compare as comparing
+    from mlxjsd.report import compared, panel_of
+
+    if (b is None) == (reference is None):
+        raise InputError("compare takes a second run folder or --reference, one of the two")
+    one = panel_of(_read(a), category)
+    other = comparing.published(reference) if reference else panel_of(_read(b or a), category)
+    result = comparing.compare(one, other)
+    if output is not None:
+        from mlxjsd.figure import plot_comparison, save_figure
+
+        save_figure(plot_comparison(result), output)
+    print(compared(result))
+
+
+@app.command()
 def export(folder: options.RunFolder, output: options.OutputFile) -> None:
     """Write a run's numbers as .csv (averages), .json (everything) or .npz (arrays)."""
     from mlxjsd.export import export_run

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
+from mlxjsd.compare import Comparison
 from mlxjsd.errors import InputError
 from mlxjsd.export import write_whole
 from mlxjsd.heatmap import Heatmap, heatmap_of
@@ -119,6 +120,39 @@ def plot_groups(
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
+
+
+def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figure:
+    """Return both heatmaps and their difference, the latter on a diverging scale around 0."""
+    style = style or Style()
+    heatmaps = [_bare(panel.mean) for panel in (comparison.a, comparison.b)]
+    top = _top(heatmaps, style)
+    columns = comparison.a.mean.shape[1]
+    figure = Figure(figsize=(min(max(4.5, 1.8 + 0.26 * columns), 24), 5.6), layout="constrained")
+    upper, middle, lower = figure.subplots(3)
+    mesh = None
+    for axes, heatmap, panel in zip(
+        (upper, middle), heatmaps, (comparison.a, comparison.b), strict=True
+    ):
+        mesh = draw_heatmap(axes, heatmap, style, top)
+        axes.set_title(_escape(panel.name), fontsize=10)
+        axes.set_xlabel("")
+    assert mesh is not None
+    bar = figure.colorbar(mesh, ax=[upper, middle], pad=0.01, aspect=18)
+    bar.set_label("Avg JS Divergence")
+    extent = max(float(np.nanmax(np.abs(comparison.difference))), 1e-3)
+    diverging = Style(vmin=-extent, cmap="RdBu_r")
+    mesh = draw_heatmap(lower, _bare(comparison.difference), diverging, extent)
+    lower.set_title("difference", fontsize=10)
+    if comparison.relative:
+        lower.set_xlabel("Layer (the shallower model stretched over the depth)")
+    figure.colorbar(mesh, ax=lower, pad=0.01, aspect=9).set_label("nats")
+    return figure
+
+
+def _bare(mean: np.ndarray) -> Heatmap:
+    nothing = np.full_like(mean, np.nan)
+    return Heatmap(mean, nothing, 1, float("nan"), float("nan"))
 
 
 def _escape(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from mlxjsd.compare import Comparison, Panel, comparison_lines
 from mlxjsd.errors import InputError
-from mlxjsd.grouping import heatmaps_by, labelling_of
-from mlxjsd.heatmap import Heatmap, heatmap_of
+from mlxjsd.grouping import group, heatmaps_by, labelling_of
+from mlxjsd.heatmap import Heatmap, aggregate, heatmap_of
 from mlxjsd.knowledge import CATEGORY_NAMES, label
 from mlxjsd.phases import reading, reading_table
 from mlxjsd.records import Run
@@ -27,6 +28,32 @@ def report(run: Run, by: str | None = None) -> str:
         for name, heatmap in heatmaps_by(run, by).items():
             parts += [f"## {name}, n = {heatmap.count}", _reading(heatmap)]
     return "\n\n".join(parts)
+
+
+def panel_of(run: Run, category: str | None = None) -> Panel:
+    """Return the heatmap of a run, or of one category of it, to be compared.
+
+    Raises:
+        InputError: where there is no such prompt.
+    """
+    records = run.records
+    if category is not None:
+        records = group(run.records, "category", **labelling_of(run)).get(category, [])
+    if not records:
+        raise InputError(f"{run.model['name']} has no prompt of category {category}")
+    name = f"{run.model['name']}, n = {len(records)}"
+    named = f"{name}, {CATEGORY_NAMES.get(category, category)}" if category else name
+    return Panel(named, aggregate(records, run.layers).mean)
+
+
+def compared(comparison: Comparison) -> str:
+    """Return a comparison as Markdown."""
+    header = ("Row", "Rank correlation", "Mean |difference| (nats)", "High in A / B", "Agree")
+    told = [f"A: {comparison.a.name}", f"B: {comparison.b.name}"]
+    told += [f"   {panel.source}" for panel in (comparison.a, comparison.b) if panel.source]
+    if comparison.relative:
+        told.append("The depths differ: layers are compared by their share of the depth.")
+    return "\n".join(told) + "\n\n" + markdown_table(header, comparison_lines(comparison))
 
 
 def markdown_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
