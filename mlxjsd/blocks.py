@@ -7,7 +7,7 @@ attributes that the model reads on a block still answer, and attention stays the
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -194,11 +194,7 @@ class Blocks:
                     break
             raise _Enough
 
-        try:
-            with self._intercepted(visit):
-                self.model(tokens)
-        except _Enough:
-            pass
+        self._run_until_enough(tokens, visit)
         if not found:
             raise UnsupportedModel(f"{cls.__name__} does not take a mask for each row")
         return found[0]
@@ -211,12 +207,13 @@ class Blocks:
             seen.append(call.x)
             raise _Enough
 
-        try:
-            with self._intercepted(visit):
-                self.model(tokens)
-        except _Enough:
-            pass
+        self._run_until_enough(tokens, visit)
         return seen[0]
+
+    def _run_until_enough(self, tokens: mx.array, visit: Visitor) -> None:
+        """Begin a forward pass that ``visit`` ends by raising ``_Enough``."""
+        with suppress(_Enough), self._intercepted(visit):
+            self.model(tokens)
 
     def readout(self, states: mx.array) -> mx.array:
         """Return the logits (rows, positions, V) of ``states`` that left the last block."""

@@ -132,13 +132,19 @@ class MlxjsdApp(App[None]):
     # Leaving.
 
     def _listen_for_the_end(self) -> None:
-        # A closed terminal, a kill and an interrupt from outside end the app as `q` does.
+        if sys.platform == "win32":
+            return
+        # A kill and an interrupt from outside end the app as `q` does.
         loop = asyncio.get_running_loop()
-        for name in ("SIGHUP", "SIGTERM", "SIGINT"):
-            if hasattr(signal, name) and sys.platform != "win32":
-                loop.add_signal_handler(
-                    getattr(signal, name), lambda: self.run_worker(self.action_quit())
-                )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: self.run_worker(self.action_quit()))
+        # Not by the loop: without a terminal Textual waits for ever for its output to be taken.
+        signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self, *_: object) -> None:
+        """The terminal is gone: end after the current batch, drawing nothing."""
+        self.engine.close(PATIENCE)
+        os._exit(0)
 
     async def action_quit(self) -> None:
         """Wait for the current batch, then leave; asked again, leave at once."""

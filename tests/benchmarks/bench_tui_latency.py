@@ -13,6 +13,7 @@ import os
 import pty
 import re
 import select
+import signal
 import statistics
 import struct
 import sys
@@ -63,7 +64,20 @@ class Terminal:
         """Leave; return the exit code."""
         self.press(b"q")
         self.wait_for("\0", 30)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.exit_code(30)
+
+    def exit_code(self, seconds: float) -> int:
+        """Wait for the app to end; one that does not is killed, which its exit code tells."""
+        began = time.monotonic()
+        ended, status = os.waitpid(self.pid, os.WNOHANG)
+        while not ended:
+            if time.monotonic() - began > seconds:
+                os.kill(self.pid, signal.SIGKILL)
+                ended, status = os.waitpid(self.pid, 0)
+            else:
+                time.sleep(0.05)
+                ended, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status)
 
 
 def main(presses: int) -> int:

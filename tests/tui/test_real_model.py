@@ -112,7 +112,7 @@ def test_leaving_in_the_middle_keeps_what_is_measured_and_exits_0(how: str, tmp_
     folder = tmp_path / "run"
     app = Terminal("tui", "--output", str(folder), "--batch-size", "2")
     assert app.wait_for("measuring", PATIENCE) is not None
-    _wait(lambda: len(rows(folder)) >= 2)
+    app.drain(1)
     if how == "ctrl+c":
         app.press(b"\x03")
     elif how == "SIGTERM":
@@ -120,9 +120,9 @@ def test_leaving_in_the_middle_keeps_what_is_measured_and_exits_0(how: str, tmp_
     else:
         os.close(app.fd)
     if how != "closed terminal":
-        app.wait_for("\x1b[?1049l", 30)  # reads what is written until the end
+        app.wait_for("\0", 30)  # reads what is written until the end
         assert "\x1b[?1049l" in app.seen  # the screen is given back
-    assert os.waitstatus_to_exitcode(os.waitpid(app.pid, 0)[1]) == 0
+    assert app.exit_code(30) == 0
     kept = read_run(folder)
     assert 2 <= len(kept.records) < kept.total
     assert not kept.finished
