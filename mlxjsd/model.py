@@ -1,6 +1,7 @@
 """Loading a model with MLX-LM, and knowing which one it is."""
 
 import hashlib
+import inspect
 import json
 import os
 import re
@@ -24,6 +25,11 @@ from mlxjsd.blocks import Blocks  # noqa: E402
 from mlxjsd.errors import InputError, UnsupportedModel  # noqa: E402
 from mlxjsd.spans import Encoder  # noqa: E402
 
+#: What is taken from a Hub repository, as MLX-LM takes it.
+HUB_FILES = [
+    *("*.json", "model*.safetensors", "*.py", "tokenizer.model", "*.tiktoken", "tiktoken.model"),
+    *("*.txt", "*.jsonl", "*.jinja"),
+]
 #: Prompts longer than this are skipped whatever the model allows: keys and values of every
 #: branch have to be held at the same time.
 MAX_TOKENS = 1024
@@ -150,14 +156,11 @@ def find_model(name: str, local_only: bool = False) -> Path:
         raise InputError(f"there is no model folder {name}")
 
     from huggingface_hub import snapshot_download
-    from mlx_lm.utils import DEFAULT_ALLOW_PATTERNS
 
     last: Exception | None = None
     for offline in (True,) if local_only else (True, False):  # the network only if needed
         try:
-            found = snapshot_download(
-                name, allow_patterns=DEFAULT_ALLOW_PATTERNS, local_files_only=offline
-            )
+            found = snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=offline)
         except Exception as error:  # the Hub's client raises its own, httpx's and OSError
             last = error
             continue
@@ -181,10 +184,18 @@ def _load(folder: Path, trust_remote_code: bool) -> tuple[nn.Module, Any, dict[s
     from mlx_lm.utils import load
 
     try:
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        module, tokenizer, config = load(
-            str(folder), return_config=True, trust_remote_code=trust_remote_code
-        )
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if config.get("model_file") and not trust_remote_code:
+            raise InputError(
+                f"the model in {folder} brings code of its own ({config['model_file']}), which is "
+                "run only with --trust-remote-code"
+            )
+        # MLX-LM 0.31, the last for Python 3.10, runs such code without being asked to.
+        asks = "trust_remote_code" in inspect.signature(load).parameters
+        trust = {"trust_remote_code": trust_remote_code} if asks else {}
+        module, tokenizer, config = load(str(folder), return_config=True, **trust)
+    except InputError:
+        raise
     except Exception as error:
         # MLX-LM and the tokenizer libraries raise whatever the file at fault leads to.
         raise _unloadable(folder, error) from error

@@ -99,6 +99,7 @@ BAD_LINE = '{"prompt": "The capital of France is", "subject": "France"}\n{oops\n
         (["run", "--model", "none"], "there is no model folder"),
         (["run", "--model", "folder"], "holds no config.json"),
         (["run", "--model", "broken"], "cannot be loaded"),
+        (["run", "--model", "foreign"], "only with --trust-remote-code"),
         (["run", "--model", "nobody/no-such-model"], "the Hub cannot be reached"),
         (["run", "--output", "folder"], "holds something else"),
         (["run", "--output", "empty.jsonl"], "is a file"),
@@ -130,6 +131,8 @@ def test_bad_input_gets_one_clear_sentence(
     Path("folder/notes.txt").write_text("mine")
     Path("broken").mkdir()
     Path("broken/config.json").write_text('{"model_type": "llama"}')
+    Path("foreign").mkdir()
+    Path("foreign/config.json").write_text('{"model_type": "llama", "model_file": "evil.py"}')
     before = sorted(p for p in tmp_path.rglob("*"))
     assert call(*arguments) == 2
     out, err = capsys.readouterr()

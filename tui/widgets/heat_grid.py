@@ -186,6 +186,8 @@ class HeatGrid(Widget, can_focus=True):
         for layer, style in line:
             start = (layer - self.first_layer) * width
             label = str(layer).center(width)
+            if layer == at:  # at the right edge there may be too little room for it
+                start = min(start, self.size.width - LABEL_WIDTH - len(label))
             if start < place:
                 continue
             segments += [Segment(" " * (start - place), plain), Segment(label, style)]

@@ -1,0 +1,46 @@
+"""How the main screens look, at the smallest and at a large size."""
+
+import pytest
+
+from mlxjsd.tui.app import MlxjsdApp
+from mlxjsd.tui.widgets import model_list
+
+SIZES = [(80, 24), (250, 60)]
+
+
+@pytest.fixture(autouse=True)
+def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_list, "_bundled", lambda: (3_900_000, 32))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_start_screen(snap_compare, engine, size) -> None:
+    assert snap_compare(MlxjsdApp(engine), terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_run_screen(snap_compare, app, running, size) -> None:
+    async def measure(pilot) -> None:
+        await running(pilot)
+        await pilot.press("down", *["right"] * 12)
+
+    assert snap_compare(app, terminal_size=size, run_before=measure)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_prompt_as_lines_on_a_light_theme(snap_compare, app, running, size) -> None:
+    async def measure(pilot) -> None:
+        app.theme = "textual-light"
+        await running(pilot)
+        await pilot.press("g", "a", "right")
+
+    assert snap_compare(app, terminal_size=size, run_before=measure)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_help(snap_compare, app, running, size) -> None:
+    async def measure(pilot) -> None:
+        await running(pilot)
+        await pilot.press("question_mark")
+
+    assert snap_compare(app, terminal_size=size, run_before=measure)
