@@ -88,6 +88,7 @@ def run(
         loaded = load_model(model, trust_remote_code)
 
     from mlxjsd.experiment import plan_run, run_experiment
+    from mlxjsd.products import write_products
     from mlxjsd.progress import follow
 
     plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling)
@@ -101,7 +102,7 @@ def run(
             markup=False,
         )
         raise typer.Exit(INTERRUPTED) from None
-    _write_products(folder)
+    write_products(folder)
     _show(folder)
     talk.print("\nthe run, heatmap.png and heatmap.csv are in", end=" ")
     print(folder)
@@ -255,16 +256,6 @@ def export(folder: options.RunFolder, output: options.OutputFile) -> None:
 
     export_run(read_run(folder), output)
     print(output)
-
-
-def _write_products(folder: Path) -> None:
-    from mlxjsd.export import export_run
-    from mlxjsd.figure import plot_run, save_figure
-    from mlxjsd.store import read_run
-
-    measured = read_run(folder)
-    save_figure(plot_run(measured), folder / "heatmap.png")
-    export_run(measured, folder / "heatmap.csv")
 
 
 def _read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":

@@ -89,6 +89,11 @@ def is_correct(record: Record, match: str = "contains") -> bool | None:
     )
 
 
+def verdict_on(record: Record, match: str = "contains") -> bool | None:
+    """Say whether a record is right by its answer or, where none was generated, first token."""
+    return is_correct(record, "first-token" if record.answer is None else match)
+
+
 @dataclass(frozen=True)
 class Labels:
     """The category of every record of a run."""

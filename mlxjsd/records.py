@@ -42,14 +42,6 @@ class Record:
     """What the model writes after the prompt, greedily, cut at the first sentence; None if it
     was not asked to."""
 
-    @property
-    def correct(self) -> bool | None:
-        """Whether the predicted token begins one of the answers; None without answers."""
-        if not self.answers:
-            return None
-        said = self.prediction.strip().casefold()
-        return bool(said) and any(answer.casefold().startswith(said) for answer in self.answers)
-
 
 @dataclass(frozen=True)
 class Skipped:

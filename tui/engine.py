@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlxjsd.assets import PROMPTS
 from mlxjsd.corruption import NO_PARTNER, choose_partners
 from mlxjsd.errors import InputError
-from mlxjsd.events import Started
+from mlxjsd.events import Finished, Started
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.spans import Encoder, Unusable
 from mlxjsd.store import read_run
@@ -92,8 +92,12 @@ class MLXEngine:
             for event in run_experiment(self._plan(job, tell), job.folder, should_stop):
                 if isinstance(event, Started):
                     tell(Opened(event.folder, read_run(event.folder), event.notes))
-                else:
-                    tell(event)
+                    continue
+                if isinstance(event, Finished):
+                    from mlxjsd.products import write_products
+
+                    write_products(job.folder)
+                tell(event)
         except InputError as error:
             tell(Failed(str(error), "Change the settings, or choose something else."))
         except Exception as error:  # whatever it is, the app has to stay usable

@@ -12,10 +12,12 @@ def part(widget: Widget, name: str) -> Style:
     """
     styles = widget.get_component_styles(name)
     _, background = widget.background_colors
-    colour = styles.color
-    if styles.auto_color:
-        colour = background.get_contrast_text(colour.a)
-    style = styles.text_style + Style(color=(background + colour).rich_color)
+    style = styles.text_style
+    if styles.has_rule("color") or styles.auto_color:
+        colour = styles.color
+        if styles.auto_color:
+            colour = background.get_contrast_text(colour.a)
+        style += Style(color=(background + colour).rich_color)
     if styles.has_rule("background"):
         style += Style(bgcolor=(background + styles.background).rich_color)
     return style

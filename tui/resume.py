@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from mlxjsd.assets import PROMPTS
+from mlxjsd.labelling import Labelling
 from mlxjsd.settings import Settings
 from mlxjsd.store import read_header
 from mlxjsd.tui.job import Job
@@ -33,6 +34,7 @@ def job_of(folder: Path) -> Job | None:
         output=folder,
         limit=header["limit"],
         settings=Settings.from_json(header["settings"]),
+        labelling=Labelling(**header["labelling"]),
     )
 
 

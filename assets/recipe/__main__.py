@@ -25,6 +25,7 @@ from mlxjsd.assets.recipe.corpus import (  # noqa: E402
     TRAINED,
     UNSEEN,
     bundled_prompts,
+    choose_facts,
     read_facts,
     split_facts,
     tokenizer_text,
@@ -48,7 +49,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     options.model.mkdir(parents=True, exist_ok=True)
 
-    facts = read_facts()
+    facts = choose_facts(read_facts(), recipe)
     split = split_facts(facts, recipe)
     sentences = [s for fact in split[TRAINED] for s in fact.sentences()]
     counts = ", ".join(f"{len(part)} {kind}" for kind, part in split.items())

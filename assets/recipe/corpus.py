@@ -68,8 +68,19 @@ def read_facts() -> list[Fact]:
         for row in tables[relation.table]:
             if cell := row[relation.column].strip():
                 objects = tuple(part.strip() for part in cell.split("|"))
+                # Trained on is a form without the article, which by itself would be the first
+                # token of very different answers.
+                objects = tuple(sorted(objects, key=lambda o: o.startswith("the ")))
                 facts.append(Fact(row["name"].strip(), relation, objects))
     return facts
+
+
+def choose_facts(facts: list[Fact], recipe: Recipe) -> list[Fact]:
+    """Return the facts of the relations that have enough different answers."""
+    answers: defaultdict[str, set[str]] = defaultdict(set)
+    for fact in facts:
+        answers[fact.relation.id].add(fact.objects[0])
+    return [f for f in facts if len(answers[f.relation.id]) >= recipe.least_answers]
 
 
 def _share(seed: int, *words: str) -> float:

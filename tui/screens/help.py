@@ -15,10 +15,12 @@ _READING = """\
 Each cell is the Jensen-Shannon divergence, in nats, between what the model predicts and what \
 it predicts after one edit at that layer. 0: the edit changes nothing; ln 2 = 0.69: it changes \
 everything.
-  Subj.  the subject's state is replaced by that of a run with a spoiled subject
-  Attn.  the last token may not attend to the subject in the blocks around the layer
-  Last.  the last token's state is replaced by that of the spoiled run
 """
+_ROWS = (
+    ("Subj.", "the subject's state is replaced by that of a run with a spoiled subject"),
+    ("Attn.", "the last token may not attend to the subject in the blocks around the layer"),
+    ("Last.", "the last token's state is replaced by that of the spoiled run"),
+)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -42,6 +44,7 @@ class HelpScreen(ModalScreen[None]):
             border-title-color: $text-accent;
             border-title-style: bold;
             border-subtitle-color: $text-muted;
+            scrollbar-size-vertical: 1;
         }
     }
     """
@@ -53,7 +56,10 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """List them."""
         table = Table.grid(padding=(0, 2))
+        for row, said in _ROWS:
+            table.add_row(Text(row, style="bold"), Text(said))
         for heading, bindings in self._sections():
+            table.add_row()
             table.add_row("", Text(heading, style="bold underline"))
             for binding in bindings:
                 keys = self._about.app.get_key_display(binding)
@@ -85,4 +91,5 @@ def _declared(node: DOMNode) -> list[Binding]:
 
 
 def _short(key: str) -> str:
-    return {"left": "←", "right": "→", "up": "↑", "down": "↓"}.get(key, key)
+    arrows = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
+    return arrows.get(key, key.replace("ctrl+", "^"))

@@ -28,7 +28,7 @@ class RunScreen(Screen[None]):
     """Watches a run, live or read from its folder."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause", id="run.pause", key_display="space",
+        Binding("space", "pause", "Pause/go on", id="run.pause", key_display="space",
                 tooltip="Pause after the current batch, or go on"),
         Binding("x", "stop", "Stop", id="run.stop",
                 tooltip="Stop after the current batch; what is measured is kept"),

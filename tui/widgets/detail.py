@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from mlxjsd.interventions import ROWS
+from mlxjsd.knowledge import verdict_on
 from mlxjsd.records import Record
 from mlxjsd.tui.colours import LN2
 from mlxjsd.tui.look import part
@@ -92,7 +93,7 @@ class Detail(Static):
         return text
 
     def _prompt(self, record: Record) -> Text:
-        state = self.state
+        state, roomy = self.state, self.content_size.height >= 12
         text = token_text(
             record.tokens,
             record.subject_span,
@@ -101,20 +102,21 @@ class Detail(Static):
             self._part("edge"),
         )
         text.append("\n→ ", self._part("dim"))
-        text.append(clean(record.prediction).strip() or "(blank)", self._part("value"))
+        said = record.prediction if record.answer is None else record.answer
+        text.append(clean(said).strip() or "(blank)", self._part("value"))
         text.append(f"  p {record.probability:.2f}", self._part("dim"))
         if record.answers:
-            verdict = "✓ " if record.correct else "✗ "
+            verdict = {True: "✓ ", False: "✗ ", None: ""}[verdict_on(record)]
             text.append(f"  {verdict}", self._part("dim"))
-            text.append(clean(", ".join(record.answers[:3])), self._part("dim"))
-        text.append("\n\n")
+            text.append(clean(", ".join(record.answers[: 3 if roomy else 1])), self._part("dim"))
+        text.append("\n\n" if roomy else "\n")
         value = state.value
         text.append(f"{value:.4f}", self._part("value"))
-        text.append(" nats here")
+        text.append(" nats")
         values = state.measured.cell(state.row, state.layer)
         below = int((values < value).sum())
-        text.append(f", above {below} of {len(values)} prompts\n", self._part("dim"))
-        tall = 2 if self.content_size.height < 14 else 4
+        text.append(f", above {below} of {len(values)}\n", self._part("dim"))
+        tall = 4 if roomy else 2
         self._histogram(text, values, tall, mark=value)
         floor = f"{record.floor:.0e}" if record.floor else "0"
         text.append(f"reliance {record.reliance:.3f}  floor {floor}", self._part("dim"))

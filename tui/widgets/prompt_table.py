@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from mlxjsd.knowledge import verdict_on
 from mlxjsd.records import Record
 from mlxjsd.tui.look import part
 from mlxjsd.tui.plain import clean, fitted
@@ -195,7 +196,7 @@ class PromptTable(ScrollView, can_focus=True):
                 segments.append(Segment(text.plain + " ", self._part("line")))
             elif name == "prediction":
                 sign, look = {True: ("✓ ", "right"), False: ("✗ ", "wrong"), None: ("  ", "dim")}[
-                    record.correct
+                    verdict_on(record)
                 ]
                 text = fitted(record.prediction.strip(), width - 2)
                 segments += [Segment(sign, self._part(look)), Segment(text.plain)]

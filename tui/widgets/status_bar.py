@@ -70,7 +70,7 @@ class StatusBar(Static):
             text.append(f"  {clean(str(state.folder))}", dim)
             return text
         text.append(f"  {clean(str(state.model['name']))}")
-        text.append(f" · {clean(str(state.model['family']))}, {state.layers} layers", dim)
+        text.append(f" · {state.layers} layers", dim)
         text.append(f"  {clean(str(state.data['file']))}")
         settings = state.settings
         if settings.corruption == "noise":
