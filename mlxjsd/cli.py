@@ -181,6 +181,10 @@ def plot(
     folder: options.RunFolder,
     output: options.OutputFile,
     by: options.By = None,
+    kind: Annotated[
+        str,
+        typer.Option(help="heatmap; or, by category: norms, cosine or probability."),
+    ] = "heatmap",
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
     vmin: Annotated[float, typer.Option(help="nats at the light end.")] = 0.0,
@@ -190,11 +194,15 @@ def plot(
     cmap: Annotated[str, typer.Option(help="A matplotlib colour map.")] = "Blues",
 ) -> None:
     """Draw a run's heatmap as .png, .pdf or .svg; with --by, a panel for each group."""
-    from mlxjsd.figure import Style, plot_groups, plot_run, save_figure, title_of
+    from mlxjsd.figure import Style, plot_curves, plot_groups, plot_run, save_figure, title_of
 
     style = Style(vmin, vmax, cmap)
     run = _read(folder, match, reliance_threshold)
-    if by is None:
+    if kind != "heatmap":
+        if by is not None:
+            raise InputError("--by is for heatmaps; the other kinds are by category already")
+        save_figure(plot_curves(run, kind), output)
+    elif by is None:
         save_figure(plot_run(run, style), output)
     else:
         from mlxjsd.grouping import heatmaps_by

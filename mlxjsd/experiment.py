@@ -13,20 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
 from mlxjsd.errors import InputError
 from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.generation import generate_answers
+from mlxjsd.grouping import labelling_of
 from mlxjsd.interventions import Measurement
+from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.settings import Settings
+from mlxjsd.similarity import DirectionSums, last_token_directions
 from mlxjsd.spans import Encoded, Unusable
-from mlxjsd.store import Store
+from mlxjsd.store import Store, read_run
 from mlxjsd.sweep import sweep_batch
 
 #: Prompts for each pass, unless told otherwise.
@@ -201,7 +205,26 @@ def run_experiment(
             done += len(records)
             seconds = time.perf_counter() - began
             yield BatchDone(tuple(records), done, total, seconds, mx.get_peak_memory())
+        _add_cosines(plan, store)
         yield Finished(total)
+
+
+def _add_cosines(plan: Plan, store: Store) -> None:
+    """Measure how alike the last-token states of each category are, once all are known."""
+    run = read_run(store.folder)
+    labelling = labelling_of(run)
+    if run.cosines.get("labelling") == labelling:
+        return
+    labels = label(run.records, **labelling)
+    category = {r.id: c for r, c in zip(run.records, labels.categories, strict=True)}
+    if not labels.present():
+        return
+    sums = DirectionSums()
+    for batch in plan.batches:
+        tokens = np.array([encoded.tokens for encoded in batch], dtype=np.int32)
+        directions = last_token_directions(plan.model.blocks, tokens)
+        sums.add([category.get(encoded.prompt.id) for encoded in batch], directions)
+    store.set_cosines({"labelling": labelling, "groups": sums.cosines()})
 
 
 def versions() -> dict[str, str]:
@@ -242,5 +265,6 @@ def _record(
         jsd=numbers.jsd[row],
         reliance=float(numbers.reliance[row]),
         floor=float(numbers.floor[row]),
+        norms=numbers.norms[row],
         answer=answer,
     )

@@ -11,6 +11,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from mlxjsd.compare import Comparison
+from mlxjsd.curves import KINDS, confidences, cosines, norm_ratios
 from mlxjsd.errors import InputError
 from mlxjsd.export import write_whole
 from mlxjsd.heatmap import Heatmap, heatmap_of
@@ -147,6 +148,51 @@ def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figur
     if comparison.relative:
         lower.set_xlabel("Layer (the shallower model stretched over the depth)")
     figure.colorbar(mesh, ax=lower, pad=0.01, aspect=9).set_label("nats")
+    return figure
+
+
+_CATEGORY_COLOURS = {"FA": "#2171b5", "AH": "#d95f0e", "UH": "#737373", "wrong": "#d95f0e"}
+
+
+def plot_curves(run: Run, kind: str) -> Figure:
+    """Return curves by category: ``norms``, ``cosine`` or ``probability``.
+
+    Raises:
+        InputError: for another ``kind``, or a run that cannot show it.
+    """
+    if kind not in KINDS:
+        raise InputError(f"--kind is heatmap, {', '.join(KINDS)}, not {kind!r}")
+    if kind == "probability":
+        return _plot_confidence(run)
+    lines = norm_ratios(run) if kind == "norms" else cosines(run)
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in lines.items():
+        axes.plot(values, label=name, color=_CATEGORY_COLOURS[name], marker=".")
+    axes.set_xlabel("Layer")
+    if kind == "norms":
+        axes.set_ylabel("Norm of subject states, ratio to FA")
+    else:
+        axes.set_ylabel("Mean pairwise cosine of last-token states")
+    axes.legend(frameon=False)
+    axes.set_title(title_of(run), fontsize=10)
+    return figure
+
+
+def _plot_confidence(run: Run) -> Figure:
+    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    found = confidences(run)
+    widest = max(float(c.entropy.max()) for c in found.values())
+    for name, confidence in found.items():
+        look = {"density": True, "histtype": "step", "color": _CATEGORY_COLOURS[name]}
+        left.hist(confidence.probability, bins=20, range=(0, 1), label=name, **look)
+        right.hist(confidence.entropy, bins=20, range=(0, max(widest, 1e-3)), **look)
+    left.set_xlabel("Probability of the predicted token")
+    right.set_xlabel("Entropy (nats)")
+    left.set_ylabel("Density of prompts")
+    left.legend(frameon=False)
+    figure.suptitle(title_of(run), fontsize=10)
     return figure
 
 

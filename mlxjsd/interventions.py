@@ -95,6 +95,8 @@ class Measurement:
     """(B,) float32: its probability."""
     entropy: np.ndarray
     """(B,) float32: of the clean next-token distribution, in nats."""
+    norms: np.ndarray
+    """(B, L) float32: mean L2 norm of the subject's clean states as they leave each block."""
 
     @classmethod
     def join(cls, parts: "Sequence[Measurement]") -> "Measurement":

@@ -38,6 +38,8 @@ class Record:
     """JSD in nats when nothing after the subject may attend to it."""
     floor: float
     """JSD in nats when nothing is edited."""
+    norms: np.ndarray
+    """(L,) float32: mean L2 norm of the subject's clean states as they leave each block."""
     answer: str | None = None
     """What the model writes after the prompt, greedily, cut at the first sentence; None if it
     was not asked to."""
@@ -69,6 +71,9 @@ class Run:
     labelling: Mapping[str, Any] = field(default_factory=dict)
     """``max_tokens`` of the answers (None: not asked for), and the ``match`` and
     ``reliance_threshold`` that sort them."""
+    cosines: Mapping[str, Any] = field(default_factory=dict)
+    """``groups`` (mean pairwise cosine of last-token states by layer, for each category) and the
+    ``labelling`` for which they hold; empty until the run is finished."""
 
     @property
     def finished(self) -> bool:

@@ -14,7 +14,7 @@ from mlxjsd.blocks import BlockCall, Blocks, Visitor
 from mlxjsd.divergence import js_divergence
 from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement, knockout_blocks
 from mlxjsd.masks import hide_keys
-from mlxjsd.sweep import clean_numbers
+from mlxjsd.sweep import clean_numbers, subject_norms
 
 Edit = Callable[[mx.array], mx.array]
 
@@ -36,7 +36,8 @@ def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
     last = mx.broadcast_to(mx.arange(batch.length)[None] == batch.length - 1, subject.shape)
     tail = mx.broadcast_to(mx.arange(batch.length)[None] >= batch.end, subject.shape)
 
-    clean_logits, _ = _record(blocks, tokens, lambda x: x)
+    clean_logits, clean_states = _record(blocks, tokens, lambda x: x)
+    norms = np.stack([np.array(subject_norms(x, subject)) for x in clean_states], axis=1)
 
     def divergence(visit: Visitor) -> np.ndarray:
         logits = blocks.run(tokens, visit)[:, -1:]
@@ -55,7 +56,11 @@ def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
     reliance = divergence(_knock_out(range(layers), tail, subject, blocks.mask_rank))
     floor = divergence(_unchanged)
     return Measurement(
-        jsd=jsd.astype(np.float32), reliance=reliance, floor=floor, **clean_numbers(clean_logits)
+        jsd=jsd.astype(np.float32),
+        reliance=reliance,
+        floor=floor,
+        norms=norms,
+        **clean_numbers(clean_logits),
     )
 
 

@@ -6,7 +6,7 @@ everything needed to draw, print and export them again without the model.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -43,6 +43,7 @@ CREATE TABLE results (
     jsd BLOB NOT NULL,
     reliance REAL NOT NULL,
     floor REAL NOT NULL,
+    norms BLOB NOT NULL,
     answer TEXT
 ) WITHOUT ROWID;
 CREATE TABLE skipped (
@@ -53,7 +54,7 @@ CREATE TABLE skipped (
 """
 _RESULT_COLUMNS = (
     "id, position, text, subject, relation, answers, token_ids, tokens, span_start, span_end, "
-    "source, prediction, probability, entropy, jsd, reliance, floor, answer"
+    "source, prediction, probability, entropy, jsd, reliance, floor, norms, answer"
 )
 
 
@@ -114,6 +115,13 @@ class Store:
                 f"INSERT INTO results ({_RESULT_COLUMNS}) VALUES ({marks})", rows
             )
 
+    def set_cosines(self, cosines: Mapping[str, Any]) -> None:
+        """Write down :attr:`mlxjsd.records.Run.cosines`."""
+        with self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('cosines', ?)", (json.dumps(cosines),)
+            )
+
     def set_skipped(self, skipped: Iterable[Skipped]) -> None:
         """Write down which prompts are not measured, and why."""
         with self._connection:
@@ -157,6 +165,7 @@ def read_run(folder: Path | str) -> Run:
             records=records,
             skipped=[Skipped(*row) for row in skipped],
             labelling=meta["labelling"],
+            cosines=meta.get("cosines", {}),
         )
 
 
@@ -240,6 +249,7 @@ def _to_row(record: Record) -> tuple[Any, ...]:
         np.ascontiguousarray(record.jsd, dtype="<f4").tobytes(),
         record.reliance,
         record.floor,
+        np.ascontiguousarray(record.norms, dtype="<f4").tobytes(),
         record.answer,
     )
 
@@ -262,5 +272,6 @@ def _from_row(row: tuple[Any, ...], layers: int) -> Record:
         jsd=np.frombuffer(row[14], dtype="<f4").reshape(3, layers),
         reliance=row[15],
         floor=row[16],
-        answer=row[17],
+        norms=np.frombuffer(row[17], dtype="<f4"),
+        answer=row[18],
     )

@@ -53,13 +53,14 @@ def sweep_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
         tokens = np.concatenate([tokens, batch.source_tokens])
     clean_logits = blocks.run(mx.array(tokens), walk.step)
     labels, states = walk.finished()
+    norms = np.array(mx.stack(walk.norms, axis=1))
     per_call = max(1, READOUT_ELEMENTS // (batch.size * clean_logits.shape[-1]))
     divergences = []
     for at in range(0, states.shape[1], per_call):
         logits = blocks.readout(states[:, at : at + per_call])
         divergences.append(js_divergence(clean_logits, logits))
         mx.eval(divergences[-1])
-    return _collect(labels, mx.concatenate(divergences, axis=1), clean_logits, len(blocks))
+    return _collect(labels, mx.concatenate(divergences, axis=1), clean_logits, norms)
 
 
 @dataclass
@@ -106,6 +107,7 @@ class _Walk:
         self.groups = (self.last,) if one else (self.last, self.tail)
         self.subject = mx.array(batch.subject_mask())
         self.corrupted: mx.array
+        self.norms: list[mx.array] = []
 
     def step(self, call: BlockCall) -> mx.array:
         """Run one block for every row of the pass; return the clean rows alone."""
@@ -119,6 +121,7 @@ class _Walk:
 
         clean = Recorder()
         x = call.forward(x, call.mask, clean)
+        self.norms.append(subject_norms(x, self.subject))
         kept = _state(clean, call)
         front = [mx.repeat(a[:, :, : batch.first], batch.samples, axis=0) for a in kept]
         spoiled = Recorder((front[0], front[1]) if batch.first else None)
@@ -137,7 +140,7 @@ class _Walk:
         spoiled_last = self._by_sample(self.corrupted)[:, :, -1:]
         self.last.open(spoiled_last, (LAST, layer), source=[0] * batch.samples)
         # The host builds the next block's graph while the device computes this one.
-        mx.async_eval(x, self.corrupted, *(g.states for g in self.groups))
+        mx.async_eval(x, self.corrupted, self.norms[-1], *(g.states for g in self.groups))
         return x if layer < self.layers - 1 else x[:, -1:]
 
     def _by_sample(self, rows: mx.array) -> mx.array:
@@ -200,10 +203,10 @@ def _state(cache: Recorder, call: BlockCall) -> tuple[mx.array, mx.array]:
 
 
 def _collect(
-    labels: list[tuple[int, int]], divergences: mx.array, clean: mx.array, layers: int
+    labels: list[tuple[int, int]], divergences: mx.array, clean: mx.array, norms: np.ndarray
 ) -> Measurement:
-    """Average the samples of each cell; the only place where numbers leave MLX."""
-    values = np.array(divergences)
+    """Average the samples of each cell."""
+    values, layers = np.array(divergences), norms.shape[1]
     sums = np.zeros((values.shape[0], 5, layers))
     counts = np.zeros((5, layers))
     for at, (row, cell) in enumerate(labels):
@@ -214,8 +217,15 @@ def _collect(
         jsd=means[:, :3],
         reliance=means[:, RELIANCE, 0],
         floor=means[:, FLOOR, 0],
+        norms=norms,
         **clean_numbers(clean),
     )
+
+
+def subject_norms(states: mx.array, subject: mx.array) -> mx.array:
+    """Return the mean L2 norm of ``states`` (B, T, hidden) where ``subject`` (B, T): (B,)."""
+    norms = mx.linalg.norm(states.astype(mx.float32), axis=-1)
+    return mx.sum(mx.where(subject, norms, 0.0), axis=-1) / mx.sum(subject, axis=-1)
 
 
 def clean_numbers(logits: mx.array) -> dict[str, np.ndarray]:

@@ -41,6 +41,7 @@ def record(position: int, layers: int = LAYERS, **changes: Any) -> Record:
         "jsd": rng.random((3, layers), dtype=np.float32) * 0.69,
         "reliance": float(rng.random()),
         "floor": 1e-9 * position,
+        "norms": rng.random(layers, dtype=np.float32) + 1,
         "answer": "in Paris" if position % 3 == 0 else "London",
     }
     return Record(**{**fields, **changes})

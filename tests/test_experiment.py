@@ -32,7 +32,8 @@ def assert_equal(a: Run, b: Run) -> None:
     assert [r.id for r in a.records] == [r.id for r in b.records]
     for one, two in zip(a.records, b.records, strict=True):
         np.testing.assert_array_equal(one.jsd, two.jsd)
-        assert replace(one, jsd=two.jsd) == two
+        np.testing.assert_array_equal(one.norms, two.norms)
+        assert replace(one, jsd=two.jsd, norms=two.norms) == two
 
 
 def test_a_run_tells_what_it_does(bundled: LoadedModel, data: PromptFile, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     for kept in run.records:
         given = next(r for r in records if r.id == kept.id)
         np.testing.assert_array_equal(kept.jsd, given.jsd)
-        assert replace(kept, jsd=given.jsd) == given
+        np.testing.assert_array_equal(kept.norms, given.norms)
+        assert replace(kept, jsd=given.jsd, norms=given.norms) == given
     assert run.skipped == [Skipped("s", 2, "no reason")]
     assert run.settings == Settings()
     assert (run.layers, run.total, run.finished) == (LAYERS, 4, False)
