@@ -29,7 +29,7 @@ def norm_ratios(run: Run) -> dict[str, np.ndarray]:
         InputError: if no prompt is a factual association.
     """
     means = {
-        name: np.mean([record.norms for record in records], axis=0, dtype=np.float64)
+        name: np.stack([record.norms for record in records]).mean(axis=0, dtype=np.float64)
         for name, records in _categories(run).items()
     }
     if FACTUAL not in means:

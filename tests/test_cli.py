@@ -84,6 +84,43 @@ def test_show_plot_and_export(
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out.npz")
 
 
+def test_groups_curves_readings_and_comparisons(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (
+        ["plot", run_folder, "--by", "category"],
+        ["plot", run_folder, "--by", "relation"],
+        ["plot", run_folder, "--kind", "norms"],
+        ["plot", run_folder, "--kind", "cosine"],
+        ["plot", run_folder, "--kind", "probability"],
+        ["compare", run_folder, run_folder],
+        ["compare", run_folder, "--reference", "llama-3-8b-fa", "--category", "FA"],
+    ):
+        path = tmp_path / "figure.png"
+        path.unlink(missing_ok=True)
+        assert call(*arguments, "-o", path) == 0
+        assert path.stat().st_size > 1000
+    assert "arXiv 2510.09033" in capsys.readouterr().out
+    assert call("summary", run_folder, "--by", "correct") == 0
+    said = capsys.readouterr().out
+    assert "| Category | Peak Divergence Phase |" in said
+    assert "Reliance threshold" in said
+    assert call("show", run_folder, "--by", "category", "--match", "prefix") == 0
+    assert "Factual associations" in capsys.readouterr().out
+
+
+def test_without_labels_there_are_no_categories(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    assert call("run", "--limit", 2, "--no-label", "--output", folder) == 0
+    assert "Factual" not in capsys.readouterr().out
+    assert call("plot", folder, "--kind", "norms", "-o", tmp_path / "x.png") == 2
+    assert "no categories" in capsys.readouterr().err
+    assert call("run", "--limit", 2, "--output", folder) == 2
+    assert "max-tokens of an answer None, now 10" in capsys.readouterr().err
+
+
 BAD_LINE = '{"prompt": "The capital of France is", "subject": "France"}\n{oops\n'
 
 
@@ -110,6 +147,9 @@ BAD_LINE = '{"prompt": "The capital of France is", "subject": "France"}\n{oops\n
         (["run", "--window", "-1"], "window"),
         (["run", "--limit", "0"], "limit"),
         (["run", "--batch-size", "0"], "batch size"),
+        (["run", "--match", "fuzzy"], "--match is"),
+        (["run", "--max-tokens", "0"], "at least one token"),
+        (["compare", "folder"], "one of the two"),
         (["show", "folder"], "is not a run folder"),
         (["plot", "folder", "-o", "x.png"], "is not a run folder"),
         (["export", "none", "-o", "x.csv"], "is not a run folder"),
