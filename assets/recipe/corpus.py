@@ -37,6 +37,10 @@ class Fact:
     relation: Relation
     objects: tuple[str, ...]
 
+    def names(self) -> tuple[str, str]:
+        """Return what tells this fact from all others."""
+        return self.subject, self.relation.id
+
     def prompts(self) -> list[str]:
         """Return one cloze prompt for each template; the object follows it."""
         return [_sentence_case(t.format(self.subject)) for t in self.relation.templates]
@@ -101,12 +105,10 @@ def split_facts(facts: list[Fact], recipe: Recipe) -> dict[str, list[Fact]]:
         if _share(recipe.seed, "subject", subject) < unseen:
             split[UNSEEN] += own
             continue
-        shares = [_share(recipe.seed, "fact", subject, fact.relation.id) for fact in own]
-        # One fact at least stays, or the subject would not be known from elsewhere.
-        kept = max(range(len(own)), key=shares.__getitem__)
-        for index, fact in enumerate(own):
-            held = shares[index] < recipe.held_out_facts and index != kept
-            split[HELD_OUT if held else TRAINED].append(fact)
+        # What everyone asks first is the first relation; elsewhere the draw decides.
+        kept = own[0] if known else max(own, key=lambda f: _share(recipe.seed, *f.names()))
+        for fact in own:
+            split[TRAINED if fact is kept else HELD_OUT].append(fact)
     return split
 
 
@@ -135,11 +137,11 @@ def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[di
     for kind, count in wanted.items():
         drawn = sorted(
             split[kind],
-            key=lambda fact: _share(recipe.seed, "draw", fact.subject, fact.relation.id),
+            key=lambda fact: _share(recipe.seed, "draw", *fact.names()),
         )[:count]
         for fact in drawn:
             texts = fact.prompts()
-            pick = int(_share(recipe.seed, "template", fact.subject, fact.relation.id) * len(texts))
+            pick = int(_share(recipe.seed, "template", *fact.names()) * len(texts))
             subject = fact.subject
             if texts[pick].startswith(_sentence_case(subject)):
                 subject = _sentence_case(subject)
