@@ -72,14 +72,14 @@ def run(
     """
     settings = Settings(corruption, noise_level, noise_samples, window, seed)
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
-    if output is not None and output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; name a folder for the run")
+    folder = output or run_folder(model, data, settings, limit)
 
     from mlxjsd.assets import PROMPTS
     from mlxjsd.prompts import read_prompts
+    from mlxjsd.store import check_folder
 
+    check_folder(folder)  # now, not after a large model has been loaded
     prompts = read_prompts(PROMPTS if data is None else data)
-    folder = output or run_folder(model, data, settings, limit)
 
     from mlxjsd.model import load_model
 

@@ -129,19 +129,32 @@ def label(
         InputError: for an unknown ``match``.
     """
     correct = [is_correct(record, match) for record in records]
+    return categorise(correct, [record.reliance for record in records], threshold)
+
+
+def categorise(
+    correct: Sequence[bool | None], reliance: Sequence[float], threshold: float | None = None
+) -> Labels:
+    """Sort answers that have been judged, as :func:`label` does.
+
+    Args:
+        correct: of every prompt, from :func:`is_correct`.
+        reliance: of every prompt, in nats.
+        threshold: see :func:`label`.
+    """
     given = threshold is not None
+    pairs = list(zip(correct, reliance, strict=True))
     if threshold is None:
-        known = [r.reliance for r, right in zip(records, correct, strict=True) if right]
+        known = [lean for right, lean in pairs if right]
         threshold = float(np.mean(known)) if known else None
 
-    def category(record: Record, right: bool | None) -> str | None:
+    def category(right: bool | None, lean: float) -> str | None:
         if right is None:
             return None
         if right:
             return FACTUAL
         if threshold is None:
             return WRONG
-        return ASSOCIATED if record.reliance > threshold else UNASSOCIATED
+        return ASSOCIATED if lean > threshold else UNASSOCIATED
 
-    pairs = zip(records, correct, strict=True)
     return Labels(tuple(category(*pair) for pair in pairs), threshold, given)

@@ -76,8 +76,7 @@ class Store:
         """
         self.folder = folder
         path = folder / FILE
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file; name a folder for the run")
+        check_folder(folder)
         if path.exists():
             self._connection = _connect(path)
             try:
@@ -86,8 +85,6 @@ class Store:
                 self._connection.close()
                 raise
         else:
-            if folder.exists() and any(folder.iterdir()):
-                raise InputError(f"{folder} holds something else; name a new or an empty folder")
             folder.mkdir(parents=True, exist_ok=True)
             self._connection = _create(path, header)
 
@@ -129,6 +126,14 @@ class Store:
                 "INSERT OR REPLACE INTO skipped VALUES (?, ?, ?)",
                 [(s.id, s.position, s.reason) for s in skipped],
             )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ``InputError`` if ``folder`` holds something that is not a run."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder for the run")
+    if folder.exists() and not (folder / FILE).exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds something else; name a new or an empty folder")
 
 
 def read_header(folder: Path | str) -> dict[str, Any]:

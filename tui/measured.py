@@ -33,6 +33,8 @@ class Interval:
     """(2, 3, L) in nats."""
     count: int
     """Prompts of the group when it was worked out."""
+    total: int
+    """Prompts of the run at that time: another one may move the threshold, and so the group."""
 
 
 @dataclass

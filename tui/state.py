@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from mlxjsd.events import BatchDone
-from mlxjsd.heatmap import Heatmap, aggregate, average
+from mlxjsd.grouping import labelling_of
+from mlxjsd.heatmap import Heatmap
 from mlxjsd.interventions import ROW_LABELS, ROWS
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.settings import Settings
 from mlxjsd.tui.colours import COLOUR_MAPS, SCALES, Scale
+from mlxjsd.tui.measured import ALL, Interval, Measured
 
 LABELS = tuple(ROW_LABELS.values())
 
@@ -32,50 +34,6 @@ class Status(Enum):
     def live(self) -> bool:
         """Whether the engine is at work on it, or will be when a pause ends."""
         return self in (Status.LOADING, Status.RUNNING, Status.PAUSED, Status.STOPPING)
-
-
-@dataclass
-class Measured:
-    """The numbers of all prompts, in the order in which they arrived."""
-
-    layers: int
-    records: list[Record] = field(default_factory=list)
-    _jsd: np.ndarray = field(init=False)
-    _scalars: np.ndarray = field(init=False)
-    _heatmap: Heatmap | None = field(init=False, default=None)
-
-    def __post_init__(self) -> None:
-        first, self.records = self.records, []
-        self._jsd = np.empty((256, len(ROWS), self.layers), np.float32)
-        self._scalars = np.empty((256, 2), np.float64)
-        self.add(first)
-
-    def add(self, records: list[Record] | tuple[Record, ...]) -> None:
-        """Append a batch."""
-        while len(self.records) + len(records) > len(self._jsd):
-            # Doubling keeps adding cheap however long the run is.
-            self._jsd = np.concatenate([self._jsd, np.empty_like(self._jsd)])
-            self._scalars = np.concatenate([self._scalars, np.empty_like(self._scalars)])
-        for record in records:
-            self._jsd[len(self.records)] = record.jsd
-            self._scalars[len(self.records)] = record.reliance, record.floor
-            self.records.append(record)
-        self._heatmap = None
-
-    def heatmap(self) -> Heatmap:
-        """Return the average."""
-        if self._heatmap is None:
-            count = len(self.records)
-            if count:
-                reliance, floor = self._scalars[:count].T
-                self._heatmap = average(self._jsd[:count], reliance, floor)
-            else:
-                self._heatmap = aggregate([], self.layers)
-        return self._heatmap
-
-    def cell(self, row: int, layer: int) -> np.ndarray:
-        """Return one cell's value for each prompt."""
-        return self._jsd[: len(self.records), row, layer]
 
 
 @dataclass
@@ -103,9 +61,13 @@ class RunState:
 
     row: int = 0
     layer: int = 0
+    group: str = ALL
+    """Whose average is shown, and which prompts are listed: All, FA, AH, UH or wrong."""
     selected: Record | None = None
     """The prompt whose own heatmap is shown; None for the average."""
     as_lines: bool = False
+    bands: bool = False
+    """Whether the lines stand in bands, the 95 % intervals of the means."""
     scale_name: str = "automatic"
     colour_map: str = COLOUR_MAPS[0]
 
@@ -122,13 +84,15 @@ class RunState:
         self.layers, self.total, self.settings = run.layers, run.total, run.settings
         self.model, self.data, self.notes = run.model, run.data, notes
         self.skipped = tuple(run.skipped)
-        self.measured = Measured(run.layers, list(run.records))
+        self.measured = Measured(run.layers, list(run.records), **labelling_of(run))
+        self._leave_empty_group()
         self.layer = min(self.layer, run.layers - 1)
         self.seconds, self.fresh = 0.0, 0
 
     def add(self, batch: BatchDone) -> None:
         """Take in a batch."""
         self.measured.add(batch.records)
+        self._leave_empty_group()
         self.fresh += len(batch.records)
         self.seconds += batch.seconds
         self.peak_memory = batch.peak_memory
@@ -150,8 +114,39 @@ class RunState:
 
     @property
     def heatmap(self) -> Heatmap:
-        """The average over prompts."""
-        return self.measured.heatmap()
+        """The average over the prompts of the group."""
+        return self.measured.heatmap(self.group)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The newest interval of the group's means; it may be of fewer prompts, or not known."""
+        return self.measured.intervals.get(self.group)
+
+    def cell(self) -> np.ndarray:
+        """Return the value under the cursor of each prompt of the group."""
+        return self.measured.cell(self.row, self.layer, self.group)
+
+    def show_group(self, group: str) -> bool:
+        """Show another group, if it holds a prompt; return whether it does."""
+        if not self.measured.count(group) and group != ALL:
+            return False
+        self.group = group
+        if self.selected is not None and group not in (
+            ALL,
+            self.measured.category_of(self.selected),
+        ):
+            self.selected = None
+        return True
+
+    def next_group(self) -> None:
+        """Show the next group that holds a prompt."""
+        self.show_group(_after(self.group, tuple(self.measured.groups())))
+
+    def _leave_empty_group(self) -> None:
+        # The first right answer gives the wrong ones their categories, and a threshold that
+        # moves can empty one.
+        if not self.measured.count(self.group):
+            self.group = ALL
 
     def shown(self) -> np.ndarray:
         """Return what the grid shows, (3, L) in nats: the average, or the selected prompt's."""
@@ -165,8 +160,15 @@ class RunState:
         if chosen is not None:
             return chosen
         values = self.shown()
+        if self.shows_bands and self.interval is not None:
+            values = np.maximum(values, self.interval.ends[1])
         highest = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
         return Scale(0.0, highest if highest > 1e-3 else 1e-3)
+
+    @property
+    def shows_bands(self) -> bool:
+        """Whether intervals are to be seen: a single prompt has none, and the grid no place."""
+        return self.bands and self.as_lines and self.selected is None
 
     @property
     def value(self) -> float:
@@ -193,12 +195,12 @@ class RunState:
         self.colour_map = _after(self.colour_map, COLOUR_MAPS)
 
     def extremes(self, count: int) -> tuple[list[tuple[float, Record]], list[tuple[float, Record]]]:
-        """Return the prompts with the highest and the lowest value under the cursor."""
-        values = self.measured.cell(self.row, self.layer)
+        """Return the group's prompts with the highest and the lowest value under the cursor."""
+        values, places = self.cell(), self.measured.members(self.group)
         order = np.argsort(values, kind="stable")
 
-        def pick(places: np.ndarray) -> list[tuple[float, Record]]:
-            return [(float(values[i]), self.measured.records[i]) for i in places]
+        def pick(chosen: np.ndarray) -> list[tuple[float, Record]]:
+            return [(float(values[i]), self.measured.records[places[i]]) for i in chosen]
 
         return pick(order[::-1][:count]), pick(order[:count])
 

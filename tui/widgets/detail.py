@@ -74,14 +74,8 @@ class Detail(Static):
         if not heatmap.count:
             text.append("nothing has been measured yet\n", self._part("dim"))
             return self._with_edit(text)
-        mean = heatmap.mean[state.row, state.layer]
-        error = heatmap.error[state.row, state.layer]
-        text.append(f"{mean:.4f}", self._part("value"))
-        if not math.isnan(error):
-            text.append(f" ±{error:.4f}", self._part("dim"))
-        text.append(" nats")
-        text.append(f" · n {heatmap.count}\n", self._part("dim"))
-        values = state.measured.cell(state.row, state.layer)
+        self._mean(text)
+        values = state.cell()
         lines = max(self.content_size.height, 4)
         tall = 2 if lines < 12 else 4 if lines < 20 else 6
         self._histogram(text, values, tall)
@@ -91,6 +85,30 @@ class Detail(Static):
         self._list(text, "▼", low)
         text.rstrip()
         return text
+
+    def _mean(self, text: Text) -> None:
+        """Append the mean and how sure it is: its interval or, until that is known, its error."""
+        state, heatmap, dim = self.state, self.state.heatmap, self._part("dim")
+        mean, error = (a[state.row, state.layer] for a in (heatmap.mean, heatmap.error))
+        roomy, interval = self.content_size.width >= 48, state.interval
+        text.append(f"{mean:.4f}", self._part("value"))
+        if interval is None:
+            if not math.isnan(error):
+                text.append(f" ±{error:.4f}", dim)
+            text.append(" nats")
+            text.append(f" · n {heatmap.count}\n", dim)
+            return
+        low, high = interval.ends[:, state.row, state.layer]
+        # While a run grows, the interval may be of a few prompts less than the mean.
+        old = interval.total != state.done
+        if roomy:
+            text.append(" nats")
+            text.append(f" · 95 % {low:.4f} to {high:.4f} · n {heatmap.count}", dim)
+            text.append(f" (95 %: n {interval.count})\n" if old else "\n", dim)
+        else:
+            ends = f"{low:.3f}-{high:.3f}".replace("0.", ".")
+            text.append(f" {'~' if old else ''}95%", dim)
+            text.append(f" {ends} n {heatmap.count}\n", dim)
 
     def _prompt(self, record: Record) -> Text:
         state, roomy = self.state, self.content_size.height >= 12
@@ -113,13 +131,16 @@ class Detail(Static):
         value = state.value
         text.append(f"{value:.4f}", self._part("value"))
         text.append(" nats")
-        values = state.measured.cell(state.row, state.layer)
+        values = state.cell()
         below = int((values < value).sum())
         text.append(f", above {below} of {len(values)}\n", self._part("dim"))
         tall = 4 if roomy else 2
         self._histogram(text, values, tall, mark=value)
         floor = f"{record.floor:.0e}" if record.floor else "0"
-        text.append(f"reliance {record.reliance:.3f}  floor {floor}", self._part("dim"))
+        category = state.measured.category_of(record)
+        kind = f" {category}" if category else ""
+        said = f"reliance {record.reliance:.3f}{kind}  floor {floor}"
+        text.append(said, self._part("dim"))
         return text
 
     def _with_edit(self, text: Text) -> Text:

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 
+from mlxjsd.tui.measured import ALL, GROUP_NAMES
 from mlxjsd.tui.plain import clean
 from mlxjsd.tui.state import RunState
 from mlxjsd.tui.widgets.colour_scale import ColourScale
@@ -74,10 +75,15 @@ class HeatPanel(Horizontal):
             self.grid.show_state()
             self.scale.show_state()
         if state.selected is None:
-            title = f"Average JS divergence · {state.done} prompts"
+            count = state.measured.count(state.group)
+            title = f"Average JS divergence · {count} prompts"
+            if state.group != ALL:
+                title += f" · {GROUP_NAMES[state.group]}"
         else:
             title = f"One prompt · {clean(state.selected.text)[:120]}"
         subtitle = f"{state.colour_map} · scale {state.scale_name}"
+        if state.shows_bands:
+            subtitle += " · bands: 95 % of the mean"
         if (title, subtitle) != self._titles:  # a title repaints the whole frame
             self._titles = title, subtitle
             self.border_title, self.border_subtitle = Text(title), subtitle

@@ -94,7 +94,7 @@ class PromptTable(ScrollView, can_focus=True):
 
     @property
     def count(self) -> int:
-        """How many prompts pass the filter."""
+        """How many prompts of the group pass the filter."""
         return len(self._lines)
 
     def show_state(self) -> None:
@@ -102,7 +102,8 @@ class PromptTable(ScrollView, can_focus=True):
         kept = self.highlighted if self.at else None
         records = self.state.measured.records
         wanted = self.filter.casefold()
-        places = [i for i, r in enumerate(records) if not wanted or wanted in _searched(r)]
+        members = self.state.measured.members(self.state.group).tolist()
+        places = [i for i in members if not wanted or wanted in _searched(records[i])]
         places.sort(key=self._sort_key(), reverse=self.descending)
         self._lines = places
         at = next((n for n, i in enumerate(places) if records[i] is kept), self.at) if kept else 0

@@ -101,7 +101,7 @@ class StatusBar(Static):
         if state.peak_memory:
             facts.append(size_of(state.peak_memory))
         if state.done:
-            floor = state.heatmap.floor
+            floor = state.measured.heatmap().floor
             facts.append(f"floor {floor:.0e}" if floor else "floor 0")
         for fact in facts:
             after.append(f" · {fact}", dim)
