@@ -14,10 +14,13 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from mlxjsd.compare import Panel
 from mlxjsd.errors import InputError
 from mlxjsd.store import read_run
+from mlxjsd.tui.comparing import CompareState, Figure, figures, other_panel
 from mlxjsd.tui.job import Engine, Job
 from mlxjsd.tui.resume import job_of
+from mlxjsd.tui.screens.compare import CompareScreen
 from mlxjsd.tui.screens.help import HelpScreen
 from mlxjsd.tui.screens.open import OpenScreen
 from mlxjsd.tui.screens.run import RunScreen
@@ -102,9 +105,24 @@ class MlxjsdApp(App[None]):
         """Ask for a run folder, and show it."""
         self.push_screen(OpenScreen(), self._opened)
 
-    def _opened(self, folder: Path | None) -> None:
-        if folder is not None:
-            self.show_run(folder)
+    def _opened(self, chosen: Path | Figure | None) -> None:
+        if isinstance(chosen, Path):
+            self.show_run(chosen)
+
+    def compare_with(self, a: Panel, group: str) -> None:
+        """Ask for a run or a published figure, and show it beside ``a``."""
+
+        def chosen(other: Path | Figure | None) -> None:
+            if other is None:
+                return
+            try:
+                state = CompareState(a, other_panel(other, group))
+            except (InputError, OSError, sqlite3.Error, ValueError) as error:
+                self.push_screen(TroubleScreen(str(error), "Choose another one."))
+            else:
+                self.push_screen(CompareScreen(state))
+
+        self.push_screen(OpenScreen("Compare with", figures()), chosen)
 
     def _replace(self, screen: Screen[None]) -> None:
         while len(self.screen_stack) > 1:

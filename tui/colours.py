@@ -22,9 +22,12 @@ _ANCHORS = {
     "viridis": "440154 482878 3e4a89 31688e 26828e 1f9e89 35b779 6dcd59 b4de2c fde725",
     "magma": "000004 1c1044 4f127b 812581 b5367a e55064 fb8761 fec287 fcfdbf",
     "Greys": "ffffff f0f0f0 d9d9d9 bdbdbd 969696 737373 525252 252525 000000",
+    "RdBu_r": "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f",
 }
 
-COLOUR_MAPS = tuple(_ANCHORS)
+#: For differences, white in the middle.
+DIVERGING = "RdBu_r"
+COLOUR_MAPS = tuple(name for name in _ANCHORS if name != DIVERGING)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,18 @@ SCALE_LABELS = {
 def shade(level: int) -> str:
     """Return the character that stands for a colour where there are none."""
     return SHADES[min(level * len(SHADES) // LEVELS, len(SHADES) - 1)]
+
+
+def signed_shade(level: int, width: int) -> str:
+    """Return what stands for a colour of the diverging map where there are none.
+
+    The sign says on which side of the middle it is, the shade how far away.
+    """
+    away = 2 * level - (LEVELS - 1)
+    character = shade(min(abs(away), LEVELS - 1))
+    if character == " ":
+        return " " * width
+    return ("+" if away > 0 else "-") + character * (width - 1)
 
 
 @lru_cache

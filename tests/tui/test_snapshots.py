@@ -44,3 +44,32 @@ def test_the_help(snap_compare, app, running, size) -> None:
         await pilot.press("question_mark")
 
     assert snap_compare(app, terminal_size=size, run_before=measure)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_kind_of_answer_as_lines_with_bands(snap_compare, app, running, size) -> None:
+    async def measure(pilot) -> None:
+        await running(pilot)
+        await pilot.press("2", "i", *["right"] * 16)
+
+    assert snap_compare(app, terminal_size=size, run_before=measure)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_reading(snap_compare, app, running, size) -> None:
+    async def measure(pilot) -> None:
+        await running(pilot)
+        await pilot.press("w")
+
+    assert snap_compare(app, terminal_size=size, run_before=measure)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_run_beside_a_published_figure(snap_compare, app, running, size) -> None:
+    async def measure(pilot) -> None:
+        await running(pilot)
+        await pilot.press("d", "enter")
+        await pilot.pause()
+        await pilot.press("down", *["right"] * 12)
+
+    assert snap_compare(app, terminal_size=size, run_before=measure)

@@ -1,5 +1,6 @@
 """Writing what is shown to a file, under a name that can be edited."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from mlxjsd.errors import InputError
+from mlxjsd.grouping import group, labelling_of
+from mlxjsd.heatmap import heatmap_of
+from mlxjsd.records import Run
 from mlxjsd.tui.colours import SCALES
+from mlxjsd.tui.measured import ALL, GROUP_NAMES
 from mlxjsd.tui.plain import clean
 from mlxjsd.tui.state import RunState
 
@@ -50,13 +55,15 @@ class ExportScreen(ModalScreen[None]):
     def __init__(self, state: RunState) -> None:
         super().__init__()
         self.state = state
+        self.group = state.group
         self._asked_about: Path | None = None
 
     def compose(self) -> ComposeResult:
         """Ask for the name."""
         with Vertical(id="export") as panel:
-            panel.border_title = "Export the average"
-            yield Input(str(self.state.folder / "figure.png"), id="name", compact=True,
+            panel.border_title = f"Export the average · {GROUP_NAMES[self.group]}"
+            name = "figure.png" if self.group == ALL else f"figure-{self.group.lower()}.png"
+            yield Input(str(self.state.folder / name), id="name", compact=True,
                         select_on_focus=False)  # fmt: skip
             yield Static(id="hint", markup=False)
             with Horizontal(id="buttons"):
@@ -91,7 +98,8 @@ class ExportScreen(ModalScreen[None]):
         self.query_one("#write", Button).label = "Write"
         self._say(
             f"The ending says what is written: a figure ({' '.join(_FIGURES)}), in the colours and "
-            f"on the scale of the screen, or numbers ({' '.join(_NUMBERS)})."
+            f"on the scale of the screen, or the whole run's numbers ({' '.join(_NUMBERS)}), "
+            "each kind of answer named."
         )
 
     def _say(self, message: str, look: str = "") -> None:
@@ -127,11 +135,16 @@ class ExportScreen(ModalScreen[None]):
         try:
             run = read_run(self.state.folder)
             if figure:
-                from mlxjsd.figure import Style, plot_run, save_figure
+                from mlxjsd.figure import Style, plot_heatmap, save_figure, title_of
 
                 scale = SCALES[self.state.scale_name]
                 low, high = (scale.low, scale.high) if scale else (0.0, None)
-                save_figure(plot_run(run, Style(low, high, self.state.colour_map)), path)
+                part = self._part_of(run)
+                title = title_of(part)
+                if self.group != ALL:
+                    title += f"\n{GROUP_NAMES[self.group]}"
+                style = Style(low, high, self.state.colour_map)
+                save_figure(plot_heatmap(heatmap_of(part), title, style), path)
             else:
                 from mlxjsd.export import export_run
 
@@ -140,6 +153,14 @@ class ExportScreen(ModalScreen[None]):
             self.app.call_from_thread(self._say, str(error), "-bad")
         else:
             self.app.call_from_thread(self._done, path)
+
+    def _part_of(self, run: Run) -> Run:
+        if self.group == ALL:
+            return run
+        records = group(run.records, "category", **labelling_of(run)).get(self.group)
+        if not records:
+            raise InputError(f"the run holds no prompt of {GROUP_NAMES[self.group]}")
+        return replace(run, records=records)
 
     def _done(self, path: Path) -> None:
         self.app.notify(clean(str(path.resolve())), title="Written to", markup=False)

@@ -1,20 +1,27 @@
 """Opening a run folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Label
+from textual.widgets import Input, Label, OptionList
+from textual.widgets.option_list import Option
 
 from mlxjsd.runs import RUNS, list_runs
+from mlxjsd.tui.comparing import Figure
 from mlxjsd.tui.widgets.run_list import RunList
 
 
-class OpenScreen(ModalScreen[Path | None]):
-    """Offers the runs that are kept here, and takes any other folder."""
+class OpenScreen(ModalScreen[Path | Figure | None]):
+    """Offers the runs that are kept here, and takes any other folder.
+
+    To compare, published figures are offered as well.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Cancel", id="open.cancel", tooltip="Open nothing"),
@@ -34,15 +41,25 @@ class OpenScreen(ModalScreen[Path | None]):
             border-title-style: bold;
         }
         RunList { max-height: 14; height: auto; margin-bottom: 1; }
+        #figures { max-height: 6; height: auto; border: none; padding: 0; margin-bottom: 1; }
         Label { color: $text-muted; }
     }
     """
+
+    def __init__(self, title: str = "Open a run", figures: Sequence[Figure] = ()) -> None:
+        super().__init__()
+        self._title, self._figures = title, tuple(figures)
 
     def compose(self) -> ComposeResult:
         """List the runs."""
         runs = list_runs()
         with Vertical(id="open") as panel:
-            panel.border_title = "Open a run"
+            panel.border_title = self._title
+            if self._figures:
+                yield Label("a published figure:", markup=False)
+                names = [Option(Text(figure.name)) for figure in self._figures]
+                yield OptionList(*names, id="figures", compact=True)
+                yield Label("or a run:", markup=False)
             if runs:
                 yield RunList(runs, id="runs")
             else:
@@ -52,6 +69,9 @@ class OpenScreen(ModalScreen[Path | None]):
 
     def on_option_list_option_selected(self, event: RunList.OptionSelected) -> None:
         """Open one of the list."""
+        if event.option_list.id == "figures":
+            self.dismiss(self._figures[event.option_index])
+            return
         self.dismiss(self.query_one("#runs", RunList).runs[event.option_index].folder)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -5,23 +5,34 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
 
 from mlxjsd.events import BatchDone, Finished, Stopped
+from mlxjsd.knowledge import ASSOCIATED, FACTUAL, UNASSOCIATED
 from mlxjsd.tui.colours import SCALE_LABELS
+from mlxjsd.tui.comparing import panel_of_state
+from mlxjsd.tui.intervals import Intervals
 from mlxjsd.tui.job import Engine, Failed, Job, Loading, News, Opened
+from mlxjsd.tui.measured import ALL, GROUP_NAMES, Interval, Measured
 from mlxjsd.tui.plain import clean
 from mlxjsd.tui.screens.export import ExportScreen
+from mlxjsd.tui.screens.reading import ReadingScreen
 from mlxjsd.tui.screens.trouble import TroubleScreen
 from mlxjsd.tui.state import RunState, Status
 from mlxjsd.tui.widgets.detail import Detail
+from mlxjsd.tui.widgets.group_bar import GroupBar
 from mlxjsd.tui.widgets.heat_panel import HeatPanel
 from mlxjsd.tui.widgets.key_bar import KeyBar
+from mlxjsd.tui.widgets.prompt_list import PromptList
 from mlxjsd.tui.widgets.prompt_table import PromptTable
 from mlxjsd.tui.widgets.status_bar import StatusBar
+
+#: What needs a number to work on.
+_OF_NUMBERS = (
+    "export", "copy_value", "toggle_prompt", "sort", "filter", "read", "toggle_bands", "compare",
+)  # fmt: skip
 
 
 class RunScreen(Screen[None]):
@@ -36,6 +47,21 @@ class RunScreen(Screen[None]):
                 tooltip="Show the highlighted prompt's own heatmap, or the average again"),
         Binding("g", "toggle_lines", "Lines", id="run.lines",
                 tooltip="Show the numbers as coloured cells or as lines"),
+        Binding("i", "toggle_bands", "Interval", id="run.bands",
+                tooltip="Show the 95 % interval of each mean as a band around its line"),
+        Binding("f", "next_group", "Answers", id="run.group",
+                tooltip="Go through the kinds of answer: all, FA, AH, UH"),
+        Binding("1", f"group('{ALL}')", ALL, id="run.all", tooltip="Show all prompts"),
+        Binding("2", f"group('{FACTUAL}')", FACTUAL, id="run.fa",
+                tooltip="Show factual associations only: right answers"),
+        Binding("3", f"group('{ASSOCIATED}')", ASSOCIATED, id="run.ah",
+                tooltip="Show associated hallucinations only: wrong, and leaning on the subject"),
+        Binding("4", f"group('{UNASSOCIATED}')", UNASSOCIATED, id="run.uh",
+                tooltip="Show unassociated hallucinations only: wrong, without the subject"),
+        Binding("w", "read", "Words", id="run.read",
+                tooltip="Say in plain words what is shown: phases, peaks, where rows cross"),
+        Binding("d", "compare", "Compare", id="run.compare",
+                tooltip="Show another run or a published figure beside this, and the difference"),
         Binding("s", "next_scale", "Scale", id="run.scale",
                 tooltip="Colour scale: automatic, fixed 0 to ln 2, or as in the published figure"),
         Binding("c", "next_colours", "Colours", id="run.colours",
@@ -54,23 +80,12 @@ class RunScreen(Screen[None]):
                 tooltip="Stop, and measure again with other settings"),
         Binding("o", "app.open_run", "Open", id="run.open", tooltip="Open another run"),
         Binding("escape", "average", "Average", id="run.average", show=False,
-                tooltip="Back to the average over all prompts"),
+                tooltip="Back from one prompt to the average"),
     ]  # fmt: skip
     DEFAULT_CSS = """
     RunScreen {
         #below { height: 1fr; }
         Detail { width: 2fr; min-width: 30; max-width: 76; }
-        #list {
-            width: 3fr;
-            border: round $primary 60%;
-            border-title-color: $text-primary;
-            border-title-style: bold;
-            border-subtitle-color: $text-muted;
-            padding: 0 1;
-        }
-        #list:focus-within { border: round $accent; }
-        #filter { display: none; background: transparent; padding: 0; }
-        #filter.-open { display: block; }
         &.-tall HeatPanel { height: 12; }
         &.-huge HeatPanel { height: 18; }
     }
@@ -86,6 +101,13 @@ class RunScreen(Screen[None]):
             super().__init__()
             self.news = news
 
+    class IntervalKnown(Message):
+        """An interval is worked out; posted from the thread that did it."""
+
+        def __init__(self, measured: Measured, group: str, interval: Interval) -> None:
+            super().__init__()
+            self.measured, self.group, self.interval = measured, group, interval
+
     def __init__(self, engine: Engine, state: RunState, job: Job | None, start: bool) -> None:
         """Show ``state``.
 
@@ -100,21 +122,22 @@ class RunScreen(Screen[None]):
         self._start_at_once = start
         self._drawing_due = False
         self._drawing_takes = 0.0
+        self.intervals = Intervals(lambda *known: self.post_message(self.IntervalKnown(*known)))
+        self.groups = GroupBar(state)
         self.heat = HeatPanel(state)
         self.detail = Detail(state)
         self.status = StatusBar(state)
-        self.prompts = PromptTable(state)
+        self.list = PromptList(state)
+        self.prompts = self.list.table
 
     def compose(self) -> ComposeResult:
         """Put the panels in their places."""
         yield self.status
+        yield self.groups
         yield self.heat
         with Horizontal(id="below"):
             yield self.detail
-            with Vertical(id="list") as frame:
-                frame.border_title = "Prompts"
-                yield Input(id="filter", compact=True, placeholder="type to filter")
-                yield self.prompts
+            yield self.list
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -158,7 +181,15 @@ class RunScreen(Screen[None]):
         elif isinstance(news, Failed):
             state.status = Status.FAILED
             self.app.push_screen(TroubleScreen(news.reason, news.remedy))
+        if not state.status.live:
+            self._show_numbers()  # an interval that had to wait is worked out now
         self._show_status()
+
+    def on_run_screen_interval_known(self, message: IntervalKnown) -> None:
+        """Show an interval, and ask for the next one."""
+        message.measured.intervals[message.group] = message.interval
+        if message.measured is self.state.measured:
+            self._show_numbers()
 
     def _draw_soon(self) -> None:
         # Drawing a large run takes its time, and keys come first: never more than a fifth of it.
@@ -176,20 +207,19 @@ class RunScreen(Screen[None]):
 
     def show_all(self) -> None:
         """Draw whatever has changed."""
+        self.groups.show_state()
+        self._show_numbers()
+        self.list.show_state()
+        self._show_status()
+
+    def _show_numbers(self) -> None:
+        self.intervals.ask(self.state)
         self.heat.show_state()
         self.detail.show_state()
-        self.prompts.show_state()
-        self._show_list_title()
-        self._show_status()
 
     def _show_status(self) -> None:
         self.status.show_state()
         self.refresh_bindings()
-
-    def _show_list_title(self) -> None:
-        frame = self.query_one("#list")
-        done = self.state.done
-        frame.border_subtitle = f"{self.prompts.count} of {done}" if self.prompts.filter else ""
 
     def on_heat_panel_cursor_moved(self) -> None:
         """Show another cell."""
@@ -218,8 +248,13 @@ class RunScreen(Screen[None]):
             return True if able and self.job is not None else None
         if action == "stop":
             return True if status.live and status is not Status.STOPPING else None
-        if action in ("export", "copy_value", "toggle_prompt", "sort", "filter"):
+        if action in _OF_NUMBERS:
             return True if self.state.done else None
+        if action == "next_group":
+            return True if len(self.state.measured.groups()) > 1 else None
+        if action == "group":
+            held = self.state.measured.count(str(parameters[0]))
+            return True if held or parameters == (ALL,) else None
         return True
 
     def action_pause(self) -> None:
@@ -250,11 +285,8 @@ class RunScreen(Screen[None]):
 
     def action_average(self) -> None:
         """Back to the average; out of the filter first."""
-        field = self.query_one("#filter", Input)
-        if field.has_focus or (field.has_class("-open") and self.state.selected is None):
-            field.value = ""
-            field.remove_class("-open")
-            self.prompts.focus()
+        if self.list.field.has_focus or (self.list.filtering and self.state.selected is None):
+            self.list.close_filter()
         else:
             self._select(None)
 
@@ -265,6 +297,42 @@ class RunScreen(Screen[None]):
         self.heat.show_state()
         if focused:
             self.heat.take_focus()
+
+    def action_toggle_bands(self) -> None:
+        """Show or hide the intervals; from the grid, go to the lines first."""
+        self.state.bands = not (self.state.bands and self.state.as_lines)
+        if self.state.as_lines:
+            self.heat.show_state()
+        else:
+            self.action_toggle_lines()
+
+    def action_group(self, group: str) -> None:
+        """Show one kind of answer."""
+        if self.state.show_group(group):
+            self.show_all()
+
+    def action_next_group(self) -> None:
+        """Show the next kind of answer."""
+        self.state.next_group()
+        self.show_all()
+
+    def on_group_bar_picked(self, event: GroupBar.Picked) -> None:
+        """Show the kind of answer that was clicked."""
+        self.action_group(event.group)
+
+    def action_read(self) -> None:
+        """Say what is shown."""
+        state = self.state
+        if state.selected is not None:
+            title = f"One prompt · {state.selected.text[:60]}"
+        else:
+            title = f"{GROUP_NAMES[state.group]}, n = {state.heatmap.count}"
+        self.app.push_screen(ReadingScreen(title, state.shown()))
+
+    def action_compare(self) -> None:
+        """Show something else beside the average."""
+        panel = panel_of_state(self.state)
+        self.app.compare_with(panel, self.state.group)  # type: ignore[attr-defined]
 
     def action_next_scale(self) -> None:
         """Take the next scale."""
@@ -289,18 +357,7 @@ class RunScreen(Screen[None]):
 
     def action_filter(self) -> None:
         """Open the filter."""
-        field = self.query_one("#filter", Input)
-        field.add_class("-open")
-        field.focus()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while typing."""
-        self.prompts.set_filter(event.value)
-        self._show_list_title()
-
-    def on_input_submitted(self) -> None:
-        """Go from the filter to what it has found."""
-        self.prompts.focus()
+        self.list.open_filter()
 
     def action_sort(self) -> None:
         """Sort by the next column."""

@@ -7,9 +7,9 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlxjsd.tui.colours import LEVELS, foregrounds, shade
+from mlxjsd.tui.colours import DIVERGING, LEVELS, foregrounds, shade, signed_shade
+from mlxjsd.tui.comparing import Sheet
 from mlxjsd.tui.look import part
-from mlxjsd.tui.state import RunState
 
 
 class ColourScale(Widget):
@@ -25,7 +25,7 @@ class ColourScale(Widget):
     }
     """
 
-    def __init__(self, state: RunState, id: str | None = None) -> None:
+    def __init__(self, state: Sheet, id: str | None = None) -> None:
         super().__init__(id=id)
         self.state = state
         self._drawn: tuple[object, ...] = ()
@@ -49,14 +49,17 @@ class ColourScale(Widget):
         upper, lower = (_level(2 * y + half, 2 * lines) for half in (0, 1))
         colours = foregrounds(self.state.colour_map)
         if self.app.no_color:
-            bar = Segment(shade(upper) * 2)
+            signed = self.state.colour_map == DIVERGING
+            bar = Segment(signed_shade(upper, 2) if signed else shade(upper) * 2)
         else:
             bar = Segment("▀▀", Style(color=colours[upper], bgcolor=colours[lower]))
         every = 1 if lines <= 7 else 2
         share = 1.0 - y / (lines - 1) if lines > 1 else 1.0
         label = ""
         if y % every == 0 or y == lines - 1:
-            label = f" {scale.low + share * (scale.high - scale.low):.2f}"
+            value = scale.low + share * (scale.high - scale.low)
+            signed = self.state.colour_map == DIVERGING
+            label = f" {value:+.2f}".replace("0.", ".") if signed else f" {value:.2f}"
         return self._strip([bar, Segment(label, number)])
 
     def _strip(self, segments: list[Segment]) -> Strip:

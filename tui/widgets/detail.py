@@ -107,8 +107,7 @@ class Detail(Static):
             text.append(f" (95 %: n {interval.count})\n" if old else "\n", dim)
         else:
             ends = f"{low:.3f}-{high:.3f}".replace("0.", ".")
-            text.append(f" {'~' if old else ''}95%", dim)
-            text.append(f" {ends} n {heatmap.count}\n", dim)
+            text.append(f" 95%{'~' if old else ' '}{ends} n {heatmap.count}\n", dim)
 
     def _prompt(self, record: Record) -> Text:
         state, roomy = self.state, self.content_size.height >= 12

@@ -15,9 +15,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlxjsd.tui.colours import Scale, shade, styles
+from mlxjsd.tui.colours import DIVERGING, Scale, shade, signed_shade, styles
+from mlxjsd.tui.comparing import Sheet
 from mlxjsd.tui.look import part
-from mlxjsd.tui.state import LABELS, RunState
+from mlxjsd.tui.state import LABELS
 
 #: Columns of the row labels.
 LABEL_WIDTH = 6
@@ -48,7 +49,7 @@ class HeatGrid(Widget, can_focus=True):
             super().__init__()
             self.row, self.layer = row, layer
 
-    def __init__(self, state: RunState, id: str | None = None) -> None:
+    def __init__(self, state: Sheet, id: str | None = None) -> None:
         super().__init__(id=id)
         self.state = state
         self._cells: list[list[Cell]] = []
@@ -121,10 +122,11 @@ class HeatGrid(Widget, can_focus=True):
     def _text(self, value: float, width: int) -> str:
         if math.isnan(value):
             return "·"
-        if width >= 5:
-            return f"{value:.2f}"
-        if width == 4:
-            return f"{value:.2f}"[1:]
+        if self.state.colour_map == DIVERGING:
+            # Narrower cells have no room for a sign and two digits.
+            return f"{value:+.2f}".replace("0.", ".", 1) if width >= 4 else ""
+        if width >= 4:
+            return f"{value:.2f}" if width >= 5 else f"{value:.2f}"[1:]
         # Without colours the number has to be in the cell, in hundredths of a nat.
         return f"{min(round(value * 100), 99):02d}" if self.app.no_color and width > 1 else ""
 
@@ -155,11 +157,14 @@ class HeatGrid(Widget, can_focus=True):
         self, level: int, text: str, style: Style, inside: int, at_cursor: bool, layer: int
     ) -> Segment:
         width, height = self.cell_width, self.cell_height
-        fill = shade(level) if self.app.no_color and level >= 0 else " "
+        fill = " " * width
+        if self.app.no_color and level >= 0:
+            signed = self.state.colour_map == DIVERGING
+            fill = signed_shade(level, width) if signed else shade(level) * width
         text_line = (height - 1) // 2
         if self.app.no_color and width < 4 and height > 1:
             text_line = height - 1  # the shade above, the number below it
-        content = fill * width
+        content = fill
         if inside == text_line and text and (height > 1 or width >= 4 or level < 0):
             content = text.center(width)
             if self.app.no_color:

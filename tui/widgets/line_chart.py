@@ -29,8 +29,11 @@ class LineChart(Widget, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "chart--subj",
+        "chart--subj-band",
         "chart--attn",
+        "chart--attn-band",
         "chart--last",
+        "chart--last-band",
         "chart--axis",
         "chart--cursor",
         "chart--number",
@@ -40,8 +43,11 @@ class LineChart(Widget, can_focus=True):
         width: 1fr;
         height: 1fr;
         .chart--subj { color: $text-primary; text-style: bold; }
+        .chart--subj-band { color: $text-primary 50%; }
         .chart--attn { color: $text-warning; text-style: bold; }
+        .chart--attn-band { color: $text-warning 50%; }
         .chart--last { color: $text-success; text-style: bold; }
+        .chart--last-band { color: $text-success 50%; }
         .chart--axis { color: $text-muted; }
         .chart--cursor { color: $foreground 30%; }
         .chart--number { color: $text-accent; text-style: bold; }
@@ -92,13 +98,22 @@ class LineChart(Widget, can_focus=True):
         width, height = self.plot_size
         values, scale = self.state.shown(), self.state.scale()
         rows = [self._part(f"chart--{name}") for name in ("subj", "attn", "last")]
+        bands = [self._part(f"chart--{name}-band") for name in ("subj", "attn", "last")]
         characters = [[" "] * width for _ in range(height)]
         looks: list[list[Style | None]] = [[None] * width for _ in range(height)]
         cursor = self.column_of(self.state.layer)
         for y in range(height):
             characters[y][cursor], looks[y][cursor] = "│", self._part("chart--cursor")
+        interval = self.state.interval
+        if self.state.shows_bands and interval is not None:
+            for row, style in enumerate(bands):
+                for y, x, character in self._band(interval.ends[:, row], scale.low, scale.high):
+                    characters[y][x], looks[y][x] = character, style
         for row, style in enumerate(rows):
             for y, x, character in self._line(values[row], scale.low, scale.high, _LETTERS[row]):
+                if looks[y][x] is bands[row] and not self.app.no_color:
+                    # The dots of the line among those of its own band.
+                    character = chr(ord(character) | ord(characters[y][x]))
                 characters[y][x], looks[y][x] = character, style
         names = self._names(values, scale.low, scale.high)
         strips = []
@@ -138,6 +153,27 @@ class LineChart(Widget, can_focus=True):
                 place = (inside // 4, x // 2)
                 dots[place] = dots.get(place, 0) | _DOTS[inside % 4][x % 2]
         return [(y, x, chr(0x2800 + mask)) for (y, x), mask in dots.items() if y < height]
+
+    def _band(self, ends: np.ndarray, low: float, high: float) -> list[tuple[int, int, str]]:
+        """Return the characters of one band, every other dot of it: (line, column, character)."""
+        width, _ = self.plot_size
+        if np.isnan(ends).any():
+            return []
+        layers = np.arange(self.state.layers)
+        columns = width if self.app.no_color else 2 * width
+        at = np.linspace(0, max(self.state.layers - 1, 1), columns)
+        lower, upper = (np.interp(at, layers, end) for end in ends)
+        dots: dict[tuple[int, int], int] = {}
+        for x in range(columns):
+            top, bottom = (self._height_of(float(e[x]), low, high) for e in (upper, lower))
+            if self.app.no_color:
+                dots |= {(y, x): 0 for y in range(top // 4, bottom // 4 + 1)}
+                continue
+            for y in range(top, bottom + 1):
+                if (x + y) % 2 == 0 or y in (top, bottom):
+                    place = (y // 4, x // 2)
+                    dots[place] = dots.get(place, 0) | _DOTS[y % 4][x % 2]
+        return [(y, x, chr(0x2800 + mask) if mask else ":") for (y, x), mask in dots.items()]
 
     def _height_of(self, value: float, low: float, high: float) -> int:
         """Return the line of dots of a value, 0 on top."""

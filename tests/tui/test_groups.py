@@ -1,0 +1,350 @@
+"""Kinds of answer, intervals and the reading, on the run screen."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records import record
+from textual.widgets import Input, Static
+
+from mlxjsd.events import BatchDone
+from mlxjsd.heatmap import aggregate, bootstrap_interval
+from mlxjsd.knowledge import label
+from mlxjsd.tui import intervals
+from mlxjsd.tui.intervals import Intervals
+from mlxjsd.tui.measured import ALL, Interval, Measured
+from mlxjsd.tui.screens.export import ExportScreen
+from mlxjsd.tui.screens.reading import ReadingScreen
+from mlxjsd.tui.state import RunState, Status
+
+SIZES = [(80, 24), (250, 60)]
+
+
+def said(app, selector: str) -> str:
+    return str(app.screen.query_one(selector, Static).content)
+
+
+def of_kind(records: list, kind: str) -> list:
+    categories = label(records).categories
+    return [r for r, category in zip(records, categories, strict=True) if category == kind]
+
+
+def test_groups_are_those_of_the_labels_however_the_records_arrive() -> None:
+    records = [record(i) for i in range(300)]
+    measured = Measured(8)
+    for start in range(0, 300, 7):
+        measured.add(records[start : start + 7])
+        measured.heatmap("FA")  # what was asked for earlier must not be kept
+    assert measured.labels == label(records)
+    for kind in ("FA", "AH", "UH"):
+        wanted = of_kind(records, kind)
+        assert measured.count(kind) == len(wanted) > 0
+        assert [records[i] for i in measured.members(kind)] == wanted
+        np.testing.assert_allclose(measured.heatmap(kind).mean, aggregate(wanted, 8).mean)
+        assert measured.cell(1, 2, kind).tolist() == [r.jsd[1, 2] for r in wanted]
+        assert all(measured.category_of(r) == kind for r in wanted)
+
+
+def test_match_and_threshold_are_those_of_the_run() -> None:
+    records = [record(i) for i in range(30)]
+    measured = Measured(8, records, match="first-token", threshold=0.9)
+    assert measured.labels == label(records, "first-token", 0.9)
+
+
+def test_rows_stand_in_the_order_of_the_file_as_in_an_export() -> None:
+    records = [record(i) for i in range(20)]
+    measured = Measured(8, records[::-1])
+    np.testing.assert_array_equal(measured.rows(), np.stack([r.jsd for r in records]))
+
+
+def test_a_group_that_has_been_emptied_is_left(tmp_path: Path) -> None:
+    state = RunState(tmp_path, measured=Measured(8, [record(1)]))  # wrong: there is no threshold
+    assert state.show_group("wrong")
+    right = record(3)
+    state.add(BatchDone((right,), 2, 2, 1.0, 0))
+    assert state.group == ALL
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_panel_follows_the_group(app, engine, running, made, size) -> None:
+    async with app.run_test(size=size) as pilot:
+        screen = await running(pilot)
+        engine.batch(made(6, 6))
+        await pilot.pause(0.3)
+        state, records = screen.state, screen.state.measured.records
+        for key, kind in (("2", "FA"), ("3", "AH"), ("4", "UH")):
+            wanted = of_kind(records, kind)
+            await pilot.press(key)
+            assert state.group == kind
+            np.testing.assert_allclose(state.shown(), aggregate(wanted, 32).mean)
+            assert f"{state.shown()[0, 0]:.4f}" in said(app, "#detail")
+            assert f"n {len(wanted)}" in said(app, "#detail")
+            assert f"{len(wanted)} prompts" in str(screen.heat.border_title)
+            assert screen.prompts.count == len(wanted)
+            assert screen.list.border_title == f"Prompts · {kind}"
+            assert screen.list.border_subtitle == f"{len(wanted)} of 12"
+            for name in ("FA", "AH", "UH"):
+                assert f"{name} {len(of_kind(records, name))}" in said(app, "#groups")
+        await pilot.press("1")
+        assert (state.group, screen.prompts.count) == (ALL, 12)
+
+
+@pytest.mark.asyncio
+async def test_f_goes_through_the_groups_and_a_click_picks_one(app, running) -> None:
+    async with app.run_test() as pilot:
+        screen = await running(pilot)
+        seen = []
+        for _ in range(len(screen.state.measured.groups())):
+            await pilot.press("f")
+            seen.append(screen.state.group)
+        assert seen == [*screen.state.measured.groups()[1:], ALL]
+        line = said(app, "#groups")
+        await pilot.click("#groups", offset=(line.index("FA") + 1, 0))
+        assert screen.state.group == "FA"
+
+
+@pytest.mark.asyncio
+async def test_counts_follow_the_threshold_while_the_run_grows(app, engine, running, made) -> None:
+    async with app.run_test() as pilot:
+        screen = await running(pilot)
+        await pilot.press("2")
+        engine.batch(made(6, 6))
+        await pilot.pause(0.3)
+        measured = screen.state.measured
+        assert measured.labels == label(measured.records)
+        assert screen.state.heatmap.count == measured.count("FA") == 4
+        assert f"{measured.labels.threshold:.3f}" in said(app, "#groups")
+
+
+@pytest.mark.asyncio
+async def test_without_a_right_answer_there_is_no_threshold(app, engine, made) -> None:
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        engine.open()
+        engine.batch(made(0, 3, answer="London"))
+        await pilot.pause(0.3)
+        assert "wrong 3" in said(app, "#groups")
+        assert "no threshold" in said(app, "#groups")
+        await pilot.press("3")  # there is none
+        assert app.screen.state.group == ALL
+        await pilot.press("f")
+        assert app.screen.state.group == "wrong"
+        engine.batch(made(3, 3))
+        await pilot.pause(0.3)
+        assert app.screen.state.group == ALL
+
+
+@pytest.mark.asyncio
+async def test_prompts_without_answers_have_no_groups(app, engine, made) -> None:
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        engine.open()
+        engine.batch(made(0, 3, answers=()))
+        await pilot.pause(0.3)
+        assert not app.screen.groups.display
+        await pilot.press("f", "2")
+        assert app.screen.state.group == ALL
+
+
+@pytest.mark.asyncio
+async def test_a_prompt_of_another_kind_is_left_with_its_group(app, running) -> None:
+    async with app.run_test() as pilot:
+        screen = await running(pilot)
+        await pilot.press("a")
+        assert screen.state.selected.id == "p0"  # a right answer
+        await pilot.press("2")
+        assert screen.state.selected.id == "p0"
+        assert "FA" in said(app, "#detail")
+        await pilot.press("3" if screen.state.measured.count("AH") else "4")
+        assert screen.state.selected is None
+
+
+@pytest.mark.asyncio
+async def test_the_exported_figure_is_of_the_group(
+    app, running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlxjsd import figure
+
+    drawn = []
+    plot = figure.plot_heatmap
+    monkeypatch.setattr(figure, "plot_heatmap", lambda *given: drawn.append(given) or plot(*given))
+    async with app.run_test() as pilot:
+        screen = await running(pilot)
+        await pilot.press("2", "e")
+        assert isinstance(app.screen, ExportScreen)
+        assert "Factual associations" in str(app.screen.query_one("#export").border_title)
+        assert app.screen.query_one("#name", Input).value.endswith("figure-fa.png")
+        app.screen.query_one("#name", Input).value = str(tmp_path / "f.svg")
+        await pilot.press("enter")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "Factual associations" in (tmp_path / "f.svg").read_text()
+        heatmap, title, _ = drawn[0]
+        np.testing.assert_allclose(heatmap.mean, screen.state.heatmap.mean)
+        assert f"n = {screen.state.heatmap.count}" in title
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_detail_panel_shows_the_interval_of_the_mean(app, running, size) -> None:
+    async with app.run_test(size=size) as pilot:
+        screen = await running(pilot)
+        for key, kind in (("1", ALL), ("2", "FA")):
+            await pilot.press(key, "right", "down")
+            state = screen.state
+            low, high = bootstrap_interval(state.measured.rows(kind))[:, state.row, state.layer]
+            wide = f"95 % {low:.4f} to {high:.4f}"
+            narrow = f"95% {low:.3f}-{high:.3f}".replace("0.", ".")
+            assert (wide if size[0] > 100 else narrow) in said(app, "#detail")
+
+
+@pytest.mark.asyncio
+async def test_many_prompts_are_resampled_beside_the_screen(
+    app, running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intervals, "AT_ONCE", 1)
+    async with app.run_test(size=(200, 50)) as pilot:
+        screen = await running(pilot)
+        await pilot.press("2")
+        for _ in range(50):
+            await pilot.pause(0.05)
+            known = screen.state.measured.intervals.get("FA")
+            if known is not None and known.total == 6:
+                break
+        wanted = bootstrap_interval(screen.state.measured.rows("FA"))
+        np.testing.assert_array_equal(known.ends, wanted)
+        assert f"95 % {wanted[0, 0, 0]:.4f}" in said(app, "#detail")
+
+
+def test_an_interval_is_worked_out_once_for_all_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    monkeypatch.setattr(
+        intervals, "bootstrap_interval", lambda rows: calls.append(len(rows)) or np.zeros((2, 3, 8))
+    )
+    state = RunState(tmp_path, status=Status.FINISHED, layers=8)
+    state.measured = Measured(8, [record(i) for i in range(12)])
+    worker = Intervals(lambda *known: None)
+    for layer in range(8):
+        state.layer = layer
+        worker.ask(state)
+    state.show_group("FA")
+    worker.ask(state)
+    worker.ask(state)
+    assert calls == [12, 4]
+
+
+def test_while_a_run_grows_resampling_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intervals, "AT_ONCE", 1)
+    monkeypatch.setattr(
+        intervals, "bootstrap_interval", lambda rows: time.sleep(0.1) or np.zeros((2, 3, 8))
+    )
+    known: list[Interval] = []
+    state = RunState(tmp_path, status=Status.RUNNING, layers=8)
+    state.measured = Measured(8, [record(i) for i in range(12)])
+    worker = Intervals(lambda measured, group, interval: known.append(interval))
+    worker.ask(state)
+    worker.ask(state)  # one at a time
+    _until(lambda: len(known) == 1)
+    worker.ask(state)  # it rests four times as long as it took
+    assert not worker._working
+    state.status = Status.FINISHED
+    worker.ask(state)
+    _until(lambda: len(known) == 2)
+
+
+def _until(true, seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", SIZES)
+async def test_bands_stand_around_the_lines(app, running, size) -> None:
+    async with app.run_test(size=size) as pilot:
+        screen = await running(pilot)
+        chart = screen.heat.chart
+        await pilot.press("g")
+        plain = [strip.text for strip in chart._strips]
+        await pilot.press("i")
+        banded = [strip.text for strip in chart._strips]
+        assert screen.state.shows_bands
+        assert plain != banded
+        assert "95 %" in str(screen.heat.border_subtitle)
+        assert screen.state.scale().high >= screen.state.interval.ends[1].max()
+        await pilot.press("i")
+        assert [strip.text for strip in chart._strips] == plain
+        await pilot.press("g", "i")  # from the grid: lines, with bands
+        assert screen.heat.chart.display
+        assert screen.state.shows_bands
+        await pilot.press("a")  # a single prompt has no interval
+        assert not screen.state.shows_bands
+
+
+@pytest.mark.asyncio
+async def test_bands_can_be_seen_without_colours(app, running, monkeypatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with app.run_test() as pilot:
+        screen = await running(pilot)
+        app.no_color = True
+        await pilot.press("i")
+        assert any(":" in strip.text for strip in screen.heat.chart._strips)
+        assert any("S" in strip.text for strip in screen.heat.chart._strips)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_reading_says_what_is_shown(app, running, size) -> None:
+    async with app.run_test(size=size) as pilot:
+        screen = await running(pilot)
+        await pilot.press("2", "w")
+        assert isinstance(app.screen, ReadingScreen)
+        panel = app.screen.query_one("#reading")
+        assert panel.border_title == "Factual associations, n = 2"
+        assert "The subject's states matter most in layers 0-" in said(app, "#sentences")
+        assert "it matters more than the subject" in said(app, "#sentences")
+        await pilot.press("escape")
+        assert app.screen is screen
+        await pilot.press("a", "w")
+        assert "One prompt" in str(app.screen.query_one("#reading").border_title)
+        await pilot.press("w")
+        assert app.screen is screen
+
+
+@pytest.mark.asyncio
+async def test_a_prompt_in_a_title_is_no_markup(app, engine, made) -> None:
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        engine.open()
+        engine.batch(made(0, 2, text="[bold]x[/] \x1b[31m"))
+        await pilot.pause(0.3)
+        await pilot.press("a", "w")
+        lines = app.screen._compositor.render_strips()
+        shown = "\n".join("".join(s.text for s in line) for line in lines)
+        assert "One prompt · [bold]x[/] [31m" in shown
+        assert "\x1b" not in shown
+
+
+@pytest.mark.asyncio
+async def test_the_keys_are_in_the_footer_the_palette_and_the_help(app, running) -> None:
+    async with app.run_test(size=(100, 60)) as pilot:
+        screen = await running(pilot)
+        await pilot.pause()
+        keys = str(screen.query_one("#keys").render())
+        commands = {c.title for c in app.get_system_commands(screen)}
+        for name in ("Answers", "All", "FA", "Interval", "Words", "Compare"):
+            assert name in keys
+            assert name in commands
+        await pilot.press("question_mark")
+        text = "\n".join(
+            "".join(s.text for s in line) for line in app.screen._compositor.render_strips()
+        )
+        for tooltip in ("Go through the kinds of answer", "right answers", "in plain words"):
+            assert tooltip in text

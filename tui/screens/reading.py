@@ -1,0 +1,71 @@
+"""What the heatmap says, in plain words."""
+
+from typing import ClassVar
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from mlxjsd.phases import reading, reading_table
+from mlxjsd.tui.plain import clean
+
+_HEADER = ("", "Peak divergence phase", "Peak value (nats)", "Low divergence phase")
+_RULE = (
+    "A row is low where it stays near its base, and high near its peak; one that rises and "
+    "falls again is high in between. A phase has two layers or more."
+)
+
+
+class ReadingScreen(ModalScreen[None]):
+    """The phases of each row, and three sentences."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,w", "dismiss", "Close", id="reading.close", tooltip="Close this panel"),
+    ]
+    DEFAULT_CSS = """
+    ReadingScreen {
+        align: center middle;
+        #reading {
+            width: 92;
+            max-width: 96%;
+            height: auto;
+            max-height: 94%;
+            padding: 1 2;
+            background: $surface;
+            border: round $accent;
+            border-title-color: $text-accent;
+            border-title-style: bold;
+            border-subtitle-color: $text-muted;
+            scrollbar-size-vertical: 1;
+        }
+        #sentences { margin: 1 0; }
+        #rule { color: $text-muted; }
+    }
+    """
+
+    def __init__(self, title: str, values: np.ndarray) -> None:
+        """Read ``values``, (3, L) in nats without a gap."""
+        super().__init__()
+        self._title, self._values = title, values
+
+    def compose(self) -> ComposeResult:
+        """Say it."""
+        table = Table.grid(padding=(0, 2))
+        table.add_row(*(Text(name, style="bold") for name in _HEADER))
+        for label, *cells in reading_table(self._values):
+            table.add_row(Text(label, style="bold"), *(Text(cell) for cell in cells))
+        with VerticalScroll(id="reading") as panel:
+            panel.border_title = Text(clean(self._title))
+            panel.border_subtitle = "Escape closes"
+            yield Static(table, id="phases")
+            yield Static("\n".join(reading(self._values)), id="sentences", markup=False)
+            yield Static(_RULE, id="rule", markup=False)
+
+    def on_mount(self) -> None:
+        """The arrow keys scroll."""
+        self.query_one("#reading").focus()

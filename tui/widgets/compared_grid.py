@@ -1,0 +1,43 @@
+"""One of the heatmaps that are compared: a grid, its scale, its name."""
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from mlxjsd.tui.comparing import Sheet
+from mlxjsd.tui.plain import clean
+from mlxjsd.tui.widgets.colour_scale import ColourScale
+from mlxjsd.tui.widgets.heat_grid import HeatGrid
+
+
+class ComparedGrid(Horizontal):
+    """A framed grid; its cursor is moved by the screen."""
+
+    DEFAULT_CSS = """
+    ComparedGrid {
+        height: 1fr;
+        min-height: 6;
+        max-height: 18;
+        border: round $primary 60%;
+        border-title-color: $text-primary;
+        border-title-style: bold;
+        border-subtitle-color: $text-accent;
+        &:focus-within { border: round $accent; }
+    }
+    """
+
+    def __init__(self, sheet: Sheet, title: str, id: str) -> None:
+        super().__init__(id=id)
+        self.grid = HeatGrid(sheet)
+        self.scale = ColourScale(sheet)
+        self.border_title = Text(clean(title))
+
+    def compose(self) -> ComposeResult:
+        """Put grid and scale side by side."""
+        yield self.grid
+        yield self.scale
+
+    def show_state(self) -> None:
+        """Draw what has changed."""
+        self.grid.show_state()
+        self.scale.show_state()
