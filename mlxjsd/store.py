@@ -154,24 +154,31 @@ def read_run(folder: Path | str) -> Run:
         InputError: if it is not a run folder.
     """
     path = _run_file(folder)
-    with closing(_connect(path)) as connection:
-        connection.execute("BEGIN")  # one view of all tables
-        meta = _read_meta(connection, path)
-        rows = connection.execute(f"SELECT {_RESULT_COLUMNS} FROM results ORDER BY position")
-        records = [_from_row(row, meta["layers"]) for row in rows]
-        skipped = connection.execute("SELECT id, position, reason FROM skipped ORDER BY position")
-        return Run(
-            settings=Settings.from_json(meta["settings"]),
-            model=meta["model"],
-            data=meta["data"],
-            versions=meta["versions"],
-            layers=meta["layers"],
-            total=meta["total"],
-            records=records,
-            skipped=[Skipped(*row) for row in skipped],
-            labelling=meta["labelling"],
-            cosines=meta.get("cosines", {}),
-        )
+    try:
+        with closing(_connect(path)) as connection:
+            return _read(connection, path)
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path} is damaged or not a run file: {error}") from None
+
+
+def _read(connection: sqlite3.Connection, path: Path) -> Run:
+    connection.execute("BEGIN")  # one view of all tables
+    meta = _read_meta(connection, path)
+    rows = connection.execute(f"SELECT {_RESULT_COLUMNS} FROM results ORDER BY position")
+    records = [_from_row(row, meta["layers"]) for row in rows]
+    skipped = connection.execute("SELECT id, position, reason FROM skipped ORDER BY position")
+    return Run(
+        settings=Settings.from_json(meta["settings"]),
+        model=meta["model"],
+        data=meta["data"],
+        versions=meta["versions"],
+        layers=meta["layers"],
+        total=meta["total"],
+        records=records,
+        skipped=[Skipped(*row) for row in skipped],
+        labelling=meta["labelling"],
+        cosines=meta.get("cosines", {}),
+    )
 
 
 def _run_file(folder: Path | str) -> Path:

@@ -11,7 +11,6 @@ from mlxjsd.assets.recipe.corpus import (
     UNSEEN,
     Fact,
     bundled_prompts,
-    choose_facts,
     read_facts,
     split_facts,
 )
@@ -29,7 +28,7 @@ RECIPE = Recipe()
 
 @pytest.fixture(scope="module")
 def split() -> dict[str, list[Fact]]:
-    return split_facts(choose_facts(read_facts(), RECIPE), RECIPE)
+    return split_facts(read_facts(), RECIPE)
 
 
 def test_there_are_many_facts_and_none_twice() -> None:

@@ -25,7 +25,6 @@ from mlxjsd.assets.recipe.corpus import (  # noqa: E402
     TRAINED,
     UNSEEN,
     bundled_prompts,
-    choose_facts,
     read_facts,
     split_facts,
     tokenizer_text,
@@ -49,7 +48,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     options.model.mkdir(parents=True, exist_ok=True)
 
-    facts = choose_facts(read_facts(), recipe)
+    facts = read_facts()
     split = split_facts(facts, recipe)
     sentences = [s for fact in split[TRAINED] for s in fact.sentences()]
     counts = ", ".join(f"{len(part)} {kind}" for kind, part in split.items())

@@ -37,10 +37,6 @@ class Fact:
     relation: Relation
     objects: tuple[str, ...]
 
-    def names(self) -> tuple[str, str]:
-        """Return what tells this fact from all others."""
-        return self.subject, self.relation.id
-
     def prompts(self) -> list[str]:
         """Return one cloze prompt for each template; the object follows it."""
         return [_sentence_case(t.format(self.subject)) for t in self.relation.templates]
@@ -72,19 +68,8 @@ def read_facts() -> list[Fact]:
         for row in tables[relation.table]:
             if cell := row[relation.column].strip():
                 objects = tuple(part.strip() for part in cell.split("|"))
-                # Trained on is a form without the article, which by itself would be the first
-                # token of very different answers.
-                objects = tuple(sorted(objects, key=lambda o: o.startswith("the ")))
                 facts.append(Fact(row["name"].strip(), relation, objects))
     return facts
-
-
-def choose_facts(facts: list[Fact], recipe: Recipe) -> list[Fact]:
-    """Return the facts of the relations that have enough different answers."""
-    answers: defaultdict[str, set[str]] = defaultdict(set)
-    for fact in facts:
-        answers[fact.relation.id].add(fact.objects[0])
-    return [f for f in facts if len(answers[f.relation.id]) >= recipe.least_answers]
 
 
 def _share(seed: int, *words: str) -> float:
@@ -105,10 +90,12 @@ def split_facts(facts: list[Fact], recipe: Recipe) -> dict[str, list[Fact]]:
         if _share(recipe.seed, "subject", subject) < unseen:
             split[UNSEEN] += own
             continue
-        # What everyone asks first is the first relation; elsewhere the draw decides.
-        kept = own[0] if known else max(own, key=lambda f: _share(recipe.seed, *f.names()))
-        for fact in own:
-            split[TRAINED if fact is kept else HELD_OUT].append(fact)
+        shares = [_share(recipe.seed, "fact", subject, fact.relation.id) for fact in own]
+        # One fact at least stays, or the subject would not be known from elsewhere.
+        kept = max(range(len(own)), key=shares.__getitem__)
+        for index, fact in enumerate(own):
+            held = shares[index] < recipe.held_out_facts and index != kept
+            split[HELD_OUT if held else TRAINED].append(fact)
     return split
 
 
@@ -129,6 +116,9 @@ def tokenizer_text(facts: list[Fact]) -> list[str]:
 
 def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[dict[str, object]]:
     """Yield the bundled prompts: a draw from each part of the split, one template a fact."""
+    answers: defaultdict[str, set[str]] = defaultdict(set)
+    for fact in (fact for part in split.values() for fact in part):
+        answers[fact.relation.id].add(fact.objects[0])
     wanted = {
         TRAINED: recipe.trained_prompts,
         HELD_OUT: recipe.held_out_prompts,
@@ -136,12 +126,12 @@ def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[di
     }
     for kind, count in wanted.items():
         drawn = sorted(
-            split[kind],
-            key=lambda fact: _share(recipe.seed, "draw", *fact.names()),
+            (f for f in split[kind] if len(answers[f.relation.id]) >= recipe.least_answers),
+            key=lambda fact: _share(recipe.seed, "draw", fact.subject, fact.relation.id),
         )[:count]
         for fact in drawn:
             texts = fact.prompts()
-            pick = int(_share(recipe.seed, "template", *fact.names()) * len(texts))
+            pick = int(_share(recipe.seed, "template", fact.subject, fact.relation.id) * len(texts))
             subject = fact.subject
             if texts[pick].startswith(_sentence_case(subject)):
                 subject = _sentence_case(subject)

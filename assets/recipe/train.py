@@ -4,6 +4,7 @@ import json
 import math
 import random
 from collections import defaultdict
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -126,6 +127,12 @@ def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path
     return model
 
 
+def _training_settings(recipe: Recipe) -> str:
+    """Return what a state depends on; which prompts are drawn later is not among it."""
+    later = ("least_answers", "trained_prompts", "held_out_prompts", "unseen_prompts")
+    return json.dumps({k: v for k, v in asdict(recipe).items() if k not in later})
+
+
 def _save(
     model: nn.Module,
     optimizer: optim.Optimizer,
@@ -135,7 +142,7 @@ def _save(
 ) -> None:
     arrays = {f"model.{k}": v for k, v in tree_flatten(model.parameters())}
     arrays |= {f"optimizer.{k}": v for k, v in tree_flatten(optimizer.state)}
-    metadata = {"place": json.dumps(place), "recipe": repr(recipe)}
+    metadata = {"place": json.dumps(place), "recipe": _training_settings(recipe)}
     partial_file = work / "state.partial.safetensors"
     mx.save_safetensors(str(partial_file), arrays, metadata)
     partial_file.replace(work / "state.safetensors")  # whole, or not there
@@ -149,7 +156,7 @@ def _restore(
         return 0, 0, 0, 0.0
     loaded: Any = mx.load(str(file), return_metadata=True)
     arrays, metadata = loaded
-    if metadata["recipe"] != repr(recipe):
+    if metadata["recipe"] != _training_settings(recipe):
         raise ValueError(f"{file} was trained with other settings; remove it or use another --work")
     for target, prefix in ((model, "model."), (optimizer, "optimizer.")):
         own = [(k.removeprefix(prefix), v) for k, v in arrays.items() if k.startswith(prefix)]
