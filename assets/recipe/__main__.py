@@ -66,6 +66,8 @@ def main() -> None:
         model, model_config(recipe), group_size=recipe.group_size, bits=recipe.bits
     )
     save_model(options.model, model, donate_model=False)
+    # One file of weights needs no index.
+    (options.model / "model.safetensors.index.json").unlink(missing_ok=True)
     save_config(config, options.model / "config.json")
     save_tokenizer(tokenizer, options.model)
     for kind in (TRAINED, HELD_OUT, UNSEEN):
