@@ -32,24 +32,31 @@ class Intervals:
         self._working = False
         self._rest_until = 0.0
 
-    def ask(self, state: RunState) -> None:
-        """Work out what is missing; to be asked again after each result."""
+    def ask(self, state: RunState) -> float | None:
+        """Work out what is missing; to be asked again after each result.
+
+        Returns:
+            Seconds after which to ask again, if this came too early; None otherwise.
+        """
         measured, group = state.measured, state.group
         known = measured.intervals.get(group)
         count, total = measured.count(group), len(measured.records)
         if count < 2 or (known is not None and known.total == total):
-            return
+            return None
         if count <= AT_ONCE:
             ends = bootstrap_interval(measured.rows(group))
             measured.intervals[group] = Interval(ends, count, total)
-            return
-        measuring = state.status is Status.RUNNING
-        if self._working or (measuring and time.monotonic() < self._rest_until):
-            return
+            return None
+        if self._working:
+            return None  # its result leads to the next question
+        rest = self._rest_until - time.monotonic()
+        if state.status is Status.RUNNING and rest > 0:
+            return rest
         self._working = True
         arguments = (measured, group, measured.rows(group), total)
         # A daemon, so that leaving the app need not wait for it.
         threading.Thread(target=self._work, args=arguments, daemon=True).start()
+        return None
 
     def _work(self, measured: Measured, group: str, rows: np.ndarray, total: int) -> None:
         began = time.monotonic()

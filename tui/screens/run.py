@@ -121,6 +121,7 @@ class RunScreen(Screen[None]):
         self.engine, self.state, self.job = engine, state, job
         self._start_at_once = start
         self._drawing_due = False
+        self._asking_due = False
         self._drawing_takes = 0.0
         self.intervals = Intervals(lambda *known: self.post_message(self.IntervalKnown(*known)))
         self.groups = GroupBar(state)
@@ -213,9 +214,17 @@ class RunScreen(Screen[None]):
         self._show_status()
 
     def _show_numbers(self) -> None:
-        self.intervals.ask(self.state)
+        rest = self.intervals.ask(self.state)
+        if rest is not None and not self._asking_due:
+            # Without this a group chosen during a rest would wait for the next batch.
+            self._asking_due = True
+            self.set_timer(rest, self._ask_again)
         self.heat.show_state()
         self.detail.show_state()
+
+    def _ask_again(self) -> None:
+        self._asking_due = False
+        self._show_numbers()
 
     def _show_status(self) -> None:
         self.status.show_state()
