@@ -68,7 +68,7 @@ def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) 
     style = style or Style()
     layers = heatmap.mean.shape[1]
     width = min(max(4.5, 1.6 + 0.26 * layers), 24)
-    figure = Figure(figsize=(width, 2.25), layout="constrained")
+    figure = Figure(figsize=(width, 1.85), layout="constrained")
     axes = figure.add_subplot()
     mesh = draw_heatmap(axes, heatmap, style, _top([heatmap], style))
     axes.set_aspect("auto")

@@ -5,6 +5,8 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["COLUMNS"] = "100"
+# The tests run side by side, so that each computes on one core.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
     os.environ.pop(name, None)
 

@@ -9,7 +9,7 @@ fact to a table moves no other fact.
 import csv
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -100,25 +100,29 @@ def split_facts(facts: list[Fact], recipe: Recipe) -> dict[str, list[Fact]]:
 
 
 def tokenizer_text(facts: list[Fact]) -> list[str]:
-    """Return what the tokenizer is learned from: the words of all sentences, and each name once.
+    """Return what the tokenizer is learned from: the words of all sentences but their subjects.
 
-    So common words and answers become tokens of their own and names are spelled in pieces, as
-    in a tokenizer that has seen much text; and an unseen subject is spelled no differently
-    from one that is trained on.
+    So common words and answers become tokens of their own and names are spelled in several
+    pieces, as rare names are by the tokenizers of large models; and an unseen subject is
+    spelled no differently from one that is trained on.
     """
-    words = [
+    return [
         f"{template.format('')} {fact.objects[0]}."
         for fact in facts
         for template in fact.relation.templates
     ]
-    return words + sorted({f" {fact.subject}" for fact in facts})
 
 
 def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[dict[str, object]]:
     """Yield the bundled prompts: a draw from each part of the split, one template a fact."""
-    answers: defaultdict[str, set[str]] = defaultdict(set)
+    answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for fact in (fact for part in split.values() for fact in part):
-        answers[fact.relation.id].add(fact.objects[0])
+        answers[fact.relation.id][fact.objects[0]] += 1
+    asked = {
+        relation
+        for relation, counts in answers.items()
+        if max(counts.values()) <= recipe.commonest_answer * counts.total()
+    }
     wanted = {
         TRAINED: recipe.trained_prompts,
         HELD_OUT: recipe.held_out_prompts,
@@ -126,7 +130,7 @@ def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[di
     }
     for kind, count in wanted.items():
         drawn = sorted(
-            (f for f in split[kind] if len(answers[f.relation.id]) >= recipe.least_answers),
+            (fact for fact in split[kind] if fact.relation.id in asked),
             key=lambda fact: _share(recipe.seed, "draw", fact.subject, fact.relation.id),
         )[:count]
         for fact in drawn:

@@ -13,9 +13,10 @@ from mlxjsd.assets.recipe.tokenizer import EOS
 
 
 def greedy_answers(
-    model: nn.Module, tokenizer: Tokenizer, prompts: list[str], max_tokens: int = 12
+    model: nn.Module, tokenizer: Tokenizer, prompts: list[str], max_tokens: int = 24
 ) -> list[str]:
     """Return what the model writes after each prompt, up to the first full stop."""
+    eos = tokenizer.token_to_id(EOS)
     by_length: defaultdict[int, list[tuple[int, list[int]]]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
         tokens = tokenizer.encode(prompt).ids
@@ -25,13 +26,15 @@ def greedy_answers(
         for at in range(0, len(group), 256):
             part = group[at : at + 256]
             read = mx.array([t for _, t in part])
+            ended = mx.zeros(len(part), dtype=mx.bool_)
             for _ in range(max_tokens):
                 following = mx.argmax(model(read)[:, -1], axis=-1)
                 read = mx.concatenate([read, following[:, None]], axis=1)
-                mx.eval(read)
+                ended = ended | (following == eos)
+                if mx.all(ended).item():
+                    break
             written = np.array(read[:, length:]).tolist()
             for (index, _), ids in zip(part, written, strict=True):
-                eos = tokenizer.token_to_id(EOS)
                 text = tokenizer.decode(ids[: ids.index(eos)] if eos in ids else ids)
                 answers[index] = text.removesuffix(".").strip()
     return answers

@@ -48,9 +48,14 @@ def new_model(recipe: Recipe) -> llama.Model:
     # Each block adds two terms to the residual stream; smaller output projections keep the
     # sum over many blocks near the scale of one.
     small = 2 / math.sqrt(2 * recipe.layers)
-    outputs = ("o_proj.weight", "down_proj.weight")
+
+    def drawn(name: str, weight: mx.array) -> mx.array:
+        output = name.endswith(("o_proj.weight", "down_proj.weight"))
+        scale = recipe.initial_deviation * (small if output else 1.0)
+        return mx.random.normal(weight.shape, scale=scale)
+
     weights = tree_flatten(model.parameters())
-    model.update(tree_unflatten([(n, v * small) for n, v in weights if n.endswith(outputs)]))
+    model.update(tree_unflatten([(n, drawn(n, w)) for n, w in weights if w.ndim > 1]))
     return model
 
 
@@ -129,7 +134,7 @@ def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path
 
 def _training_settings(recipe: Recipe) -> str:
     """Return what a state depends on; which prompts are drawn later is not among it."""
-    later = ("least_answers", "trained_prompts", "held_out_prompts", "unseen_prompts")
+    later = ("commonest_answer", "trained_prompts", "held_out_prompts", "unseen_prompts")
     return json.dumps({k: v for k, v in asdict(recipe).items() if k not in later})
 
 
