@@ -52,6 +52,7 @@ def _options(
 def run(
     model: options.Model = None,
     data: options.Data = None,
+    format: options.Format = None,
     output: options.Folder = None,
     limit: options.Limit = None,
     corruption: options.Corruption = Settings.corruption,
@@ -79,7 +80,7 @@ def run(
     from mlxjsd.store import check_folder
 
     check_folder(folder)  # now, not after a large model has been loaded
-    prompts = read_prompts(PROMPTS if data is None else data)
+    prompts = read_prompts(PROMPTS if data is None else data, format)
 
     from mlxjsd.model import load_model
 
@@ -114,6 +115,7 @@ def tui(
     folder: options.OptionalRunFolder = None,
     model: options.Model = None,
     data: options.Data = None,
+    format: options.Format = None,
     output: options.Folder = None,
     limit: options.Limit = None,
     corruption: options.Corruption = Settings.corruption,
@@ -158,7 +160,17 @@ def tui(
 
         settings = Settings(corruption, noise_level, noise_samples, window, seed)
         labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
-        job = Job(model, data, output, limit, settings, batch_size, trust_remote_code, labelling)
+        job = Job(
+            model,
+            data,
+            output,
+            limit,
+            settings,
+            batch_size,
+            trust_remote_code,
+            labelling,
+            format,
+        )
 
     from mlxjsd.tui.app import launch
 

@@ -105,7 +105,7 @@ class MLXEngine:
 
     def _plan(self, job: Job, tell: Tell) -> "Plan":
         tell(Loading("reading the prompts"))
-        data = read_prompts(job.data or PROMPTS)
+        data = read_prompts(job.data or PROMPTS, job.format)
         tell(Loading("loading the model"))
         from mlxjsd.experiment import plan_run
         from mlxjsd.model import load_model
@@ -123,7 +123,7 @@ class MLXEngine:
         if number != self._newest_look:
             return
         try:
-            data = read_prompts(look.data or PROMPTS)
+            data = read_prompts(look.data or PROMPTS, look.format)
         except InputError as error:
             tell(Preview(0, error=str(error)))
             return
