@@ -8,6 +8,7 @@ import typer
 
 from mlxjsd import options
 from mlxjsd.errors import InputError
+from mlxjsd.framing import template_from
 from mlxjsd.labelling import Labelling
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
@@ -60,6 +61,8 @@ def run(
     noise_samples: options.NoiseSamples = Settings.noise_samples,
     window: options.Window = Settings.window,
     seed: options.Seed = Settings.seed,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
     batch_size: options.BatchSize = None,
     label: options.Label = True,
     max_tokens: options.MaxTokens = 10,
@@ -71,7 +74,8 @@ def run(
 
     The same command again goes on where it stopped.
     """
-    settings = Settings(corruption, noise_level, noise_samples, window, seed)
+    template = template_from(prompt_template)
+    settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
     folder = output or run_folder(model, data, settings, limit)
 
@@ -123,6 +127,8 @@ def tui(
     noise_samples: options.NoiseSamples = Settings.noise_samples,
     window: options.Window = Settings.window,
     seed: options.Seed = Settings.seed,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
     batch_size: options.BatchSize = None,
     label: options.Label = True,
     max_tokens: options.MaxTokens = 10,
@@ -158,7 +164,8 @@ def tui(
     elif given:
         from mlxjsd.tui.job import Job
 
-        settings = Settings(corruption, noise_level, noise_samples, window, seed)
+        template = template_from(prompt_template)
+        settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
         labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
         job = Job(
             model,

@@ -49,6 +49,15 @@ NoiseLevel = Annotated[
 NoiseSamples = Annotated[int, typer.Option(help="Draws of noise for each prompt.")]
 Window = Annotated[int, typer.Option(help="Blocks of the attention knockout around a layer.")]
 Seed = Annotated[int, typer.Option(help="Of the noise and of the swaps.")]
+PromptTemplate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Words around each prompt, such as 'Question: {prompt}\\nAnswer:'.",
+        show_default="none",
+    ),
+]
+Chat = Annotated[bool, typer.Option("--chat", help="Put prompts in the model's own chat template.")]
 BatchSize = Annotated[
     int | None, typer.Option(help="Prompts for each pass.", show_default="chosen for you")
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_formats import COUNTERFACT, ENTITY, KNOWN, OWN, POPQA, RELATION, tabled
+from published import COUNTERFACT, ENTITY, KNOWN, OWN, POPQA, RELATION, tabled
 
 from mlxjsd.errors import InputError
 from mlxjsd.formats import FORMATS, jsontext

@@ -64,7 +64,13 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
     }
     level = _level(texts["noise_level"])
     try:
-        settings = Settings(corruption, Settings.noise_level if level is None else level, **chosen)
+        settings = Settings(
+            corruption,
+            Settings.noise_level if level is None else level,
+            prompt_template=base.settings.prompt_template,
+            chat=base.settings.chat,
+            **chosen,
+        )
     except InputError as error:
         raise FormError("noise_level", str(error)) from None
     data = Path(texts["data"]).expanduser() if texts["data"] else None

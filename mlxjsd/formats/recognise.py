@@ -128,11 +128,11 @@ def _way(path: Path, format: str | None) -> _Way:
     """Return how to read a file, in ``format`` or in the one that it is found to be in."""
     if format == "lre":
         return _Way("lre", samples, readers.lre)
-    if format in _OWN:
-        return _own(format)
     start = _start(path)
     if not start:
         raise InputError(f"{path} is empty: it holds no prompt")
+    if format in _OWN:
+        return _own(format, path, start)
     if format is None and _is_relation(start):
         return _Way("lre", samples, readers.lre)
     held = _held(start)
@@ -140,12 +140,12 @@ def _way(path: Path, format: str | None) -> _Way:
         return _Way(format, _OWN[held], _DATASETS[format])
     seen = _fields(path, held, start)
     if seen is None:
-        return _own(held)  # which is empty
+        return _own(held, path, start)  # which is empty
     for name, signs in _SIGNS:
         if signs <= seen:
             return _Way(name, _OWN[held], _DATASETS[name])
     if _OWN_SIGNS & seen:
-        return _own(held)
+        return _own(held, path, start)
     said = "".join(c for c in ", ".join(sorted(seen)) if c.isprintable())[:120] or "none"
     raise InputError(
         f"{path} is in no known format: its first record has the fields {said}; give it the "
@@ -153,7 +153,12 @@ def _way(path: Path, format: str | None) -> _Way:
     )
 
 
-def _own(name: str) -> _Way:
+def _own(name: str, path: Path, start: str) -> _Way:
+    if name in _TABLES and (absent := _OWN_SIGNS - columns(path, start, _TABLES[name])):
+        raise InputError(
+            f"{path} has no column {' and no column '.join(sorted(absent))}; name the columns in "
+            "its first line"
+        )
     return _Way(name, _OWN[name], readers.own_cells if name in _TABLES else readers.own)
 
 
