@@ -8,6 +8,7 @@ import typer
 
 from mlxjsd import options
 from mlxjsd.errors import InputError
+from mlxjsd.framing import template_from
 from mlxjsd.labelling import Labelling
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
@@ -52,6 +53,7 @@ def _options(
 def run(
     model: options.Model = None,
     data: options.Data = None,
+    format: options.Format = None,
     output: options.Folder = None,
     limit: options.Limit = None,
     corruption: options.Corruption = Settings.corruption,
@@ -59,6 +61,8 @@ def run(
     noise_samples: options.NoiseSamples = Settings.noise_samples,
     window: options.Window = Settings.window,
     seed: options.Seed = Settings.seed,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
     batch_size: options.BatchSize = None,
     label: options.Label = True,
     max_tokens: options.MaxTokens = 10,
@@ -70,7 +74,8 @@ def run(
 
     The same command again goes on where it stopped.
     """
-    settings = Settings(corruption, noise_level, noise_samples, window, seed)
+    template = template_from(prompt_template)
+    settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
     folder = output or run_folder(model, data, settings, limit)
 
@@ -79,7 +84,7 @@ def run(
     from mlxjsd.store import check_folder
 
     check_folder(folder)  # now, not after a large model has been loaded
-    prompts = read_prompts(PROMPTS if data is None else data)
+    prompts = read_prompts(PROMPTS if data is None else data, format)
 
     from mlxjsd.model import load_model
 
@@ -114,6 +119,7 @@ def tui(
     folder: options.OptionalRunFolder = None,
     model: options.Model = None,
     data: options.Data = None,
+    format: options.Format = None,
     output: options.Folder = None,
     limit: options.Limit = None,
     corruption: options.Corruption = Settings.corruption,
@@ -121,6 +127,8 @@ def tui(
     noise_samples: options.NoiseSamples = Settings.noise_samples,
     window: options.Window = Settings.window,
     seed: options.Seed = Settings.seed,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
     batch_size: options.BatchSize = None,
     label: options.Label = True,
     max_tokens: options.MaxTokens = 10,
@@ -156,9 +164,20 @@ def tui(
     elif given:
         from mlxjsd.tui.job import Job
 
-        settings = Settings(corruption, noise_level, noise_samples, window, seed)
+        template = template_from(prompt_template)
+        settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
         labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
-        job = Job(model, data, output, limit, settings, batch_size, trust_remote_code, labelling)
+        job = Job(
+            model,
+            data,
+            output,
+            limit,
+            settings,
+            batch_size,
+            trust_remote_code,
+            labelling,
+            format,
+        )
 
     from mlxjsd.tui.app import launch
 

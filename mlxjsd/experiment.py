@@ -74,13 +74,14 @@ class Plan:
 
 
 def encode_all(
-    model: LoadedModel, data: PromptFile
+    model: LoadedModel, data: PromptFile, settings: Settings
 ) -> tuple[list[tuple[int, Encoded]], list[Skipped]]:
     """Encode every prompt of a file; return (position, prompt) of the usable ones and the rest."""
+    template, chat = settings.prompt_template, settings.chat
     usable, skipped = [], []
     for position, prompt in enumerate(data.prompts):
         try:
-            usable.append((position, model.encoder.encode(prompt)))
+            usable.append((position, model.encoder.encode(prompt, template, chat)))
         except Unusable as reason:
             skipped.append(Skipped(prompt.id, position, str(reason)))
     return usable, skipped
@@ -112,7 +113,7 @@ def plan_run(
         raise InputError(f"the limit must be at least 1, not {limit}")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"the batch size must be at least 1, not {batch_size}")
-    usable, skipped = encode_all(model, data)
+    usable, skipped = encode_all(model, data, settings)
     if not usable:
         raise InputError(_no_prompt(data, skipped))
     corruption = Corruption(settings, [prompt for _, prompt in usable], model.embed)

@@ -215,7 +215,8 @@ def title_of(run: Run) -> str:
     else:
         corruption = "swapped subjects"
     name = _escape(str(run.model["name"]))
-    return f"{name}    n = {len(run.records)}    {corruption}, window {settings.window}"
+    how = f"{corruption}, window {settings.window}{settings.framing}"
+    return f"{name}    n = {len(run.records)}    {how}"
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mlxjsd.formats import FORMATS
 from mlxjsd.labelling import GROUPINGS, MATCHES
 from mlxjsd.runs import RUNS
 from mlxjsd.settings import CORRUPTIONS
@@ -20,7 +21,18 @@ Model = Annotated[
     typer.Option(help="A model folder or Hub repository.", show_default="the bundled model"),
 ]
 Data = Annotated[
-    Path | None, typer.Option(help="Prompts, as JSON Lines.", show_default="the bundled prompts")
+    Path | None,
+    typer.Option(
+        help="A file of prompts, or a folder of relations.", show_default="the bundled prompts"
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help=f"Of the prompts: {', '.join(FORMATS)}.",
+        show_default="recognised by the content",
+    ),
 ]
 Folder = Annotated[
     Path | None, typer.Option("--output", help="The run folder.", show_default=f"one in {RUNS}")
@@ -37,6 +49,15 @@ NoiseLevel = Annotated[
 NoiseSamples = Annotated[int, typer.Option(help="Draws of noise for each prompt.")]
 Window = Annotated[int, typer.Option(help="Blocks of the attention knockout around a layer.")]
 Seed = Annotated[int, typer.Option(help="Of the noise and of the swaps.")]
+PromptTemplate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Words around each prompt, such as 'Question: {prompt}\\nAnswer:'.",
+        show_default="none",
+    ),
+]
+Chat = Annotated[bool, typer.Option("--chat", help="Put prompts in the model's own chat template.")]
 BatchSize = Annotated[
     int | None, typer.Option(help="Prompts for each pass.", show_default="chosen for you")
 ]

@@ -1,5 +1,6 @@
 """Where runs are kept, and which ones are there."""
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,13 +17,21 @@ RUNS = Path("mlxjsd-runs")
 def run_folder(model: str | None, data: Path | None, settings: Settings, limit: int | None) -> Path:
     """Name a run's folder after what it measures, so that asking again finds it again."""
     name = "bundled" if model is None else Path(model).name
-    parts = [name, *([data.stem] if data else [])]
+    parts = [name, *([data.absolute().stem] if data else [])]
     for field, value in settings.to_json().items():
         if value != getattr(Settings, field):
-            parts.append(f"{field.replace('_', '-')}-{value}")
+            parts.append(_part(field, value))
     if limit is not None:
         parts.append(f"limit-{limit}")
     return RUNS / "_".join(parts)
+
+
+def _part(field: str, value: Any) -> str:
+    if value is True:
+        return field
+    if field == "prompt_template":  # words that are no name for a folder
+        return f"template-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    return f"{field.replace('_', '-')}-{value}"
 
 
 @dataclass(frozen=True)

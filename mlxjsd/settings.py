@@ -5,13 +5,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mlxjsd.errors import InputError
+from mlxjsd.framing import check_template
 
 CORRUPTIONS = ("noise", "swap")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How prompts are corrupted and which edits are made; changing one changes the numbers."""
+    """How prompts are put and corrupted, and which edits are made: what changes the numbers."""
 
     corruption: str = "noise"
     """How the subject is spoiled: ``noise`` (Meng et al. 2022) or ``swap`` (Zhang & Nanda 2024)."""
@@ -23,6 +24,10 @@ class Settings:
     """Blocks in which attention is knocked out around a layer; 0 knocks out nothing."""
     seed: int = 0
     """Of the noise, and of the choice of partners."""
+    prompt_template: str | None = None
+    """Words around every prompt, which stands at its ``{prompt}``; None for none."""
+    chat: bool = False
+    """Whether prompts are put as a user's turn, in the model's own chat template."""
 
     def __post_init__(self) -> None:
         if self.corruption not in CORRUPTIONS:
@@ -33,11 +38,19 @@ class Settings:
             raise InputError(f"at least one noise sample is needed, not {self.noise_samples}")
         if self.window < 0:
             raise InputError(f"the knockout window cannot be negative: {self.window}")
+        if self.prompt_template is not None:
+            check_template(self.prompt_template)
 
     @property
     def samples(self) -> int:
         """Corrupted runs for each prompt: a swap has one."""
         return self.noise_samples if self.corruption == "noise" else 1
+
+    @property
+    def framing(self) -> str:
+        """Say what is put around the prompts, as ", chat"; "" for nothing."""
+        template = ", prompt template" if self.prompt_template is not None else ""
+        return template + (", chat" if self.chat else "")
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as JSON values."""

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlxjsd.chat import Chat
 from mlxjsd.errors import InputError
+from mlxjsd.framing import fill
 from mlxjsd.prompts import Prompt
 
 
@@ -17,6 +19,7 @@ class Encoded:
     """A prompt as the model reads it."""
 
     prompt: Prompt
+    """With all that was put around it in its text."""
     tokens: tuple[int, ...]
     """Token ids, T of them, BOS included where the model has one."""
     start: int
@@ -39,6 +42,7 @@ class Encoder:
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
         """Take a tokenizer of transformers, and the most tokens that a prompt may have."""
         self._tokenizer = tokenizer
+        self._chat: Chat | None = None
         self.max_tokens = max_tokens
         if not getattr(self._tokenizer, "is_fast", False):
             raise InputError(
@@ -46,16 +50,31 @@ class Encoder:
                 "found; convert the model with its tokenizer.json"
             )
 
-    def encode(self, prompt: Prompt) -> Encoded:
-        """Return the prompt's tokens and subject span; raise ``Unusable`` with the reason."""
+    def encode(self, prompt: Prompt, template: str | None = None, chat: bool = False) -> Encoded:
+        """Return a prompt's tokens and subject span.
+
+        Args:
+            prompt: as it stands in its file.
+            template: of :func:`mlxjsd.framing.fill`; None for none.
+            chat: put it, with its template, as a user's turn of a chat.
+
+        Raises:
+            Unusable: with the reason, if this prompt cannot be measured.
+            InputError: if no prompt can be put like this.
+        """
+        prompt = fill(template, prompt)
         chars = prompt.subject_chars()
         if chars is None:
             raise Unusable("the subject is not in the text")
+        if chat:
+            prompt = self._in_chat(prompt)
+            chars = prompt.subject_chars() or chars
         bos = self._tokenizer.bos_token
         # As MLX-LM: special tokens are added unless the text brings its own.
         encoding = self._tokenizer(
             prompt.text,
-            add_special_tokens=bos is None or not prompt.text.startswith(bos),
+            # A chat template writes all of them itself.
+            add_special_tokens=not chat and (bos is None or not prompt.text.startswith(bos)),
             return_offsets_mapping=True,
             verbose=False,  # a prompt that is too long gets our own sentence
         )
@@ -70,6 +89,14 @@ class Encoder:
         if end >= len(tokens):
             raise Unusable("the subject reaches the last token")
         return Encoded(prompt, tuple(tokens), start, end)
+
+    def _in_chat(self, prompt: Prompt) -> Prompt:
+        if self._chat is None:
+            self._chat = Chat(self._tokenizer)
+        framed = self._chat.frame(prompt)
+        if framed is None:
+            raise Unusable("the chat template changes the prompt")
+        return framed
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of ``tokens``."""

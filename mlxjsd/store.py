@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mlxjsd.errors import InputError
+from mlxjsd.formats import FORMATS
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.settings import Settings
 
@@ -226,7 +227,7 @@ def _read_meta(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
 def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
     differences = []
     for key in ("settings", "model", "data"):
-        before, now = stored[key], wanted[key]
+        before, now = _filled(key, stored[key]), _filled(key, wanted[key])
         for name in sorted(before.keys() | now.keys()):
             if before.get(name) != now.get(name) and name not in ("name", "file"):
                 label = name if key == "settings" else f"{key} {name}"
@@ -241,6 +242,13 @@ def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str,
             f"{folder} holds a run with other settings ({'; '.join(differences)}); "
             "give the same ones to go on with it, or another --output"
         )
+
+
+def _filled(key: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Add what older runs did not write down, because there was no choice yet."""
+    if key == "settings":
+        return Settings.from_json(values).to_json()
+    return {"format": FORMATS[0], **values} if key == "data" else values
 
 
 def _to_row(record: Record) -> tuple[Any, ...]:

@@ -112,7 +112,7 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
     about = Text(
         f"{run.model['name']} ({run.model['family']}, {run.layers} layers), "
         f"{len(run.records)} of {run.total} prompts, {settings.corruption}, "
-        f"window {settings.window}\n",
+        f"window {settings.window}{settings.framing}\n",
         style="bold",
     )
     parts: list[RenderableType] = [about]

@@ -8,6 +8,7 @@ import pytest
 
 from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.cli import main
+from mlxjsd.store import read_run
 
 FEW = ["--limit", "6"]
 
@@ -54,6 +55,27 @@ def test_other_settings_on_the_same_folder_are_refused(
 ) -> None:
     assert call("run", *FEW, "--output", run_folder, "--window", 3) == 2
     assert "window 5, now 3" in capsys.readouterr().err
+
+
+def test_a_published_file_is_measured_in_a_prompt_template(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "P36.test.json"
+    names = ("Ghana", "France")
+    questions = [{"question": f"What is the capital of {n}?", "answers": ["A"]} for n in names]
+    data.write_text(json.dumps(questions))
+    folder = tmp_path / "run"
+    command = ["run", "--data", data, "--output", folder, "--prompt-template"]
+    assert call(*command, r"Question: {prompt}\nFrance is not asked about. Answer:") == 0
+    assert "prompt template" in capsys.readouterr().out
+    run = read_run(folder)
+    assert run.data["format"] == "entity_questions"
+    for record, name in zip(run.records, names, strict=True):
+        start, end = record.subject_span
+        assert "".join(record.tokens[start:end]).strip(" ?") == name
+        assert record.text.startswith(f"Question: What is the capital of {name}?\nFrance")
+    assert call(*command, "Q: {prompt}") == 2
+    assert "now 'Q: {prompt}'" in capsys.readouterr().err
 
 
 def test_without_output_a_run_is_named_after_what_it_measures(
@@ -132,6 +154,12 @@ BAD_LINE = '{"prompt": "The capital of France is", "subject": "France"}\n{oops\n
         (["run", "--data", "bad.jsonl"], "line 2 is not JSON"),
         (["run", "--data", "missing.jsonl"], 'line 1: the field "subject" is missing'),
         (["run", "--data", "useless.jsonl"], "can be measured"),
+        (["run", "--data", "folder"], "without a .json file"),
+        (["run", "--data", "bad.jsonl", "--format", "csv"], "has no column prompt and no"),
+        (["run", "--format", "parquet"], "--format is jsonl, json, csv"),
+        (["run", "--prompt-template", "Question:"], "must hold {prompt} once"),
+        (["run", "--chat"], "has no chat template"),
+        (["tui", "--prompt-template", "Question:"], "must hold {prompt} once"),
         (["run", "--model", "./none"], "there is no model folder"),
         (["run", "--model", "none"], "there is no model folder"),
         (["run", "--model", "folder"], "holds no config.json"),

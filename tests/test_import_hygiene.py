@@ -19,6 +19,10 @@ def modules_after(statement: str) -> set[str]:
         ("import mlxjsd.cli", ["mlx", "mlx_lm", "matplotlib", "textual", "transformers"]),
         ("import mlxjsd.store, mlxjsd.heatmap, mlxjsd.export", ["mlx", "matplotlib", "textual"]),
         ("import mlxjsd.figure", ["mlx", "textual", "matplotlib.pyplot"]),
+        (
+            "import mlxjsd, mlxjsd.assets; mlxjsd.read_prompts(mlxjsd.assets.PROMPTS)",
+            ["mlx", "numpy", "matplotlib", "textual"],
+        ),
         ("import mlxjsd.terminal, mlxjsd.prompts, mlxjsd.spans", ["mlx", "matplotlib", "textual"]),
         ("import mlxjsd.experiment", ["matplotlib", "textual"]),
         ("import mlxjsd.tui.app", ["mlx", "matplotlib"]),

@@ -15,6 +15,7 @@ from mlxjsd.assets import PROMPTS
 from mlxjsd.corruption import NO_PARTNER, choose_partners
 from mlxjsd.errors import InputError
 from mlxjsd.events import Finished, Started
+from mlxjsd.framing import fill
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.spans import Encoder, Unusable
 from mlxjsd.store import read_run
@@ -105,7 +106,7 @@ class MLXEngine:
 
     def _plan(self, job: Job, tell: Tell) -> "Plan":
         tell(Loading("reading the prompts"))
-        data = read_prompts(job.data or PROMPTS)
+        data = read_prompts(job.data or PROMPTS, job.format)
         tell(Loading("loading the model"))
         from mlxjsd.experiment import plan_run
         from mlxjsd.model import load_model
@@ -123,7 +124,7 @@ class MLXEngine:
         if number != self._newest_look:
             return
         try:
-            data = read_prompts(look.data or PROMPTS)
+            data = read_prompts(look.data or PROMPTS, look.format)
         except InputError as error:
             tell(Preview(0, error=str(error)))
             return
@@ -135,7 +136,10 @@ class MLXEngine:
         except Exception as error:  # a broken tokenizer raises anything
             tell(_plain_preview(data, look, f"{type(error).__name__}: {error}"))
             return
-        preview = preview_prompts(data, look, encoder, lambda: number != self._newest_look)
+        try:
+            preview = preview_prompts(data, look, encoder, lambda: number != self._newest_look)
+        except InputError as error:  # such as a chat without a chat template
+            preview = Preview(0, error=str(error))
         if preview is not None:
             tell(preview)
 
@@ -154,12 +158,13 @@ def preview_prompts(
 ) -> Preview | None:
     """Encode a file's prompts as a run would; None if ``outdated`` says so meanwhile."""
     # A swap's partner may stand behind the limit, so all prompts are encoded.
+    template, chat = look.settings.prompt_template, look.settings.chat
     encoded, skipped = {}, {}
     for position, prompt in enumerate(data.prompts):
         if outdated():
             return None
         try:
-            encoded[position] = encoder.encode(prompt)
+            encoded[position] = encoder.encode(prompt, template, chat)
         except Unusable as reason:
             skipped[position] = str(reason)
     if look.settings.corruption == "swap":
@@ -182,7 +187,8 @@ def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
     """Show the subjects' characters where no tokenizer is at hand to say which tokens."""
     total = min(len(data.prompts), look.limit or len(data.prompts))
     shown = []
-    for prompt in data.prompts[: min(total, look.first)]:
+    for given in data.prompts[: min(total, look.first)]:
+        prompt = fill(look.settings.prompt_template, given)
         start, end = prompt.subject_chars() or (0, 0)
         shown.append(((prompt.text[:start], prompt.text[start:end], prompt.text[end:]), (1, 2)))
     return Preview(total, prompts=tuple(shown), note=why)

@@ -1,6 +1,6 @@
 """The start screen's fields as text, and the job that they ask for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlxjsd.errors import InputError
@@ -21,7 +21,7 @@ class FieldInfo:
 
 FIELDS = (
     FieldInfo("model", "Model", "the bundled model", "A folder, or a Hub repository"),
-    FieldInfo("data", "Prompts", "the bundled prompts", "A JSON Lines file"),
+    FieldInfo("data", "Prompts", "the bundled prompts", "A file, or a folder of relations"),
     FieldInfo("limit", "Limit", "all prompts", "Only the first so many prompts"),
     FieldInfo("noise_level", "Noise", "3", "In deviations of the subjects' embeddings"),
     FieldInfo("noise_samples", "Samples", "1", "Draws of noise for each prompt"),
@@ -40,12 +40,18 @@ class FormError(ValueError):
         self.name = name
 
 
-def job_from(values: dict[str, str], corruption: str, trust_remote_code: bool = False) -> Job:
+def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -> Job:
     """Return the job that the form asks for; empty fields mean the defaults.
+
+    Args:
+        values: the fields' texts.
+        corruption: how subjects are spoiled.
+        base: what the form was filled in from; what has no field stays as it was there.
 
     Raises:
         FormError: for the first field that cannot be used.
     """
+    base = base or Job()
     texts = {name: value.strip() for name, value in values.items()}
     numbers = {
         name: _whole(name, texts[name], least)
@@ -58,23 +64,30 @@ def job_from(values: dict[str, str], corruption: str, trust_remote_code: bool = 
     }
     level = _level(texts["noise_level"])
     try:
-        settings = Settings(corruption, Settings.noise_level if level is None else level, **chosen)
+        settings = Settings(
+            corruption,
+            Settings.noise_level if level is None else level,
+            prompt_template=base.settings.prompt_template,
+            chat=base.settings.chat,
+            **chosen,
+        )
     except InputError as error:
         raise FormError("noise_level", str(error)) from None
     data = Path(texts["data"]).expanduser() if texts["data"] else None
-    if data is not None and not data.is_file():
+    if data is not None and not (data.is_file() or data.is_dir()):
         raise FormError("data", f"there is no file {data}")
     output = Path(texts["output"]).expanduser() if texts["output"] else None
     if output is not None and output.exists() and not output.is_dir():
         raise FormError("output", f"{output} is a file; name a folder")
-    return Job(
+    return replace(
+        base,
         model=texts["model"] or None,
         data=data,
         output=output,
         limit=numbers["limit"],
         settings=settings,
         batch_size=numbers["batch_size"],
-        trust_remote_code=trust_remote_code,
+        format=base.format if data == base.data else None,  # it was that file's
     )
 
 

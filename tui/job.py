@@ -27,6 +27,8 @@ class Job:
     batch_size: int | None = None
     trust_remote_code: bool = False
     labelling: Labelling = field(default_factory=Labelling)
+    format: str | None = None
+    """Of the prompts, one of :data:`mlxjsd.formats.FORMATS`; None to recognise it."""
 
     @property
     def folder(self) -> Path:
@@ -36,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Look:
-    """A file of prompts that is to be looked at before a run."""
+    """Prompts that are to be looked at before a run."""
 
     model: str | None
     data: Path | None
@@ -44,6 +46,8 @@ class Look:
     limit: int | None
     first: int = 30
     """So many prompts are shown."""
+    format: str | None = None
+    """See :attr:`Job.format`."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """What a run folder needs in order to be taken up again."""
 
-import hashlib
 from pathlib import Path
 
 from mlxjsd.assets import PROMPTS
+from mlxjsd.errors import InputError
+from mlxjsd.formats.text import content_hash
 from mlxjsd.labelling import Labelling
 from mlxjsd.settings import Settings
 from mlxjsd.store import read_header
@@ -24,13 +25,14 @@ def job_of(folder: Path) -> Job | None:
     header = read_header(folder)
     wanted = header["data"]["sha256"]
     places = (PROMPTS, Path(header["data_path"]), folder / header["data"]["file"])
-    found = next((path for path in places if _sha256(path) == wanted), None)
+    found = next((path for path in places if _hash(path) == wanted), None)
     if found is None:
         return None
     name = header["model"]["name"]
     return Job(
         model=None if name == _BUNDLED else name,
         data=None if found == PROMPTS else found,
+        format=None if found == PROMPTS else header["data"].get("format"),
         output=folder,
         limit=header["limit"],
         settings=Settings.from_json(header["settings"]),
@@ -38,8 +40,8 @@ def job_of(folder: Path) -> Job | None:
     )
 
 
-def _sha256(path: Path) -> str | None:
+def _hash(path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return content_hash(path)
+    except InputError:
         return None

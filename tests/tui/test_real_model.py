@@ -13,6 +13,7 @@ from benchmarks.bench_tui_latency import Terminal
 
 from mlxjsd.assets import MODEL
 from mlxjsd.cli import main
+from mlxjsd.settings import Settings
 from mlxjsd.store import read_run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.engine import MLXEngine
@@ -96,6 +97,16 @@ def test_the_preview_reads_prompts_as_the_run_does(
     engine.look(Look("no/where", odd, settings, None), told.append)
     _wait(lambda: len(told) == 2)
     assert "no/where" in told[1].note
+    engine.look(Look(None, odd, Settings(chat=True), None), told.append)
+    _wait(lambda: len(told) == 3)
+    assert "has no chat template" in told[2].error
+    templated = Settings(prompt_template="Q: {prompt} A:")
+    for answered, model in ((4, None), (5, "no/where")):
+        engine.look(Look(model, None, templated, 2), told.append)
+        _wait(lambda answered=answered: len(told) == answered)
+        for (tokens, (start, end)), record in zip(told[-1].prompts, records[:2], strict=True):
+            assert "".join(tokens).endswith(f"Q: {record.text} A:")
+            assert "".join(tokens[start:end]).strip() == record.subject
     assert engine.close(PATIENCE)
 
 

@@ -1,10 +1,12 @@
 """Choosing: what the form takes, what it says, and where it leads."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.widgets import Button, Input, Static
 
+from mlxjsd.labelling import Labelling
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
 from mlxjsd.tui.job import Job
@@ -25,6 +27,17 @@ def test_a_form_that_was_filled_from_a_job_asks_for_that_job(tmp_path: Path) -> 
     values = {**EMPTY, "model": "a/b", "data": str(data), "limit": "7", "window": "3", "seed": "2"}
     job = job_from(values, "swap")
     assert job_from(values_of(job), "swap") == job
+
+
+def test_what_has_no_field_stays_as_it_was(tmp_path: Path) -> None:
+    data = tmp_path / "lre"
+    data.mkdir()
+    job = Job(data=data, trust_remote_code=True, labelling=Labelling(None, "prefix"), format="lre")
+    assert job_from(values_of(job), "noise", job) == job
+    # A format belongs to its file.
+    assert job_from({**values_of(job), "data": ""}, "noise", job) == replace(
+        job, data=None, format=None
+    )
 
 
 @pytest.mark.parametrize(

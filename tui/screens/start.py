@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from mlxjsd.hub import CachedModel, cached_models
 from mlxjsd.runs import KnownRun, list_runs
-from mlxjsd.settings import CORRUPTIONS, Settings
+from mlxjsd.settings import CORRUPTIONS
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
 from mlxjsd.tui.job import Engine, Job, Look, Preview
 from mlxjsd.tui.plain import clean
@@ -84,9 +84,9 @@ class StartScreen(Screen[None]):
         """Fill the form in as ``job`` was, or leave it empty."""
         super().__init__()
         self.engine = engine
-        self._values = values_of(job or Job())
-        self._corruption = job.settings.corruption if job else Settings.corruption
-        self._trusted = job is not None and job.trust_remote_code
+        self._base = job or Job()
+        self._values = values_of(self._base)
+        self._corruption = self._base.settings.corruption
         self._unfinished: list[KnownRun] = []
         self._looking: Timer | None = None
 
@@ -145,7 +145,7 @@ class StartScreen(Screen[None]):
     def _job(self) -> Job:
         values = {info.name: self.query_one(f"#{info.name}", Input).value for info in FIELDS}
         corruption = self.query_one("#corruption", Select).value
-        return job_from(values, str(corruption), self._trusted)
+        return job_from(values, str(corruption), self._base)
 
     def _check(self) -> Job | None:
         """Say what is wrong with the form, or where the run goes."""
@@ -204,7 +204,7 @@ class StartScreen(Screen[None]):
             if error.name == "data":
                 self._show_preview(Preview(0, error=str(error)))
             return
-        look = Look(job.model, job.data, job.settings, job.limit)
+        look = Look(job.model, job.data, job.settings, job.limit, format=job.format)
         self.engine.look(look, lambda preview: self.post_message(self.Looked(preview)))
 
     def on_start_screen_looked(self, event: Looked) -> None:

@@ -79,7 +79,7 @@ class StatusBar(Static):
                 spoiled += f" ×{settings.noise_samples}"
         else:
             spoiled = "swapped subjects"
-        text.append(f" · {spoiled} · window {settings.window}", dim)
+        text.append(f" · {spoiled} · window {settings.window}{settings.framing}", dim)
         if state.skipped:
             text.append(f" · {len(state.skipped)} skipped", dim)
         return text

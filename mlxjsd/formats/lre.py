@@ -1,0 +1,38 @@
+"""LRE's relations (Hernandez et al. 2024): a file holds one, its templates and its samples."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+from mlxjsd.errors import InputError
+from mlxjsd.formats import fields
+from mlxjsd.formats.containers import Row
+from mlxjsd.formats.jsontext import parse
+from mlxjsd.formats.text import open_text
+
+#: Fields that give such a file away.
+SIGNS = ("prompt_templates", "samples")
+
+
+def samples(path: Path) -> Generator[Row, None, None]:
+    """Yield each sample of a file, with the relation's name and its first template."""
+    with open_text(path) as file:
+        content = parse(file.read(), str(path))
+    if not isinstance(content, dict):
+        raise InputError(f'{path} must hold one relation: {{"name": ..., "samples": [...]}}')
+    try:
+        name = fields.text(content, "name")
+        templates = fields.texts(content, "prompt_templates")
+        if not templates:
+            raise InputError('"prompt_templates" is missing or empty')
+        fields.one_gap(templates[0], "prompt_templates")
+        found = content.get("samples")
+        if not isinstance(found, list):
+            raise InputError('"samples" must be a list')
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    for number, sample in enumerate(found, start=1):
+        if not isinstance(sample, dict):
+            raise InputError(
+                f'{path}, sample {number}: a sample is {{"subject": ..., "object": ...}}'
+            )
+        yield Row(f"sample {number}", {**sample, "name": name, "template": templates[0]})

@@ -1,0 +1,62 @@
+"""What a run folder is taken up with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records import HEADER
+
+from mlxjsd.errors import InputError
+from mlxjsd.prompts import read_prompts
+from mlxjsd.store import Store
+from mlxjsd.tui.job import Job
+from mlxjsd.tui.resume import job_of
+
+RELATION = {
+    "name": "capital",
+    "prompt_templates": ["The capital of {} is"],
+    "samples": [{"subject": "Norland", "object": "Tarvo"}],
+}
+
+
+def header_of(data: Path, format: str | None = None, **changes: Any) -> dict[str, Any]:
+    found = read_prompts(data, format)
+    return {**HEADER, "data": found.identity(), "data_path": str(data), **changes}
+
+
+def test_a_folder_of_relations_is_found_again_and_any_change_noticed(tmp_path: Path) -> None:
+    data = tmp_path / "lre"
+    (data / "factual").mkdir(parents=True)
+    (data / "factual/capital.json").write_text(json.dumps(RELATION))
+    Store(tmp_path / "run", header_of(data))
+    job = job_of(tmp_path / "run")
+    assert job is not None
+    assert (job.data, job.format) == (data, "lre")
+    (data / "factual/capital.json").rename(data / "capital.json")
+    assert job_of(tmp_path / "run") is None
+
+
+def test_a_forced_format_is_taken_up_with(tmp_path: Path) -> None:
+    data = tmp_path / "data.json"
+    row = {"question": "Where was Anna Vell born?", "answers": [], "prompt": "Anna", "subject": "A"}
+    data.write_text(json.dumps([row]))
+    assert read_prompts(data).format == "entity_questions"
+    Store(tmp_path / "run", header_of(data, "json"))
+    job = job_of(tmp_path / "run")
+    assert job is not None
+    assert job.format == "json"
+    with pytest.raises(InputError, match="data format 'json', now 'entity_questions'"):
+        Store(tmp_path / "run", header_of(data))
+
+
+def test_a_run_from_before_there_were_formats_goes_on(tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text(json.dumps({"prompt": "The capital of Norland is", "subject": "Norland"}))
+    new = header_of(data)
+    old = {**new, "data": {k: v for k, v in new["data"].items() if k != "format"}}
+    Store(tmp_path / "run", old)
+    Store(tmp_path / "run", new)
+    assert job_of(tmp_path / "run") == Job(
+        model="tiny", data=data, output=tmp_path / "run", format=None
+    )
