@@ -276,6 +276,41 @@ def compare(
 
 
 @app.command()
+def bench(
+    model: options.Model = None,
+    data: options.Data = None,
+    prompts: Annotated[int, typer.Option(min=1, help="Measured in each round.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="Medians are over so many.")] = 3,
+    batch_size: options.BatchSize = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time the one pass on this machine, against one pass for each cell and a plain one."""
+    from mlxjsd.assets import PROMPTS
+    from mlxjsd.prompts import read_prompts
+
+    read = read_prompts(PROMPTS if data is None else data)
+
+    from mlxjsd.model import load_model
+
+    talk = _console(stderr=True)
+    with talk.status("loading the model"):
+        loaded = load_model(model, trust_remote_code)
+
+    from mlxjsd.bench import describe, run_bench
+    from mlxjsd.experiment import plan_run
+
+    with talk.status("taking the time"):
+        found = run_bench(plan_run(loaded, read, batch_size=batch_size), prompts, rounds)
+    if json:
+        from json import dumps
+
+        print(dumps(found.to_json(), indent=2))
+    else:
+        print(describe(found))
+
+
+@app.command()
 def export(folder: options.RunFolder, output: options.OutputFile) -> None:
     """Write a run's numbers as .csv (averages), .json (everything) or .npz (arrays)."""
     from mlxjsd.export import export_run
