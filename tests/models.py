@@ -83,15 +83,16 @@ def random_batch(
     samples: int = 1,
     seed: int = 0,
     starts: list[int] | None = None,
+    vocabulary: int = VOCABULARY,
 ) -> Batch:
     """Random prompts whose subjects begin at different tokens."""
     rng = np.random.default_rng(seed)
-    tokens = rng.integers(0, VOCABULARY, (size, length), dtype=np.int32)
+    tokens = rng.integers(0, vocabulary, (size, length), dtype=np.int32)
     begins = np.array(starts or rng.integers(1, end, size), dtype=np.int32)
     if kind == "swap":
         other = tokens.copy()
         for row, start in enumerate(begins):
-            other[row, start:end] = rng.integers(0, VOCABULARY, end - start)
+            other[row, start:end] = rng.integers(0, vocabulary, end - start)
         return Batch(tokens, begins, end, source_tokens=other)
     first = begins.min()
     noise = rng.standard_normal((size, samples, end - first, HIDDEN)).astype(np.float32)
