@@ -15,6 +15,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
 from mlxjsd.errors import InputError
@@ -27,6 +28,7 @@ from mlxjsd.labelling import Labelling
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
 from mlxjsd.records import Record, Run, Skipped
+from mlxjsd.reference import reference_batch
 from mlxjsd.settings import Settings
 from mlxjsd.similarity import DirectionSums, last_token_directions
 from mlxjsd.spans import Encoded, Unusable
@@ -142,9 +144,10 @@ def plan_run(
 
 
 def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
-    """Measure one batch of a plan (or a part of one) in one pass."""
+    """Measure one batch of a plan (or a part of one) by the model's path."""
     model, corruption = plan.model, plan.corruption
-    numbers = sweep_batch(model.blocks, corruption.batch(batch), plan.settings.window)
+    by_path = sweep_batch if model.identity.path == ONE_PASS else reference_batch
+    numbers = by_path(model.blocks, corruption.batch(batch), plan.settings.window)
     answers = _answers(plan, batch)
     return [
         _record(plan, encoded, numbers, row, answers.get(encoded.prompt.id))

@@ -54,6 +54,8 @@ class ModelIdentity:
     sha256: str
     """Of the configuration, the tokenizer and all weights."""
     trust_remote_code: bool = False
+    path: str = "one pass"
+    """How it is measured: "one pass", or "plain", a forward pass for each cell."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the identity as JSON values."""
@@ -103,6 +105,8 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
     blocks = Blocks(module)
     probe = mx.zeros((1, 2), mx.int32)
     states, logits = blocks.embed(probe), module(probe)
+    if blocks.anatomy.trouble:
+        notes.append(f"measured by one forward pass a cell, since {blocks.anatomy.trouble}")
     return LoadedModel(
         blocks=blocks,
         encoder=_encoder(tokenizer, config),
@@ -116,6 +120,7 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
             quantization=quantization,
             sha256=_hash_folder(folder),
             trust_remote_code=trust_remote_code,
+            path=blocks.anatomy.path,
         ),
         tokenizer=tokenizer,
         notes=tuple(notes),

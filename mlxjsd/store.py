@@ -41,7 +41,7 @@ CREATE TABLE results (
     probability REAL NOT NULL,
     entropy REAL NOT NULL,
     jsd BLOB NOT NULL,
-    reliance REAL NOT NULL,
+    reliance REAL,
     floor REAL NOT NULL,
     norms BLOB NOT NULL,
     answer TEXT
@@ -226,7 +226,9 @@ def _read_meta(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
 def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
     differences = []
     for key in ("settings", "model", "data"):
-        before, now = stored[key], wanted[key]
+        # Runs from before there were two paths do not say theirs.
+        given = {"path": "one pass"} if key == "model" else {}
+        before, now = given | stored[key], given | wanted[key]
         for name in sorted(before.keys() | now.keys()):
             if before.get(name) != now.get(name) and name not in ("name", "file"):
                 label = name if key == "settings" else f"{key} {name}"
@@ -282,7 +284,7 @@ def _from_row(row: tuple[Any, ...], layers: int) -> Record:
         probability=row[12],
         entropy=row[13],
         jsd=np.frombuffer(row[14], dtype="<f4").reshape(3, layers),
-        reliance=row[15],
+        reliance=np.nan if row[15] is None else row[15],  # SQLite keeps NaN as NULL
         floor=row[16],
         norms=np.frombuffer(row[17], dtype="<f4"),
         answer=row[18],

@@ -121,7 +121,7 @@ class HeatGrid(Widget, can_focus=True):
 
     def _text(self, value: float, width: int) -> str:
         if math.isnan(value):
-            return "·"
+            return self._unmeasured()
         if self.state.colour_map == DIVERGING:
             # Narrower cells have no room for a sign and two digits.
             return f"{value:+.2f}".replace("0.", ".", 1) if width >= 4 else ""
@@ -218,8 +218,13 @@ class HeatGrid(Widget, can_focus=True):
     def describe(self, row: int, layer: int) -> str:
         """Return a cell's value in words."""
         value = float(self.state.shown()[row, layer])
-        said = "not measured yet" if math.isnan(value) else f"{value:.4f} nats"
+        nothing = "does not apply" if self.state.heatmap.count else "not measured yet"
+        said = nothing if math.isnan(value) else f"{value:.4f} nats"
         return f"{LABELS[row]} layer {layer}: {said}"
+
+    def _unmeasured(self) -> str:
+        """What stands for a number that is still to come, or that there will never be."""
+        return "" if self.state.heatmap.count else "·"
 
 
 def _framed(content: str, inside: int, height: int) -> str:
