@@ -32,8 +32,9 @@ class BlockAnatomy:
     rank: int = 4
     """How many axes its attention scores have: 4, or 5 where query heads are grouped by the key
     head that they share. A mask with one entry for each row then needs another axis."""
-    keeps: bool = True
-    """Whether it keeps keys and values; a block that does not must not mix tokens at all."""
+    keys: tuple[int, int] | None = None
+    """How many keys it keeps for a token, and how wide; None for none. On the one pass, a block
+    that keeps none does not mix tokens at all."""
     trouble: str | None = None
     """Why it cannot go on over a prefix; None if it can."""
 
@@ -150,12 +151,15 @@ class _Examination:
             trouble = _over_a_prefix(call, kept, whole, effect)
         except Exception as error:  # whatever its cache is asked for that is not in it
             trouble = f"block {call.index} does not go on over a prefix ({_said(error)})"
-        keeps = kept.state is not None
-        if keeps and rank is None:
+        keys = None
+        if kept.state is not None and kept.state[0].ndim == 4:
+            _, heads, _, depth = kept.state[0].shape
+            keys = heads, depth
+        if keys and rank is None:
             raise UnsupportedModel(
                 f"block {call.index} keeps keys and values, but does not take a mask for each row"
             )
-        self.found.append(BlockAnatomy(rank is not None, rank or 4, keeps, trouble))
+        self.found.append(BlockAnatomy(rank is not None, rank or 4, keys, trouble))
         return call.forward(call.x, call.mask)
 
 
@@ -200,7 +204,12 @@ def _over_a_prefix(call: BlockCall, kept: Recorder, whole: mx.array, effect: flo
         prefix = None
         if kept.state is not None:
             keys, values = kept.state
-            if kept.calls != 1 or keys.shape[2] != _TOTAL or values.shape[2] != _TOTAL:
+            if (
+                kept.calls != 1
+                or keys.ndim != 4
+                or keys.shape[2] != _TOTAL
+                or values.shape[2] != _TOTAL
+            ):
                 return f"{name} does not keep one key and value for each token"
             prefix = Recorder((keys[:, :, :start], values[:, :, :start]))
         mask = suffix_mask(call.mask, start, _TOTAL)

@@ -103,10 +103,16 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
     mx.eval(module.parameters())
     module.eval()
     blocks = Blocks(module)
-    probe = mx.zeros((1, 2), mx.int32)
-    states, logits = blocks.embed(probe), module(probe)
-    if blocks.anatomy.trouble:
-        notes.append(f"measured by one forward pass a cell, since {blocks.anatomy.trouble}")
+    try:
+        probe = mx.zeros((1, 2), mx.int32)
+        states, logits = blocks.embed(probe), module(probe)
+        mx.eval(logits)
+        trouble = blocks.anatomy.trouble
+    except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
+        said = " ".join(str(error).split())[:200]
+        raise UnsupportedModel(f"MLX cannot run the model on this machine: {said}") from error
+    if trouble:
+        notes.append(f"measured by one forward pass a cell, since {trouble}")
     return LoadedModel(
         blocks=blocks,
         encoder=_encoder(tokenizer, config),

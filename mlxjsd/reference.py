@@ -66,6 +66,16 @@ def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
     return only_where_it_applies(found, anatomy, window)
 
 
+def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:
+    """Return JSD(clean run, corrupted run) in nats, (B,): what Last. at the last layer must be."""
+    clean, _ = _record(blocks, mx.array(batch.tokens), lambda x: x)
+    samples = [
+        js_divergence(clean, _record(blocks, *_corrupted_run(batch, sample))[0])
+        for sample in range(batch.samples)
+    ]
+    return np.array(mx.mean(mx.concatenate(samples, axis=1), axis=1))
+
+
 def _unchanged(call: BlockCall) -> mx.array:
     return call.forward(call.x, call.mask)
 

@@ -126,7 +126,7 @@ class _Walk:
         clean = Recorder()
         x = call.forward(x, call.mask, clean)
         self.norms.append(subject_norms(x, self.subject))
-        kept = _state(clean, call, self.anatomy.blocks[layer].keeps)
+        kept = _state(clean, call, self.anatomy.blocks[layer].keys is not None)
         front = [mx.repeat(a[:, :, : batch.first], batch.samples, axis=0) for a in kept]
         spoiled = Recorder((front[0], front[1]) if front and batch.first else None)
         mask = suffix_mask(call.mask, batch.first, batch.length)

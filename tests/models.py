@@ -1,5 +1,7 @@
 """Tiny random models of several families, and random batches for them; no download."""
 
+from dataclasses import replace
+
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
@@ -7,6 +9,7 @@ from mlx_lm.models import gemma2, llama, mixtral, qwen3
 
 from mlxjsd.blocks import Blocks
 from mlxjsd.interventions import Batch
+from mlxjsd.model import LoadedModel
 
 VOCABULARY, HIDDEN, LAYERS = 199, 64, 5
 _SIZES = {
@@ -63,6 +66,21 @@ FAMILIES = {
     "gemma2": _gemma2,
     "mixtral": _mixtral,
 }
+
+
+def in_place_of(loaded: LoadedModel, model: nn.Module, family: str) -> LoadedModel:
+    """A tiny model behind the tokenizer of a loaded one."""
+    blocks = Blocks(model)
+    states = blocks.embed(mx.zeros((1, 2), mx.int32))
+    identity = replace(
+        loaded.identity,
+        family=family,
+        layers=len(blocks),
+        hidden_size=states.shape[-1],
+        dtype=str(states.dtype).removeprefix("mlx.core."),
+        path=blocks.anatomy.path,
+    )
+    return replace(loaded, blocks=blocks, identity=identity)
 
 
 def tiny(family: str, seed: int = 0) -> Blocks:

@@ -1,8 +1,9 @@
 """Every family of MLX-LM: on the one pass, on the plain path, or refused with a reason."""
 
 import ast
-import importlib
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import mlx_lm.models
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from families import ONE_PASS, PLAIN, REFUSED, tiny_family
 from family_settings import KEY_HEADS, LAYERS, VOCABULARY
+from family_table import README, with_table
 from models import random_batch
 
 from mlxjsd.blocks import Blocks
@@ -46,6 +48,12 @@ def test_every_family_is_in_one_list() -> None:
     assert set(listed) >= _families(), "a new family: try it, and say where it belongs"
 
 
+def _tiny(family: str, **own: Any) -> Blocks:
+    if importlib.util.find_spec(f"mlx_lm.models.{family}") is None:
+        pytest.skip("this MLX-LM does not have it yet")
+    return Blocks(tiny_family(family, **own))
+
+
 def assert_same(a: Measurement, b: Measurement) -> None:
     for name in ("jsd", "reliance", "floor", "probability"):
         np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=1e-5, rtol=0)
@@ -61,7 +69,7 @@ def assert_edits_matter(found: Measurement) -> None:
 
 @pytest.mark.parametrize("family", ONE_PASS)
 def test_the_one_pass_equals_one_pass_for_every_cell(family: str) -> None:
-    blocks = Blocks(tiny_family(family))
+    blocks = _tiny(family)
     assert blocks.anatomy.trouble is None
     for batch in BATCHES:
         swept, plain = sweep_batch(blocks, batch, WINDOW), reference_batch(blocks, batch, WINDOW)
@@ -88,7 +96,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("family", VARIANTS)
 def test_what_decides_is_what_the_blocks_do(family: str) -> None:
-    blocks = Blocks(tiny_family(family, **VARIANTS[family]))
+    blocks = _tiny(family, **VARIANTS[family])
     assert blocks.anatomy.trouble is None
     for batch in BATCHES:
         assert_same(sweep_batch(blocks, batch, 1), reference_batch(blocks, batch, 1))
@@ -99,7 +107,7 @@ def test_what_decides_is_what_the_blocks_do(family: str) -> None:
 
 @pytest.mark.parametrize("family", PLAIN)
 def test_the_plain_path_measures_what_applies(family: str) -> None:
-    blocks = Blocks(tiny_family(family))
+    blocks = _tiny(family)
     tokens = mx.array(BATCHES[0].tokens)
     before = np.array(blocks.model(tokens))
     with pytest.raises(UnsupportedModel, match="the one pass is not exact here"):
@@ -124,9 +132,14 @@ def test_the_rest_is_refused_with_a_reason(family: str) -> None:
             importlib.import_module("mlx_lm.models.olmo")
         return
     with pytest.raises(UnsupportedModel, match=says):
-        _ = Blocks(tiny_family(family)).anatomy
+        _ = _tiny(family).anatomy
 
 
 def test_a_stack_that_is_run_twice_is_refused() -> None:
     with pytest.raises(UnsupportedModel, match="does not call its blocks one by one"):
-        _ = Blocks(tiny_family("nanbeige", num_loops=2)).anatomy
+        _ = _tiny("nanbeige", num_loops=2).anatomy
+
+
+def test_the_readme_lists_the_families_as_they_are_tested() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert readme == with_table(readme), "run `python tests/family_table.py`"

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from families import tiny_family
+from models import in_place_of
 from records import HEADER, LAYERS, record, run_of
 from rich.console import Console
 
 from mlxjsd.assets import PROMPTS
-from mlxjsd.blocks import Blocks
 from mlxjsd.compare import compare, comparison_lines
 from mlxjsd.experiment import plan_run, run_experiment
 from mlxjsd.export import export_run, to_csv, to_json
@@ -147,18 +147,15 @@ def test_a_run_from_before_there_were_two_paths_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("family", ["mamba2", "qwen3_next"])
 def test_a_model_of_the_plain_path_runs(family: str, bundled: LoadedModel, tmp_path: Path) -> None:
-    blocks = Blocks(tiny_family(family, vocab_size=bundled.identity.vocabulary))
-    identity = replace(
-        bundled.identity, family=family, layers=len(blocks), path=blocks.anatomy.path
-    )
-    model = replace(bundled, blocks=blocks, identity=identity)
+    tiny = tiny_family(family, vocab_size=bundled.identity.vocabulary)
+    model = in_place_of(bundled, tiny, family)
     plan = plan_run(
         model, read_prompts(PROMPTS), Settings(window=1), limit=2, labelling=Labelling(None)
     )
     assert [type(event).__name__ for event in run_experiment(plan, tmp_path)][-1] == "Finished"
     run = read_run(tmp_path)
     assert run.model["path"] == "plain"
-    attends = [block.attends for block in blocks.anatomy.blocks]
+    attends = [block.attends for block in model.blocks.anatomy.blocks]
     np.testing.assert_array_equal(np.isfinite(run.jsd()[0, ATTN]), attends)
     export_run(run, tmp_path / "run.json")
     assert heatmap_of(run).floor < 1e-6
