@@ -144,6 +144,11 @@ class _Examination:
 
     def visit(self, call: BlockCall) -> mx.array:
         whole = call.attempt(call.x, call.mask)
+        if not np.array(mx.all(mx.isfinite(whole))):
+            kind = str(whole.dtype).removeprefix("mlx.core.")
+            raise UnsupportedModel(
+                f"block {call.index} leaves numbers that are too large for {kind}"
+            )
         rank, effect = _knocked_out(call)
         _refuse_unless_causal(call, whole, effect)
         kept = Recorder()

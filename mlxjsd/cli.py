@@ -131,12 +131,14 @@ def check(
 
     prompts = read_prompts(PROMPTS if data is None else data)
 
-    from mlxjsd.check import check_model, check_table
     from mlxjsd.model import load_model
 
     talk = _console(stderr=True)
     with talk.status("loading the model"):
         loaded = load_model(model, trust_remote_code)
+
+    from mlxjsd.check import check_model, check_table
+
     for note in loaded.notes:
         talk.print(note, style="dim", markup=False)
     with talk.status("checking"):

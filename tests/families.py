@@ -101,7 +101,7 @@ ONE_PASS = [
 _CONVOLUTION = "convolutions in some blocks"
 _LINEAR_ATTENTION = "linear attention in some blocks"
 _MAMBA_BLOCKS = "Mamba in some blocks"
-_INDEXER = "a second cache, of its indexer, in each block"
+_INDEXER = "a list of caches in each block, for its indexer"
 
 #: Families of which each cell is a pass of its own, and why.
 PLAIN = {

@@ -13,7 +13,9 @@ from family_settings import VOCABULARY
 from models import random_batch
 
 from mlxjsd.blocks import Blocks
+from mlxjsd.errors import UnsupportedModel
 from mlxjsd.interventions import SUBJ
+from mlxjsd.model import LoadedModel, load_model
 from mlxjsd.proofs import agreement, null_limit
 from mlxjsd.reference import reference_batch
 from mlxjsd.sweep import sweep_batch
@@ -56,6 +58,38 @@ def test_quantized(family: str, bits: int, group: int) -> None:
     nn.quantize(model, group, bits, class_predicate=fits)
     assert any(isinstance(m, nn.QuantizedLinear) for m in model.modules())
     _assert_agree(model, "float32")
+
+
+@pytest.mark.skipif(mx.default_device() == mx.Device(mx.gpu), reason="a GPU runs it")
+def test_what_mlx_cannot_run_here_is_refused_in_a_sentence(
+    bundled: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_family("mixtral")
+    model.set_dtype(mx.float16)
+    config = {"model_type": "mixtral"}
+    monkeypatch.setattr("mlxjsd.model._load", lambda *_: (model, bundled.tokenizer, config))
+    with pytest.raises(UnsupportedModel, match="MLX cannot run the model on this machine"):
+        load_model()
+
+
+def test_numbers_beyond_the_data_type_are_refused() -> None:
+    model = tiny_family("llama")
+    model.set_dtype(mx.float16)
+    model.layers[1].mlp.down_proj.weight *= 60000
+    with pytest.raises(UnsupportedModel, match="block 1 leaves numbers that are too large for flo"):
+        _ = Blocks(model).anatomy
+
+
+@pytest.mark.parametrize(("family", "path"), [("llama", "one pass"), ("qwen3_next", "plain")])
+def test_a_loaded_model_says_its_path(
+    family: str, path: str, bundled: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = (tiny_family(family), bundled.tokenizer, {"model_type": family})
+    monkeypatch.setattr("mlxjsd.model._load", lambda *_: found)
+    loaded = load_model()
+    assert loaded.identity.to_json()["path"] == path
+    told = [note for note in loaded.notes if "one forward pass a cell, since block 0" in note]
+    assert bool(told) == (path == "plain")
 
 
 def test_a_difference_beyond_rounding_is_noticed() -> None:
