@@ -91,10 +91,6 @@ class _Watch:
     _out: mx.array | None = None
 
     def visit(self, call: BlockCall) -> mx.array:
-        if call.x.ndim != 3:
-            raise UnsupportedModel(
-                f"block {call.index} reads several residual streams, not one state a token"
-            )
         for name, value in call.beside.items():
             if not _is_plain(value):
                 raise UnsupportedModel(

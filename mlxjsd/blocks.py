@@ -35,7 +35,8 @@ class BlockCall:
     index: int
     """Which block, 0 .. L-1."""
     x: mx.array
-    """The residual stream that enters it, (rows, tokens, hidden)."""
+    """The residual stream that enters it, (rows, tokens, hidden); where a family keeps several
+    streams for each token, they stand behind one another in the last axis."""
     mask: Mask
     """The mask that the model made for this block: a word, nothing, or an array."""
     beside: dict[str, Any]
@@ -104,6 +105,8 @@ class Blocks:
         self._stepping = {cls: self._stepping_class(cls) for cls in set(self._classes)}
         self._visit: Visitor | None = None
         self._next = 0
+        self._shape: tuple[int, ...] = ()
+        self._streams: _Streams | None = None
         #: How much each block returns beside its states, once it is known.
         self._returned: dict[int, int] = {}
 
@@ -126,7 +129,9 @@ class Blocks:
             raise MeasurementError(f"block {index} was called where block {self._next} was due")
         self._next += 1
         bound = signature.bind(block, args, kwargs)
-        total = bound[signature.x].shape[-2]
+        streams = self._streams_of(bound[signature.x])
+        entered = streams.fold(bound[signature.x])
+        total = entered.shape[1]
         beside: list[Any] = []
 
         def forward(x: mx.array, mask: Mask, cache: Any, start: int, attempt: bool) -> mx.array:
@@ -134,6 +139,7 @@ class Blocks:
             if attempt:
                 others = (*signature.rest, *([signature.cache] if signature.cache else ()))
                 given = given | {name: copy.deepcopy(given[name]) for name in others}
+            x = streams.unfold(x)
             out = cls.__call__(*signature.arguments(given, x, mask, cache))
             if isinstance(out, tuple):
                 out, *more = out
@@ -142,22 +148,27 @@ class Blocks:
                 self._returned[index] = len(more)
             if not isinstance(out, mx.array) or out.shape != x.shape:
                 raise UnsupportedModel(f"block {index} ({cls.__name__}) does not return states")
-            return out
+            return streams.fold(out)
 
         rest = {name: bound[name] for name in signature.rest if bound[name] is not None}
         mask = bound[signature.mask] if signature.mask else None
         assert self._visit is not None
-        out = self._visit(BlockCall(index, bound[signature.x], mask, rest, forward))
+        out = streams.unfold(self._visit(BlockCall(index, entered, mask, rest, forward)))
         if not (returned := self._returned.get(index)):
             return out
         # What a block returns beside its states stays as the block made it.
         return (out, *(beside[0] if beside else [None] * returned))
 
+    def _streams_of(self, x: mx.array) -> "_Streams":
+        if self._streams is None:
+            self._streams = _Streams.of(x, self._shape)
+        return self._streams
+
     @contextmanager
-    def _intercepted(self, visit: Visitor) -> Iterator[None]:
+    def _intercepted(self, tokens: mx.array, visit: Visitor) -> Iterator[None]:
         if self._visit is not None:
             raise MeasurementError("the model is being stepped through already")
-        self._visit, self._next = visit, 0
+        self._visit, self._next, self._shape = visit, 0, tokens.shape
         try:
             for block, cls in zip(self.blocks, self._classes, strict=True):
                 block.__class__ = self._stepping[cls]
@@ -179,7 +190,7 @@ class Blocks:
         Raises:
             MeasurementError: if the model did not call each block once, in order.
         """
-        with self._intercepted(visit):
+        with self._intercepted(tokens, visit):
             logits = self.model(tokens)
         if self._next != len(self):
             raise MeasurementError(f"block {self._next} was not called in a forward pass")
@@ -208,7 +219,7 @@ class Blocks:
 
     def _run_until_enough(self, tokens: mx.array, visit: Visitor) -> None:
         """Begin a forward pass that ``visit`` ends by raising ``_Enough``."""
-        with suppress(_Enough), self._intercepted(visit):
+        with suppress(_Enough), self._intercepted(tokens, visit):
             self.model(tokens)
 
     def readout(self, states: mx.array) -> mx.array:
@@ -222,6 +233,39 @@ class Blocks:
 
 class _Enough(Exception):
     """Ends a forward pass that has shown what was asked for."""
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """How a model's residual streams lie, if it keeps several: one state of a token is all."""
+
+    count: int = 1
+    axis: int | None = None
+    """Which axis of four counts them; None for a single stream."""
+
+    @classmethod
+    def of(cls, x: mx.array, tokens: tuple[int, ...]) -> "_Streams":
+        if x.ndim == 3:
+            return cls()
+        places = [axis for axis in (0, 2) if x.ndim == 4 and _without(x.shape, axis) == tokens]
+        if len(places) != 1:
+            raise UnsupportedModel(f"a block reads an array of shape {x.shape}, not one of states")
+        return cls(x.shape[places[0]], places[0])
+
+    def fold(self, x: mx.array) -> mx.array:
+        if self.axis is None:
+            return x
+        return mx.moveaxis(x, self.axis, 2).flatten(2)
+
+    def unfold(self, x: mx.array) -> mx.array:
+        if self.axis is None:
+            return x
+        return mx.moveaxis(x.reshape(*x.shape[:2], self.count, -1), 2, self.axis)
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return the first two of four axes that are left without ``axis``."""
+    return (*shape[:axis], *shape[axis + 1 :])[:2]
 
 
 @dataclass(frozen=True)

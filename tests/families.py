@@ -113,6 +113,7 @@ PLAIN = {
     "deepseek_v32": _INDEXER,
     "falcon_h1": "attention and Mamba side by side in each block",
     "gear": _CONVOLUTION,
+    "gemma3n": "each block reads inputs of its own beside the residual streams",
     "gemma4": "later blocks read the keys and values of an earlier one, each the token itself",
     "gemma4_text": "later blocks read the keys and values of an earlier one, each the token itself",
     "glm_moe_dsa": _INDEXER,
@@ -142,8 +143,7 @@ PLAIN = {
 
 #: Families that are refused when they are loaded: what the message says, and why.
 REFUSED = {
-    "deepseek_v41": ("several residual streams", "several residual streams"),
-    "gemma3n": ("several residual streams", "several residual streams"),
+    "deepseek_v41": ("reads earlier blocks", "its blocks share compressed keys and values"),
     "iquestloopcoder": ("does not take a mask or a cache", "its blocks are called in parts"),
     "kimi_k3": ("reads earlier blocks", "each block reads all earlier ones"),
     "muse_spark": ("reads earlier blocks", "each block prepares what the next one attends with"),

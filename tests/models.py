@@ -102,6 +102,7 @@ def random_batch(
     seed: int = 0,
     starts: list[int] | None = None,
     vocabulary: int = VOCABULARY,
+    hidden: int = HIDDEN,
 ) -> Batch:
     """Random prompts whose subjects begin at different tokens."""
     rng = np.random.default_rng(seed)
@@ -113,7 +114,7 @@ def random_batch(
             other[row, start:end] = rng.integers(0, vocabulary, end - start)
         return Batch(tokens, begins, end, source_tokens=other)
     first = begins.min()
-    noise = rng.standard_normal((size, samples, end - first, HIDDEN)).astype(np.float32)
+    noise = rng.standard_normal((size, samples, end - first, hidden)).astype(np.float32)
     for row, start in enumerate(begins):
         noise[row, :, : start - first] = 0
     return Batch(tokens, begins, end, noise=noise)

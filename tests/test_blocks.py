@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from models import HIDDEN, LAYERS, random_batch, tiny
 
-from mlxjsd.blocks import BlockCall, Blocks
+from mlxjsd.blocks import BlockCall, Blocks, _Streams
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.masks import hide_keys, suffix_mask
 
@@ -113,3 +113,17 @@ def test_hiding_keys_keeps_the_mask_that_was_given(rank: int) -> None:
 def test_an_unknown_word_for_a_mask_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown mask"):
         hide_keys("sideways", mx.zeros((1, 1, 2), mx.bool_))
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_several_streams_of_a_token_are_one_state(axis: int) -> None:
+    rows, tokens, hidden, count = 2, 3, 4, 5
+    lying = mx.random.normal((rows, tokens, count, hidden))
+    x = mx.moveaxis(lying, 2, axis)
+    streams = _Streams.of(x, (rows, tokens))
+    folded = streams.fold(x)
+    assert folded.shape == (rows, tokens, count * hidden)
+    np.testing.assert_array_equal(folded, lying.flatten(2))
+    assert np.array_equal(streams.unfold(folded[:, 1:]), mx.moveaxis(lying[:, 1:], 2, axis))
+    with pytest.raises(UnsupportedModel, match="not one of states"):
+        _Streams.of(mx.zeros((3, 3, 3, 4)), (3, 3))

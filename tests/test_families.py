@@ -16,16 +16,21 @@ from models import random_batch
 
 from mlxjsd.blocks import Blocks
 from mlxjsd.errors import UnsupportedModel
-from mlxjsd.interventions import ATTN, SUBJ, Measurement
+from mlxjsd.interventions import ATTN, SUBJ, Batch, Measurement
 from mlxjsd.reference import reference_batch
 from mlxjsd.sweep import sweep_batch
 
 WINDOW = 3
 #: As many prompts as key heads: a mask of the wrong rank would go unnoticed.
-BATCHES = [
-    random_batch(kind, size=KEY_HEADS, length=8, end=5, starts=[1, 3], vocabulary=VOCABULARY)
-    for kind in ("noise", "swap")
-]
+SHAPE: dict[str, Any] = {"size": KEY_HEADS, "length": 8, "end": 5, "starts": [1, 3]}
+
+
+def _batches(blocks: Blocks) -> list[Batch]:
+    hidden = blocks.embed(mx.zeros((1, 2), mx.int32)).shape[-1]
+    return [
+        random_batch(kind, **SHAPE, vocabulary=VOCABULARY, hidden=hidden)
+        for kind in ("noise", "swap")
+    ]
 
 
 def _families() -> set[str]:
@@ -71,7 +76,7 @@ def assert_edits_matter(found: Measurement) -> None:
 def test_the_one_pass_equals_one_pass_for_every_cell(family: str) -> None:
     blocks = _tiny(family)
     assert blocks.anatomy.trouble is None
-    for batch in BATCHES:
+    for batch in _batches(blocks):
         swept, plain = sweep_batch(blocks, batch, WINDOW), reference_batch(blocks, batch, WINDOW)
         assert_same(swept, plain)
         assert_edits_matter(swept)
@@ -98,21 +103,22 @@ VARIANTS = {
 def test_what_decides_is_what_the_blocks_do(family: str) -> None:
     blocks = _tiny(family, **VARIANTS[family])
     assert blocks.anatomy.trouble is None
-    for batch in BATCHES:
+    for batch in _batches(blocks):
         assert_same(sweep_batch(blocks, batch, 1), reference_batch(blocks, batch, 1))
     if family == "nemotron-nas":
         assert [block.attends for block in blocks.anatomy.blocks] == [True, False, True, True]
-        assert np.isnan(sweep_batch(blocks, BATCHES[0], 1).jsd[:, ATTN, 1]).all()
+        assert np.isnan(sweep_batch(blocks, _batches(blocks)[0], 1).jsd[:, ATTN, 1]).all()
 
 
 @pytest.mark.parametrize("family", PLAIN)
 def test_the_plain_path_measures_what_applies(family: str) -> None:
     blocks = _tiny(family)
-    tokens = mx.array(BATCHES[0].tokens)
+    batches = _batches(blocks)
+    tokens = mx.array(batches[0].tokens)
     before = np.array(blocks.model(tokens))
     with pytest.raises(UnsupportedModel, match="the one pass is not exact here"):
-        sweep_batch(blocks, BATCHES[0], WINDOW)
-    for batch in BATCHES:
+        sweep_batch(blocks, batches[0], WINDOW)
+    for batch in _batches(blocks):
         found = reference_batch(blocks, batch, WINDOW)
         attends = [block.attends for block in blocks.anatomy.blocks]
         near = [any(attends[max(0, i - 1) : i + 2]) for i in range(LAYERS)]
