@@ -150,7 +150,9 @@ class _Examination:
         kept = Recorder()
         try:
             trouble = _over_a_prefix(call, kept, whole, effect)
-        except Exception as error:  # whatever its cache is asked for that is not in it
+        except (AttributeError, TypeError):  # what asking for something else leads to
+            trouble = f"block {call.index} asks its cache for more than keys and values"
+        except Exception as error:
             trouble = f"block {call.index} does not go on over a prefix ({_said(error)})"
         keys = None
         if kept.state is not None and kept.state[0].ndim == 4:

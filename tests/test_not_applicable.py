@@ -145,7 +145,7 @@ def test_a_run_from_before_there_were_two_paths_goes_on(tmp_path: Path) -> None:
     Store(tmp_path / "run", now).__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("family", ["mamba2", "qwen3_next"])
+@pytest.mark.parametrize("family", ["mamba2", "qwen3_next", "gemma3n"])
 def test_a_model_of_the_plain_path_runs(family: str, bundled: LoadedModel, tmp_path: Path) -> None:
     tiny = tiny_family(family, vocab_size=bundled.identity.vocabulary)
     model = in_place_of(bundled, tiny, family)
