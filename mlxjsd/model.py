@@ -54,6 +54,8 @@ class ModelIdentity:
     sha256: str
     """Of the configuration, the tokenizer and all weights."""
     trust_remote_code: bool = False
+    path: str = "one pass"
+    """How it is measured: "one pass", or "plain", a forward pass for each cell."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the identity as JSON values."""
@@ -101,8 +103,16 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
     mx.eval(module.parameters())
     module.eval()
     blocks = Blocks(module)
-    probe = mx.zeros((1, 2), mx.int32)
-    states, logits = blocks.embed(probe), module(probe)
+    try:
+        probe = mx.zeros((1, 2), mx.int32)
+        states, logits = blocks.embed(probe), module(probe)
+        mx.eval(logits)
+        trouble = blocks.anatomy.trouble
+    except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
+        said = " ".join(str(error).split())[:200]
+        raise UnsupportedModel(f"MLX cannot run the model on this machine: {said}") from error
+    if trouble:
+        notes.append(f"measured by one forward pass a cell, since {trouble}")
     return LoadedModel(
         blocks=blocks,
         encoder=_encoder(tokenizer, config),
@@ -116,6 +126,7 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
             quantization=quantization,
             sha256=_hash_folder(folder),
             trust_remote_code=trust_remote_code,
+            path=blocks.anatomy.path,
         ),
         tokenizer=tokenizer,
         notes=tuple(notes),
