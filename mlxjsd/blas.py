@@ -8,10 +8,13 @@ place and runs over thirty times faster. On macOS MLX has Accelerate, and nothin
 import ctypes
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 #: Set to 0 to keep MLX's own BLAS.
 SWITCH = "MLXJSD_OPENBLAS"
+#: Up to this width products are too small to be shared.
+SMALL = 512
 
 
 def prefer_openblas() -> bool:
@@ -27,6 +30,18 @@ def prefer_openblas() -> bool:
         except OSError:
             return False
     return _openblas_is_loaded()
+
+
+def calm_openblas(hidden_size: int) -> None:
+    """Let OpenBLAS multiply on one core for a model of ``hidden_size``, if that is small.
+
+    Its threads wait by spinning. Matrices this small gain nothing from a second one, and
+    whatever else the machine does then takes over twice as long. OPENBLAS_NUM_THREADS decides
+    where it is set.
+    """
+    if hidden_size < SMALL and "OPENBLAS_NUM_THREADS" not in os.environ:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libopenblas.so.0").openblas_set_num_threads(1)
 
 
 def _openblas_is_loaded() -> bool:

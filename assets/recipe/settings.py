@@ -24,9 +24,9 @@ class Recipe:
     """Only relations are asked about in which no answer is right for a larger share of the
     subjects: what can be guessed from the relation alone hardly needs the subject, so spoiling
     it changes little, and there is little to see."""
-    trained_prompts: int = 180
-    held_out_prompts: int = 100
-    unseen_prompts: int = 70
+    trained_prompts: int = 120
+    held_out_prompts: int = 70
+    unseen_prompts: int = 140
 
     # The model: deep and narrow, so that the figure has 32 layers and the file few bytes.
     vocab_size: int = 1024
