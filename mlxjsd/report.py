@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mlxjsd.compare import Comparison, Panel, comparison_lines
 from mlxjsd.errors import InputError
+from mlxjsd.flags import flag_sentences
 from mlxjsd.grouping import group, heatmaps_by, labelling_of
 from mlxjsd.heatmap import Heatmap, aggregate, heatmap_of
 from mlxjsd.knowledge import CATEGORY_NAMES, label
@@ -22,6 +23,8 @@ def report(run: Run, by: str | None = None) -> str:
     parts = [f"# {run.model['name']}, {len(run.records)} of {run.total} prompts"]
     if counts := _counts(run):
         parts.append(counts)
+    if flagged := flag_sentences([r.flags for r in run.records]):
+        parts.append(" ".join(flagged))
     if by is None:
         parts.append(_reading(heatmap_of(run)))
     else:

@@ -8,6 +8,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from mlxjsd.flags import flag_sentences
 from mlxjsd.grouping import heatmaps_by, labelling_of
 from mlxjsd.heatmap import Heatmap, heatmap_of
 from mlxjsd.interventions import ROW_LABELS
@@ -137,6 +138,7 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
         ]
     else:
         parts.append(Text("no prompt has been measured yet"))
+    parts += [Text(sentence) for sentence in flag_sentences([r.flags for r in run.records])]
     if run.skipped:
         reasons: dict[str, int] = {}
         for skipped in run.skipped:
