@@ -10,6 +10,7 @@ from mlxjsd import options
 from mlxjsd.errors import InputError
 from mlxjsd.framing import template_from
 from mlxjsd.labelling import Labelling
+from mlxjsd.plain import clean
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 
@@ -185,6 +186,42 @@ def tui(
 
 
 @app.command()
+def prompts(
+    data: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file of prompts, or a folder of relations.")
+    ],
+    model: options.Model = None,
+    format: options.Format = None,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
+    limit: options.Limit = None,
+) -> None:
+    """Show which tokens of each prompt are its subject's, and what would be skipped.
+
+    Only the model's tokenizer is loaded, never from the network.
+    """
+    from mlxjsd.framing import check_template
+    from mlxjsd.preview import Tally, look_at, seen_text
+    from mlxjsd.prompts import read_prompts
+
+    template = template_from(prompt_template)
+    if template is not None:
+        check_template(template)
+    found = read_prompts(data, format)
+
+    from mlxjsd.model import load_encoder
+
+    console, tally = _console(), Tally()
+    encoder = load_encoder(model)
+    for seen in tally.passing(look_at(found, encoder, template, chat, limit)):
+        # Lines are left whole: where one breaks, a token's space would be lost.
+        console.print(seen_text(seen, _has_colour(console)), soft_wrap=True)
+    console.print()
+    for line in tally.lines():
+        print(line)
+
+
+@app.command()
 def show(
     folder: options.RunFolder,
     by: options.By = None,
@@ -308,9 +345,8 @@ def _show(
     from mlxjsd.terminal import summary
 
     console = _console()
-    colour = console.color_system is not None and not console.no_color
     run = _read(folder, match, reliance_threshold)
-    console.print(summary(run, console.width, colour, by), markup=False)
+    console.print(summary(run, console.width, _has_colour(console), by), markup=False)
 
 
 def _console(stderr: bool = False) -> "Console":
@@ -319,8 +355,12 @@ def _console(stderr: bool = False) -> "Console":
     return Console(stderr=stderr, highlight=False)
 
 
+def _has_colour(console: "Console") -> bool:
+    return console.color_system is not None and not console.no_color
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"mlxjsd: {message}", file=sys.stderr)
+    print(f"mlxjsd: {clean(message)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -14,6 +14,7 @@ from mlxjsd.heatmap import Heatmap, heatmap_of
 from mlxjsd.interventions import ROW_LABELS
 from mlxjsd.knowledge import CATEGORY_NAMES, label
 from mlxjsd.phases import reading
+from mlxjsd.plain import clean
 from mlxjsd.records import Run
 
 #: A light-to-dark blue like the figure's, as RGB from no divergence to the highest.
@@ -111,7 +112,7 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
     heatmap = heatmap_of(run)
     settings = run.settings
     about = Text(
-        f"{run.model['name']} ({run.model['family']}, {run.layers} layers), "
+        f"{clean(run.model['name'])} ({run.model['family']}, {run.layers} layers), "
         f"{len(run.records)} of {run.total} prompts, {settings.corruption}, "
         f"window {settings.window}{settings.framing}\n",
         style="bold",
@@ -121,7 +122,7 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
     top = _highest(panels.values())  # one scale, so that panels can be compared
     for name, part in panels.items():
         if name:
-            parts.append(Text(f"{name}, n = {part.count}", style="bold"))
+            parts.append(Text(f"{clean(name)}, n = {part.count}", style="bold"))
         parts += [heatmap_text(part, width, colour, top), Text()]
     if heatmap.count:
         if (counts := count_table(run)) is not None:
