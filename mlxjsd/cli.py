@@ -70,6 +70,8 @@ def run(
     match: options.Match = Labelling.match,
     reliance_threshold: options.RelianceThreshold = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    revision: options.Revision = None,
+    adapter_path: options.AdapterPath = None,
 ) -> None:
     """Measure the heatmap; with no option, of the bundled model on the bundled prompts.
 
@@ -78,7 +80,7 @@ def run(
     template = template_from(prompt_template)
     settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
-    folder = output or run_folder(model, data, settings, limit)
+    folder = output or run_folder(model, data, settings, limit, revision, adapter_path)
 
     from mlxjsd.assets import PROMPTS
     from mlxjsd.prompts import read_prompts
@@ -91,7 +93,7 @@ def run(
 
     talk = _console(stderr=True)
     with talk.status("loading the model"):
-        loaded = load_model(model, trust_remote_code)
+        loaded = load_model(model, trust_remote_code, revision, adapter_path)
 
     from mlxjsd.experiment import plan_run, run_experiment
     from mlxjsd.products import write_products
@@ -136,6 +138,8 @@ def tui(
     match: options.Match = Labelling.match,
     reliance_threshold: options.RelianceThreshold = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    revision: options.Revision = None,
+    adapter_path: options.AdapterPath = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Show the app in a browser instead.")
     ] = False,
@@ -178,6 +182,8 @@ def tui(
             trust_remote_code,
             labelling,
             format,
+            revision,
+            adapter_path,
         )
 
     from mlxjsd.tui.app import launch
@@ -195,6 +201,7 @@ def prompts(
     prompt_template: options.PromptTemplate = None,
     chat: options.Chat = False,
     limit: options.Limit = None,
+    revision: options.Revision = None,
 ) -> None:
     """Show which tokens of each prompt are its subject's, and what would be skipped.
 
@@ -212,13 +219,34 @@ def prompts(
     from mlxjsd.model import load_encoder
 
     console, tally = _console(), Tally()
-    encoder = load_encoder(model)
+    encoder = load_encoder(model, revision)
     for seen in tally.passing(look_at(found, encoder, template, chat, limit)):
         # Lines are left whole: where one breaks, a token's space would be lost.
         console.print(seen_text(seen, _has_colour(console)), soft_wrap=True)
     console.print()
     for line in tally.lines():
         print(line)
+
+
+@app.command()
+def models() -> None:
+    """List the models in the local Hub cache that can be measured: size, layers, family."""
+    from mlxjsd.hub import cached_models, model_lines
+    from mlxjsd.model import reads_family
+
+    found = cached_models()
+    usable = [model for model in found if model.family and reads_family(model.family)]
+    for line in model_lines(usable):
+        print(line)
+    if not usable:
+        print(
+            "no model that can be measured is in the local Hub cache; `mlxjsd run --model` "
+            "downloads the one that it is given, and without --model needs none",
+            file=sys.stderr,
+        )
+    if others := sorted({str(m.family) for m in found if m not in usable}):
+        told = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
+        print(f"{told}: {clean(', '.join(others))}", file=sys.stderr)
 
 
 @app.command()

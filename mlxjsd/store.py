@@ -265,8 +265,11 @@ def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str,
     differences = []
     for key in ("settings", "model", "data"):
         before, now = _filled(key, stored[key]), _filled(key, wanted[key])
+        # With the same content, what it is called does not matter.
+        same = before.get("sha256") == now.get("sha256")
+        passed = ("name", "file", *(("revision", "adapter") if same else ()))
         for name in sorted(before.keys() | now.keys()):
-            if before.get(name) != now.get(name) and name not in ("name", "file"):
+            if before.get(name) != now.get(name) and name not in passed:
                 label = name if key == "settings" else f"{key} {name}"
                 differences.append(f"{label} {before.get(name)!r}, now {now.get(name)!r}")
     if stored["limit"] != wanted["limit"]:
