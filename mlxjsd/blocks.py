@@ -5,20 +5,27 @@ its own class whose ``__call__`` hands the call to a visitor; parameters keep th
 attributes that the model reads on a block still answer, and attention stays the model's own.
 """
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
 import mlx.nn as nn
 
 from mlxjsd.errors import MeasurementError, UnsupportedModel
-from mlxjsd.masks import Mask, hide_keys, suffix_mask
+from mlxjsd.masks import Mask
 
+if TYPE_CHECKING:
+    from mlxjsd.anatomy import Anatomy
+
+_STATE_NAMES = ("x", "h", "hidden_states", "inputs")
 _MASK_NAMES = ("mask", "attention_mask", "attn_mask")
+#: Stands for the cache that the model itself gave a block; nearly always None.
+OWN: Any = object()
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,28 @@ class BlockCall:
     index: int
     """Which block, 0 .. L-1."""
     x: mx.array
-    """The residual stream that enters it, (rows, tokens, hidden)."""
+    """The residual stream that enters it, (rows, tokens, hidden); where a family keeps several
+    streams for each token, they stand behind one another in the last axis."""
     mask: Mask
     """The mask that the model made for this block: a word, nothing, or an array."""
-    _forward: Callable[[mx.array, Mask, Any], mx.array]
+    beside: dict[str, Any]
+    """What else the model gives it, by name; empty for nearly all families."""
+    _forward: Callable[[mx.array, Mask, Any, int, bool], mx.array]
 
-    def forward(self, x: mx.array, mask: Mask, cache: Any = None) -> mx.array:
-        """Run the block itself on ``x`` (rows, tokens, hidden) and return what leaves it."""
-        return self._forward(x, mask, cache)
+    def forward(self, x: mx.array, mask: Mask, cache: Any = OWN, start: int = 0) -> mx.array:
+        """Run the block itself on ``x`` (rows, tokens, hidden) and return what leaves it.
+
+        Args:
+            x: the states of the tokens from ``start`` on.
+            mask: for those tokens.
+            cache: in place of the one that the model gave it.
+            start: the first position of ``x``, by which numbers for each position are cut.
+        """
+        return self._forward(x, mask, cache, start, False)
+
+    def attempt(self, x: mx.array, mask: Mask, cache: Any = OWN, start: int = 0) -> mx.array:
+        """Do as ``forward`` without leaving a trace in what the model goes on with."""
+        return self._forward(x, mask, cache, start, True)
 
 
 Visitor = Callable[[BlockCall], mx.array]
@@ -52,6 +73,7 @@ class Recorder:
         self._prefix = prefix
         self.offset = 0 if prefix is None else prefix[0].shape[2]
         self.state: tuple[mx.array, mx.array] | None = None
+        self.calls = 0
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """Return prefix and new keys and values, (rows, heads, offset + tokens, depth)."""
@@ -59,6 +81,7 @@ class Recorder:
             keys = mx.concatenate([self._prefix[0], keys], axis=2)
             values = mx.concatenate([self._prefix[1], values], axis=2)
         self.state = (keys, values)
+        self.calls += 1
         return keys, values
 
 
@@ -82,6 +105,10 @@ class Blocks:
         self._stepping = {cls: self._stepping_class(cls) for cls in set(self._classes)}
         self._visit: Visitor | None = None
         self._next = 0
+        self._shape: tuple[int, ...] = ()
+        self._streams: _Streams | None = None
+        #: How much each block returns beside its states, once it is known.
+        self._returned: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self.blocks)
@@ -89,34 +116,59 @@ class Blocks:
     def _stepping_class(self, cls: type) -> type:
         signature, owner = self._signatures[cls], self
 
-        def __call__(block: nn.Module, *args: Any, **kwargs: Any) -> mx.array:  # noqa: N807
+        def __call__(block: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             return owner._called(block, cls, signature, args, kwargs)
 
         return type(cls.__name__, (cls,), {"__call__": __call__, "__module__": cls.__module__})
 
     def _called(
         self, block: nn.Module, cls: type, signature: "_Signature", args: tuple, kwargs: dict
-    ) -> mx.array:
+    ) -> Any:
         index = self._index[id(block)]
         if index != self._next:
             raise MeasurementError(f"block {index} was called where block {self._next} was due")
         self._next += 1
         bound = signature.bind(block, args, kwargs)
+        streams = self._streams_of(bound[signature.x])
+        entered = streams.fold(bound[signature.x])
+        total = entered.shape[1]
+        beside: list[Any] = []
 
-        def forward(x: mx.array, mask: Mask, cache: Any) -> mx.array:
-            out = cls.__call__(*signature.arguments(bound, x, mask, cache))
+        def forward(x: mx.array, mask: Mask, cache: Any, start: int, attempt: bool) -> mx.array:
+            given = _cut(bound, start, total) if start else bound
+            if attempt:
+                others = (*signature.rest, *([signature.cache] if signature.cache else ()))
+                given = given | {name: copy.deepcopy(given[name]) for name in others}
+            x = streams.unfold(x)
+            out = cls.__call__(*signature.arguments(given, x, mask, cache))
+            if isinstance(out, tuple):
+                out, *more = out
+                if not attempt and not beside:
+                    beside.append(more)
+                self._returned[index] = len(more)
             if not isinstance(out, mx.array) or out.shape != x.shape:
-                raise UnsupportedModel(f"block {index} ({cls.__name__}) returns more than states")
-            return out
+                raise UnsupportedModel(f"block {index} ({cls.__name__}) does not return states")
+            return streams.fold(out)
 
+        rest = {name: bound[name] for name in signature.rest if bound[name] is not None}
+        mask = bound[signature.mask] if signature.mask else None
         assert self._visit is not None
-        return self._visit(BlockCall(index, bound[signature.x], bound[signature.mask], forward))
+        out = streams.unfold(self._visit(BlockCall(index, entered, mask, rest, forward)))
+        if not (returned := self._returned.get(index)):
+            return out
+        # What a block returns beside its states stays as the block made it.
+        return (out, *(beside[0] if beside else [None] * returned))
+
+    def _streams_of(self, x: mx.array) -> "_Streams":
+        if self._streams is None:
+            self._streams = _Streams.of(x, self._shape)
+        return self._streams
 
     @contextmanager
-    def _intercepted(self, visit: Visitor) -> Iterator[None]:
+    def _intercepted(self, tokens: mx.array, visit: Visitor) -> Iterator[None]:
         if self._visit is not None:
             raise MeasurementError("the model is being stepped through already")
-        self._visit, self._next = visit, 0
+        self._visit, self._next, self._shape = visit, 0, tokens.shape
         try:
             for block, cls in zip(self.blocks, self._classes, strict=True):
                 block.__class__ = self._stepping[cls]
@@ -138,66 +190,21 @@ class Blocks:
         Raises:
             MeasurementError: if the model did not call each block once, in order.
         """
-        with self._intercepted(visit):
+        with self._intercepted(tokens, visit):
             logits = self.model(tokens)
         if self._next != len(self):
             raise MeasurementError(f"block {self._next} was not called in a forward pass")
         return logits
 
     @cached_property
-    def mask_rank(self) -> int:
-        """How many axes the attention scores have: 4, or 5 where query heads are grouped.
+    def anatomy(self) -> "Anatomy":
+        """What each block was found to do, and by which path the model is measured.
 
-        A mask with one entry for each row then needs another axis. It is found by running
-        each kind of block on a few rows at once and one by one: with the wrong rank, a batch
-        as large as the number of key heads would give wrong numbers without any error.
-
-        Raises ``UnsupportedModel`` if neither agrees.
+        Raises ``UnsupportedModel`` where no path would give right numbers.
         """
-        ranks = {self._probe_rank(cls) for cls in set(self._classes)}
-        if len(ranks) != 1:
-            raise UnsupportedModel("the model's blocks take masks of different ranks")
-        return ranks.pop()
+        from mlxjsd.anatomy import examine  # it steps through the blocks, so it needs this file
 
-    def _probe_rank(self, cls: type) -> int:
-        rows, total, start = 5, 4, 2
-        tokens = mx.arange(rows * total).reshape(rows, total)
-        hidden = mx.array([[False, row % 2 == 0, False, False] for row in range(rows)])
-        hidden = mx.broadcast_to(hidden[:, None], (rows, total - start, total))
-        found: list[int] = []
-
-        def visit(call: BlockCall) -> mx.array:
-            if self._classes[call.index] is not cls:
-                return call.x
-            kept = Recorder()
-            call.forward(call.x, call.mask, kept)
-            if kept.state is None:
-                raise UnsupportedModel(f"block {call.index} keeps no keys and values in its cache")
-            mask = suffix_mask(call.mask, start, total)
-            x, (keys, values) = call.x[:, start:], kept.state
-
-            def step(at: slice, rank: int) -> mx.array:
-                prefix = Recorder((keys[at, :, :start], values[at, :, :start]))
-                return call.forward(x[at], hide_keys(mask, hidden[at], rank), prefix)
-
-            one_by_one = mx.concatenate([step(slice(i, i + 1), 4) for i in range(rows)])
-            for rank in (4, 5):
-                try:
-                    at_once = step(slice(None), rank)
-                    mx.eval(at_once)
-                except ValueError:
-                    continue
-                gap = mx.abs(at_once - one_by_one).max()
-                scale = mx.maximum(mx.abs(one_by_one).max(), 1.0)
-                if (gap <= 64 * mx.finfo(x.dtype).eps * scale).item():
-                    found.append(rank)
-                    break
-            raise _Enough
-
-        self._run_until_enough(tokens, visit)
-        if not found:
-            raise UnsupportedModel(f"{cls.__name__} does not take a mask for each row")
-        return found[0]
+        return examine(self)
 
     def embed(self, tokens: mx.array) -> mx.array:
         """Return what enters block 0 for ``tokens`` (rows, T): (rows, T, hidden)."""
@@ -212,7 +219,7 @@ class Blocks:
 
     def _run_until_enough(self, tokens: mx.array, visit: Visitor) -> None:
         """Begin a forward pass that ``visit`` ends by raising ``_Enough``."""
-        with suppress(_Enough), self._intercepted(visit):
+        with suppress(_Enough), self._intercepted(tokens, visit):
             self.model(tokens)
 
     def readout(self, states: mx.array) -> mx.array:
@@ -229,25 +236,63 @@ class _Enough(Exception):
 
 
 @dataclass(frozen=True)
+class _Streams:
+    """How a model's residual streams lie, if it keeps several: one state of a token is all."""
+
+    count: int = 1
+    axis: int | None = None
+    """Which axis of four counts them; None for a single stream."""
+
+    @classmethod
+    def of(cls, x: mx.array, tokens: tuple[int, ...]) -> "_Streams":
+        if x.ndim == 3:
+            return cls()
+        places = [axis for axis in (0, 2) if x.ndim == 4 and _without(x.shape, axis) == tokens]
+        if len(places) != 1:
+            raise UnsupportedModel(f"a block reads an array of shape {x.shape}, not one of states")
+        return cls(x.shape[places[0]], places[0])
+
+    def fold(self, x: mx.array) -> mx.array:
+        if self.axis is None:
+            return x
+        return mx.moveaxis(x, self.axis, 2).flatten(2)
+
+    def unfold(self, x: mx.array) -> mx.array:
+        if self.axis is None:
+            return x
+        return mx.moveaxis(x.reshape(*x.shape[:2], self.count, -1), 2, self.axis)
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return the first two of four axes that are left without ``axis``."""
+    return (*shape[:axis], *shape[axis + 1 :])[:2]
+
+
+@dataclass(frozen=True)
 class _Signature:
     """Where a block takes its states, its mask and its cache."""
 
     signature: inspect.Signature
     block: str
     x: str
-    mask: str
-    cache: str
+    mask: str | None
+    cache: str | None
+    rest: tuple[str, ...]
+    """Whatever else it takes."""
 
     @classmethod
     def of(cls, block: type) -> "_Signature":
         signature = inspect.signature(block.__call__)
         names = list(signature.parameters)
+        x = next((n for n in _STATE_NAMES if n in names), names[min(1, len(names) - 1)])
         mask = next((n for n in _MASK_NAMES if n in names), None)
-        if mask is None or "cache" not in names or len(names) < 4:
+        cache = "cache" if "cache" in names else None
+        if mask is None and cache is None:
             raise UnsupportedModel(
-                f"{block.__module__}.{block.__name__} does not take a mask and a cache"
+                f"{block.__module__}.{block.__name__} does not take a mask or a cache"
             )
-        return cls(signature, names[0], names[1], mask, "cache")
+        rest = tuple(n for n in names if n not in (names[0], x, mask, cache))
+        return cls(signature, names[0], x, mask, cache, rest)
 
     def bind(self, block: nn.Module, args: tuple, kwargs: dict) -> dict[str, Any]:
         bound = self.signature.bind(block, *args, **kwargs)
@@ -255,5 +300,19 @@ class _Signature:
         return dict(bound.arguments)
 
     def arguments(self, bound: dict[str, Any], x: mx.array, mask: Mask, cache: Any) -> list[Any]:
-        replaced = bound | {self.x: x, self.mask: mask, self.cache: cache}
-        return [replaced[name] for name in self.signature.parameters]
+        replaced: dict[str, Any] = {self.x: x}
+        if self.mask is not None:
+            replaced[self.mask] = mask
+        if self.cache is not None and cache is not OWN:
+            replaced[self.cache] = cache
+        return [(bound | replaced)[name] for name in self.signature.parameters]
+
+
+def _cut(bound: dict[str, Any], start: int, total: int) -> dict[str, Any]:
+    """Cut arrays with a row for each position, such as scales, to the positions from start."""
+    return {
+        name: value[start:]
+        if isinstance(value, mx.array) and value.ndim == 2 and value.shape[0] == total
+        else value
+        for name, value in bound.items()
+    }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from mlxjsd import options
-from mlxjsd.errors import InputError
+from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.framing import template_from
 from mlxjsd.labelling import Labelling
 from mlxjsd.plain import clean
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mlxjsd.records import Run
 
+WRONG = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -114,6 +115,45 @@ def run(
     _show(folder)
     talk.print("\nthe run, heatmap.png and heatmap.csv are in", end=" ")
     print(folder)
+
+
+@app.command()
+def check(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A model folder or Hub repository.",
+            show_default="the bundled model",
+        ),
+    ] = None,
+    data: options.Data = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+) -> None:
+    """Say what a model was found to be, and let it prove its numbers on this machine.
+
+    Exit code 1 if a proof fails.
+    """
+    from mlxjsd.assets import PROMPTS
+    from mlxjsd.prompts import read_prompts
+
+    prompts = read_prompts(PROMPTS if data is None else data)
+
+    from mlxjsd.model import load_model
+
+    talk = _console(stderr=True)
+    with talk.status("loading the model"):
+        loaded = load_model(model, trust_remote_code)
+
+    from mlxjsd.check import check_model, check_table
+
+    for note in loaded.notes:
+        talk.print(note, style="dim", markup=False)
+    with talk.status("checking"):
+        result = check_model(loaded, prompts)
+    _console().print(check_table(result))
+    if not result.passed:
+        raise typer.Exit(WRONG)
 
 
 @app.command()
@@ -341,6 +381,41 @@ def compare(
 
 
 @app.command()
+def bench(
+    model: options.Model = None,
+    data: options.Data = None,
+    prompts: Annotated[int, typer.Option(min=1, help="Measured in each round.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="Medians are over so many.")] = 3,
+    batch_size: options.BatchSize = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time the one pass on this machine, against one pass for each cell and a plain one."""
+    from mlxjsd.assets import PROMPTS
+    from mlxjsd.prompts import read_prompts
+
+    read = read_prompts(PROMPTS if data is None else data)
+
+    from mlxjsd.model import load_model
+
+    talk = _console(stderr=True)
+    with talk.status("loading the model"):
+        loaded = load_model(model, trust_remote_code)
+
+    from mlxjsd.bench import describe, run_bench
+    from mlxjsd.experiment import plan_run
+
+    with talk.status("taking the time"):
+        found = run_bench(plan_run(loaded, read, batch_size=batch_size), prompts, rounds)
+    if json:
+        from json import dumps
+
+        print(dumps(found.to_json(), indent=2))
+    else:
+        print(describe(found))
+
+
+@app.command()
 def export(folder: options.RunFolder, output: options.OutputFile) -> None:
     """Write a run's numbers as .csv (averages), .json (everything) or .npz (arrays)."""
     from mlxjsd.export import export_run
@@ -393,10 +468,12 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; exit code 0 done, 2 bad input, 130 interrupted."""
+    """Run the command line; exit code 0 done, 1 wrong numbers, 2 bad input, 130 interrupted."""
     try:
         app(arguments, prog_name="mlxjsd")
     except InputError as error:
         _fail(str(error), BAD_INPUT)
+    except MeasurementError as error:
+        _fail(str(error), WRONG)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)

@@ -8,7 +8,7 @@ import numpy as np
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
 from mlxjsd.interventions import ROW_LABELS, ROWS
-from mlxjsd.phases import Ranges, describe, phases
+from mlxjsd.phases import Phases, Ranges, describe, phases
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class RowComparison:
 
     row: str
     correlation: float
-    """Spearman's rank correlation over layers; NaN where a row is constant."""
+    """Spearman's rank correlation over layers; NaN where a row is constant, or without a number."""
     difference: float
-    """Mean absolute difference, in nats."""
+    """Mean absolute difference, in nats; NaN where a row is without a number."""
     phases_agree: bool
     """Whether high and low phases share more than half of their layers."""
     high: tuple[str, str]
@@ -79,13 +79,15 @@ def compare(a: Panel, b: Panel) -> Comparison:
     a, b = (Panel(p.name, _stretch(p.mean, columns), p.source) for p in (a, b))
     rows = []
     for name, x, y in zip(ROWS, a.mean, b.mean, strict=True):
-        one, other = phases(x), phases(y)
-        agree = _overlap(one.high, other.high) > 0.5 and _overlap(one.low, other.low) > 0.5
+        both = np.isfinite(x) & np.isfinite(y)
+        one, other = (_phases(values) for values in (x, y))
+        agree = bool(both.any())
+        agree &= _overlap(one.high, other.high) > 0.5 and _overlap(one.low, other.low) > 0.5
         rows.append(
             RowComparison(
                 row=name,
                 correlation=rank_correlation(x, y),
-                difference=float(np.nanmean(np.abs(x - y))),
+                difference=float(np.abs(x - y)[both].mean()) if both.any() else float("nan"),
                 phases_agree=agree,
                 high=(describe(one.high, columns), describe(other.high, columns)),
             )
@@ -107,13 +109,23 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
     return [
         (
             ROW_LABELS[row.row],
-            f"{row.correlation:.2f}",
-            f"{row.difference:.3f}",
+            _written(row.correlation, 2),
+            _written(row.difference, 3),
             f"{row.high[0]} / {row.high[1]}",
             "yes" if row.phases_agree else "no",
         )
         for row in comparison.rows
     ]
+
+
+def _written(value: float, digits: int) -> str:
+    return "n/a" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _phases(values: np.ndarray) -> Phases:
+    """Read a row, which may hold no number where attention cannot be knocked out."""
+    known = np.isfinite(values).any()
+    return phases(values) if known else Phases(float("nan"), 0, (), ())
 
 
 def _stretch(mean: np.ndarray, columns: int) -> np.ndarray:

@@ -15,18 +15,21 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
-from mlxjsd.errors import InputError
+from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.generation import generate_answers
 from mlxjsd.grouping import labelling_of
-from mlxjsd.interventions import Measurement
+from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
+from mlxjsd.proofs import cheap_proofs, clean_logits
 from mlxjsd.records import Record, Run, Skipped
+from mlxjsd.reference import reference_batch
 from mlxjsd.settings import Settings
 from mlxjsd.similarity import DirectionSums, last_token_directions
 from mlxjsd.spans import Encoded, Unusable
@@ -142,15 +145,40 @@ def plan_run(
     )
 
 
+def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement:
+    """Measure a batch by the model's path."""
+    by_path = sweep_batch if model.identity.path == ONE_PASS else reference_batch
+    return by_path(model.blocks, batch, window)
+
+
 def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
-    """Measure one batch of a plan (or a part of one) in one pass."""
-    model, corruption = plan.model, plan.corruption
-    numbers = sweep_batch(model.blocks, corruption.batch(batch), plan.settings.window)
+    """Measure one batch of a plan, or a part of one."""
+    made = plan.corruption.batch(batch)
+    numbers = measurement_of(plan.model, made, plan.settings.window)
     answers = _answers(plan, batch)
     return [
         _record(plan, encoded, numbers, row, answers.get(encoded.prompt.id))
         for row, encoded in enumerate(batch)
     ]
+
+
+def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
+    """Measure a batch whose numbers have to prove themselves, for a few more forward passes.
+
+    Raises:
+        MeasurementError: if they do not.
+    """
+    blocks, made = plan.model.blocks, plan.corruption.batch(batch)
+    before = clean_logits(blocks, made)
+    records = measure_batch(plan, batch)
+    jsd, floor = np.stack([r.jsd for r in records]), np.array([r.floor for r in records])
+    for proof in cheap_proofs(blocks, made, jsd, floor, before, plan.model.identity.dtype):
+        if not proof.passed:
+            raise MeasurementError(
+                f"these numbers cannot be right: it must hold that {proof.name}, but the "
+                f"difference is {proof.measured} (allowed: {proof.allowed}); try `mlxjsd check`"
+            )
+    return records
 
 
 def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
@@ -164,7 +192,11 @@ def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
 
 def measure(plan: Plan) -> Run:
     """Measure a whole plan in memory; the result is like one that was read from a folder."""
-    records = [record for batch in plan.batches for record in measure_batch(plan, batch)]
+    records = [
+        record
+        for index, batch in enumerate(plan.batches)
+        for record in (measure_batch if index else measure_first_batch)(plan, batch)
+    ]
     records.sort(key=lambda record: record.position)
     header = plan.header()
     del header["settings"], header["limit"], header["data_path"]
@@ -187,10 +219,11 @@ def run_experiment(
 
     Raises:
         InputError: if the folder belongs to something else.
+        MeasurementError: if the first batch of this call does not prove itself.
     """
     with Store(folder, plan.header()) as store:
         store.set_skipped(plan.skipped)
-        measured = store.done()
+        measured, first = store.done(), True
         done, total, layers = len(measured), plan.total, plan.model.identity.layers
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes)
         for planned in plan.batches:
@@ -201,7 +234,8 @@ def run_experiment(
                 yield Stopped(done, total)
                 return
             began = time.perf_counter()
-            records = measure_batch(plan, batch)
+            records = (measure_first_batch if first else measure_batch)(plan, batch)
+            first = False
             store.add(records)
             done += len(records)
             seconds = time.perf_counter() - began

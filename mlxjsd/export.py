@@ -133,7 +133,7 @@ def _prompt(record: Record, category: str | None) -> dict[str, Any]:
         "probability": record.probability,
         "entropy": record.entropy,
         "jsd": _by_row(record.jsd),
-        "reliance": record.reliance,
+        "reliance": _number(record.reliance),
         "floor": record.floor,
         "answer": record.answer,
         "flags": list(record.flags),

@@ -40,8 +40,14 @@ class Style:
 
 
 def draw_heatmap(axes: Axes, heatmap: Heatmap, style: Style, vmax: float) -> QuadMesh:
-    """Draw the three rows into ``axes``; cells without a prompt stay empty."""
+    """Draw the three rows into ``axes``.
+
+    Cells without a prompt stay empty; those of an edit that does not apply are hatched.
+    """
     layers = heatmap.mean.shape[1]
+    if heatmap.count and np.isnan(heatmap.mean).any():
+        # The background shows through where there is no number.
+        axes.patch.set(hatch="////", edgecolor="0.75", linewidth=0)
     mesh = axes.pcolormesh(
         np.arange(layers + 1) - 0.5,
         np.arange(4) - 0.5,

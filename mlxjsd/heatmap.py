@@ -24,23 +24,22 @@ class Heatmap:
     """Averages over prompts."""
 
     mean: np.ndarray
-    """(3, L) float64 in nats; NaN where no prompt was measured."""
+    """(3, L) float64 in nats; NaN where no prompt was measured, or the edit does not apply."""
     error: np.ndarray
     """(3, L) standard error of the mean; NaN for fewer than two prompts."""
     count: int
     """Prompts."""
     reliance: float
-    """Their mean, in nats."""
+    """Their mean, in nats; NaN where no block attends."""
     floor: float
     """The largest JSD of a null intervention: the numerical noise, in nats."""
 
     def peaks(self) -> list[Peak]:
-        """Return each row's highest cell; none for a heatmap without prompts."""
-        if not self.count:
-            return []
+        """Return each row's highest cell; none for a row without a number."""
         return [
-            Peak(row, float(values.max()), int(values.argmax()))
+            Peak(row, float(np.nanmax(values)), int(np.nanargmax(values)))
             for row, values in zip(ROWS, self.mean, strict=True)
+            if np.isfinite(values).any()
         ]
 
 
@@ -89,7 +88,8 @@ def bootstrap_interval(
         seed: of the resampling; the same rows in the same order give the same interval.
 
     Returns:
-        (2, 3, L) lower and upper ends in nats; NaN for fewer than two prompts.
+        (2, 3, L) lower and upper ends in nats; NaN for fewer than two prompts, and where the
+        edit does not apply.
     """
     count = len(jsd)
     if count < 2:

@@ -84,9 +84,10 @@ class Measurement:
     """What was measured for each prompt of a batch; divergences are in nats."""
 
     jsd: np.ndarray
-    """(B, 3, L) float32, rows as in ``ROWS``, averaged over the samples."""
+    """(B, 3, L) float32, rows as in ``ROWS``, averaged over the samples; NaN, "not applicable",
+    in Attn. where no block of the window attends."""
     reliance: np.ndarray
-    """(B,) float32: the tail never attends to the subject."""
+    """(B,) float32: the tail never attends to the subject; NaN where no block attends."""
     floor: np.ndarray
     """(B,) float32: nothing is edited; the numerical noise of this machine."""
     prediction: np.ndarray

@@ -139,13 +139,14 @@ def categorise(
 
     Args:
         correct: of every prompt, from :func:`is_correct`.
-        reliance: of every prompt, in nats.
+        reliance: of every prompt, in nats; NaN where no block attends.
         threshold: see :func:`label`.
     """
     given = threshold is not None
     pairs = list(zip(correct, reliance, strict=True))
     if threshold is None:
-        known = [lean for right, lean in pairs if right]
+        # Where no block attends there is no reliance, and no two kinds of wrong answer.
+        known = [lean for right, lean in pairs if right and not np.isnan(lean)]
         threshold = float(np.mean(known)) if known else None
 
     def category(right: bool | None, lean: float) -> str | None:
@@ -153,7 +154,7 @@ def categorise(
             return None
         if right:
             return FACTUAL
-        if threshold is None:
+        if threshold is None or np.isnan(lean):
             return WRONG
         return ASSOCIATED if lean > threshold else UNASSOCIATED
 

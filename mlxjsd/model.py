@@ -62,6 +62,8 @@ class ModelIdentity:
     """Of the Hub repository, as it was asked for."""
     adapter: str | None = None
     """Folder of the LoRA adapter, as it was asked for."""
+    path: str = "one pass"
+    """How it is measured: "one pass", or "plain", a forward pass for each cell."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the identity as JSON values."""
@@ -117,8 +119,16 @@ def load_model(
     mx.eval(module.parameters())
     module.eval()
     blocks = Blocks(module)
-    probe = mx.zeros((1, 2), mx.int32)
-    states, logits = blocks.embed(probe), module(probe)
+    try:
+        probe = mx.zeros((1, 2), mx.int32)
+        states, logits = blocks.embed(probe), module(probe)
+        mx.eval(logits)
+        trouble = blocks.anatomy.trouble
+    except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
+        said = " ".join(str(error).split())[:200]
+        raise UnsupportedModel(f"MLX cannot run the model on this machine: {said}") from error
+    if trouble:
+        notes.append(f"measured by one forward pass a cell, since {trouble}")
     return LoadedModel(
         blocks=blocks,
         encoder=_encoder(tokenizer, config),
@@ -134,6 +144,7 @@ def load_model(
             trust_remote_code=trust_remote_code,
             revision=revision,
             adapter=None if adapter_path is None else str(adapter_path),
+            path=blocks.anatomy.path,
         ),
         tokenizer=tokenizer,
         notes=tuple(notes),

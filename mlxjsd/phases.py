@@ -97,7 +97,8 @@ def describe(ranges: Ranges, layers: int) -> str:
 def reading(mean: np.ndarray) -> list[str]:
     """Say what a heatmap (3, L) shows, in three sentences."""
     layers = mean.shape[1]
-    subj, attn, last = (phases(mean[row]) for row in (SUBJ, ATTN, LAST))
+    subj, last = phases(mean[SUBJ]), phases(mean[LAST])
+    attn = phases(mean[ATTN]) if np.isfinite(mean[ATTN]).any() else None
     sentences = [
         f"The subject's states matter most in layers {_numbers(subj.high)} "
         f"({subj.peak:.2f} nats at the most)"
@@ -106,7 +107,9 @@ def reading(mean: np.ndarray) -> list[str]:
         else "Spoiling the subject's states changes the prediction little in any layer."
     ]
     sentences.append(
-        f"The last token draws on the subject through attention around layers "
+        "No block attends, so there is no attention to knock out."
+        if attn is None
+        else f"The last token draws on the subject through attention around layers "
         f"{_numbers(attn.high)}, most of all at layer {attn.peak_layer} ({attn.peak:.2f} nats)."
         if attn.high
         else "No five layers of attention from the last token to the subject are needed alone."
@@ -133,6 +136,9 @@ def reading_table(mean: np.ndarray) -> list[tuple[str, str, str, str]]:
     layers = mean.shape[1]
     rows = []
     for label, values in zip(ROW_LABELS.values(), mean, strict=True):
+        if not np.isfinite(values).any():
+            rows.append((label, "n/a", "n/a", "n/a"))
+            continue
         found = phases(values)
         rows.append(
             (
@@ -161,7 +167,11 @@ def _running_median(values: np.ndarray) -> np.ndarray:
     # Mirrored at the ends, so that a lone first or last layer is smoothed like any other.
     padded = np.pad(values, 1, mode="reflect") if len(values) > 1 else np.repeat(values, 3)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 3)
-    return np.where(np.isfinite(values), np.median(windows, axis=-1), np.nan)
+    # Beside a cell without a number, of the two that there are.
+    smooth = [
+        np.nanmedian(w) if np.isfinite(v) else np.nan for v, w in zip(values, windows, strict=True)
+    ]
+    return np.array(smooth)
 
 
 def _layer_noise(values: np.ndarray) -> float:

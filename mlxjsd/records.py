@@ -33,9 +33,9 @@ class Record:
     entropy: float
     """Of the clean next-token distribution, in nats."""
     jsd: np.ndarray
-    """(3, L) float32, nats."""
+    """(3, L) float32, nats; NaN in Attn. where no block of the window attends."""
     reliance: float
-    """JSD in nats when nothing after the subject may attend to it."""
+    """JSD in nats when nothing after the subject may attend to it; NaN where no block attends."""
     floor: float
     """JSD in nats when nothing is edited."""
     norms: np.ndarray

@@ -10,11 +10,12 @@ from collections.abc import Callable
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd.anatomy import Anatomy
 from mlxjsd.blocks import BlockCall, Blocks, Visitor
 from mlxjsd.divergence import js_divergence
 from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement, knockout_blocks
 from mlxjsd.masks import hide_keys
-from mlxjsd.sweep import clean_numbers, subject_norms
+from mlxjsd.sweep import clean_numbers, only_where_it_applies, subject_norms
 
 Edit = Callable[[mx.array], mx.array]
 
@@ -30,7 +31,7 @@ def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
     Returns:
         See :class:`~mlxjsd.interventions.Measurement`.
     """
-    layers = len(blocks)
+    layers, anatomy = len(blocks), blocks.anatomy
     tokens = mx.array(batch.tokens)
     subject = mx.array(batch.subject_mask())
     last = mx.broadcast_to(mx.arange(batch.length)[None] == batch.length - 1, subject.shape)
@@ -52,16 +53,27 @@ def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
     jsd /= batch.samples
     for layer in range(layers):
         knocked_out = knockout_blocks(layer, window, layers)
-        jsd[:, ATTN, layer] = divergence(_knock_out(knocked_out, last, subject, blocks.mask_rank))
-    reliance = divergence(_knock_out(range(layers), tail, subject, blocks.mask_rank))
+        jsd[:, ATTN, layer] = divergence(_knock_out(knocked_out, last, subject, anatomy))
+    reliance = divergence(_knock_out(range(layers), tail, subject, anatomy))
     floor = divergence(_unchanged)
-    return Measurement(
+    found = Measurement(
         jsd=jsd.astype(np.float32),
         reliance=reliance,
         floor=floor,
         norms=norms,
         **clean_numbers(clean_logits),
     )
+    return only_where_it_applies(found, anatomy, window)
+
+
+def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:
+    """Return JSD(clean run, corrupted run) in nats, (B,): what Last. at the last layer must be."""
+    clean, _ = _record(blocks, mx.array(batch.tokens), lambda x: x)
+    samples = [
+        js_divergence(clean, _record(blocks, *_corrupted_run(batch, sample))[0])
+        for sample in range(batch.samples)
+    ]
+    return np.array(mx.mean(mx.concatenate(samples, axis=1), axis=1))
 
 
 def _unchanged(call: BlockCall) -> mx.array:
@@ -101,12 +113,14 @@ def _patch(layer: int, where: mx.array, source: mx.array) -> Visitor:
     return visit
 
 
-def _knock_out(inside: range, queries: mx.array, keys: mx.array, rank: int) -> Visitor:
+def _knock_out(inside: range, queries: mx.array, keys: mx.array, anatomy: Anatomy) -> Visitor:
     """Attention knockout ``inside`` some blocks: ``queries`` do not see ``keys``, (B, T) each."""
     hidden = queries[:, :, None] & keys[:, None, :]
 
     def visit(call: BlockCall) -> mx.array:
-        mask = hide_keys(call.mask, hidden, rank) if call.index in inside else call.mask
+        block, mask = anatomy.blocks[call.index], call.mask
+        if call.index in inside and block.attends:
+            mask = hide_keys(mask, hidden, block.rank)
         return call.forward(call.x, mask)
 
     return visit

@@ -1,5 +1,6 @@
 """The reading of a run as Markdown: counts, a table of phases, and three sentences."""
 
+import math
 from collections.abc import Sequence
 
 from mlxjsd.compare import Comparison, Panel, comparison_lines
@@ -87,6 +88,7 @@ def _counts(run: Run) -> str:
     ]
     table = markdown_table(("", "Answers", "Prompts"), rows)
     if labels.threshold is None:
-        return f"{table}\n\nNo answer is right, so there is no reliance threshold."
+        why = "No block attends" if math.isnan(run.records[0].reliance) else "No answer is right"
+        return f"{table}\n\n{why}, so there is no reliance threshold."
     how = "as given" if labels.given else "the mean over the factual associations"
     return f"{table}\n\nReliance threshold: {labels.threshold:.3f} nats, {how}."

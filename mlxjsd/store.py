@@ -44,7 +44,7 @@ CREATE TABLE results (
     probability REAL NOT NULL,
     entropy REAL NOT NULL,
     jsd BLOB NOT NULL,
-    reliance REAL NOT NULL,
+    reliance REAL,
     floor REAL NOT NULL,
     norms BLOB NOT NULL,
     answer TEXT,
@@ -288,7 +288,8 @@ def _filled(key: str, values: dict[str, Any]) -> dict[str, Any]:
     """Add what older runs did not write down, because there was no choice yet."""
     if key == "settings":
         return Settings.from_json(values).to_json()
-    return {"format": FORMATS[0], **values} if key == "data" else values
+    missing = {"data": {"format": FORMATS[0]}, "model": {"path": "one pass"}}
+    return missing.get(key, {}) | values
 
 
 def _to_row(record: Record) -> tuple[Any, ...]:
@@ -332,7 +333,7 @@ def _from_row(row: tuple[Any, ...], layers: int) -> Record:
         probability=row[12],
         entropy=row[13],
         jsd=np.frombuffer(row[14], dtype="<f4").reshape(3, layers),
-        reliance=row[15],
+        reliance=np.nan if row[15] is None else row[15],  # SQLite keeps NaN as NULL
         floor=row[16],
         norms=np.frombuffer(row[17], dtype="<f4"),
         answer=row[18],

@@ -17,14 +17,15 @@ run at one block and goes on over keys and values that were computed once:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd.anatomy import Anatomy
 from mlxjsd.blocks import BlockCall, Blocks, Recorder
 from mlxjsd.divergence import entropy, js_divergence, log_softmax
-from mlxjsd.errors import UnsupportedModel
+from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement, knockout_blocks
 from mlxjsd.masks import hide_keys, suffix_mask
 
@@ -45,9 +46,11 @@ def sweep_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
         The same arrays as :func:`mlxjsd.reference.reference_batch`, within 1e-5 in float32.
 
     Raises:
-        UnsupportedModel: if a block does not store keys and values in the cache it is given.
+        UnsupportedModel: if the model needs the plain path.
     """
-    walk = _Walk(batch, window, len(blocks), blocks.mask_rank)
+    if blocks.anatomy.trouble:
+        raise UnsupportedModel(f"the one pass is not exact here: {blocks.anatomy.trouble}")
+    walk = _Walk(batch, window, blocks.anatomy)
     tokens = batch.tokens
     if batch.source_tokens is not None:
         tokens = np.concatenate([tokens, batch.source_tokens])
@@ -60,7 +63,8 @@ def sweep_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
         logits = blocks.readout(states[:, at : at + per_call])
         divergences.append(js_divergence(clean_logits, logits))
         mx.eval(divergences[-1])
-    return _collect(labels, mx.concatenate(divergences, axis=1), clean_logits, norms)
+    found = _collect(labels, mx.concatenate(divergences, axis=1), clean_logits, norms)
+    return only_where_it_applies(found, blocks.anatomy, window)
 
 
 @dataclass
@@ -96,9 +100,9 @@ class _Branches:
 class _Walk:
     """The state of one pass: the clean rows, the corrupted rows and all open branches."""
 
-    def __init__(self, batch: Batch, window: int, layers: int, mask_rank: int) -> None:
-        self.batch, self.layers, self.mask_rank = batch, layers, mask_rank
-        total = batch.length
+    def __init__(self, batch: Batch, window: int, anatomy: Anatomy) -> None:
+        self.batch, self.anatomy = batch, anatomy
+        total, layers = batch.length, len(anatomy.blocks)
         self.windows = [knockout_blocks(layer, window, layers) for layer in range(layers)]
         # With a tail of one token both kinds have the same shape and share every call.
         self.last = _Branches(start=total - 1)
@@ -122,15 +126,15 @@ class _Walk:
         clean = Recorder()
         x = call.forward(x, call.mask, clean)
         self.norms.append(subject_norms(x, self.subject))
-        kept = _state(clean, call)
+        kept = _state(clean, call, self.anatomy.blocks[layer].keys is not None)
         front = [mx.repeat(a[:, :, : batch.first], batch.samples, axis=0) for a in kept]
-        spoiled = Recorder((front[0], front[1]) if batch.first else None)
+        spoiled = Recorder((front[0], front[1]) if front and batch.first else None)
         mask = suffix_mask(call.mask, batch.first, batch.length)
-        self.corrupted = call.forward(self.corrupted, mask, spoiled)
+        self.corrupted = call.forward(self.corrupted, mask, spoiled, batch.first)
         # (B, 1 + S, heads, T, depth): whose keys and values a branch may stand on.
         sources = [
             mx.concatenate([a[:, None], self._by_sample(b)], axis=1)
-            for a, b in zip(kept, _state(spoiled, call), strict=True)
+            for a, b in zip(kept, _state(spoiled, call, bool(kept)), strict=True)
         ]
         for branches in self.groups:
             self._advance(branches, sources, call)
@@ -141,7 +145,7 @@ class _Walk:
         self.last.open(spoiled_last, (LAST, layer), source=[0] * batch.samples)
         # The host builds the next block's graph while the device computes this one.
         mx.async_eval(x, self.corrupted, self.norms[-1], *(g.states for g in self.groups))
-        return x if layer < self.layers - 1 else x[:, -1:]
+        return x if layer < len(self.windows) - 1 else x[:, -1:]
 
     def _by_sample(self, rows: mx.array) -> mx.array:
         """Split (B * S, ...) into (B, S, ...)."""
@@ -160,7 +164,7 @@ class _Walk:
             tail = mx.repeat(clean[:, None, batch.end :], batch.samples, axis=1)
             rows = mx.concatenate([subject, tail], axis=2)
             self.corrupted = rows.reshape(-1, *rows.shape[2:])
-        everywhere = range(self.layers)
+        everywhere = range(len(self.windows))
         self.last.open(clean[:, None, -1:], (FLOOR, 0))
         self.tail.open(clean[:, None, batch.end :], (RELIANCE, 0), hidden=everywhere)
         return clean
@@ -179,14 +183,16 @@ class _Walk:
         ]
         mask = suffix_mask(call.mask, start, total)
         knocked = np.array([call.index in window for window in branches.hidden])
-        if knocked.any():
+        about = self.anatomy.blocks[call.index]
+        if knocked.any() and about.attends:
             hidden = mx.array(knocked)[None, :, None, None] & self.subject[:, None, None, :]
             seen = (self.batch.size, count, total - start, total)
             hidden = mx.broadcast_to(hidden, seen).reshape(-1, *seen[2:])
-            mask = hide_keys(mask, hidden, self.mask_rank)
+            mask = hide_keys(mask, hidden, about.rank)
         shape = branches.states.shape
         rows = branches.states.reshape(-1, *shape[2:])
-        rows = call.forward(rows, mask, Recorder((prefix[0], prefix[1])))
+        cache = Recorder((prefix[0], prefix[1])) if prefix else Recorder()
+        rows = call.forward(rows, mask, cache, start)
         branches.states = rows.reshape(shape)
 
     def finished(self) -> tuple[list[tuple[int, int]], mx.array]:
@@ -196,10 +202,11 @@ class _Walk:
         return labels, mx.concatenate(states, axis=1)
 
 
-def _state(cache: Recorder, call: BlockCall) -> tuple[mx.array, mx.array]:
-    if cache.state is None:
-        raise UnsupportedModel(f"block {call.index} keeps no keys and values in its cache")
-    return cache.state
+def _state(cache: Recorder, call: BlockCall, keeps: bool) -> tuple[mx.array, ...]:
+    """Return keys and values, or nothing for a block in which no token sees another."""
+    if (cache.state is not None) != keeps:
+        raise MeasurementError(f"block {call.index} does not keep what it was found to keep")
+    return cache.state or ()
 
 
 def _collect(
@@ -220,6 +227,18 @@ def _collect(
         norms=norms,
         **clean_numbers(clean),
     )
+
+
+def only_where_it_applies(found: Measurement, anatomy: Anatomy, window: int) -> Measurement:
+    """Put NaN, "not applicable", where no block that could be knocked out attends."""
+    layers = len(anatomy.blocks)
+    jsd, reliance = found.jsd, found.reliance
+    for layer in range(layers):
+        if not anatomy.applies(knockout_blocks(layer, window, layers)):
+            jsd[:, ATTN, layer] = np.nan
+    if not anatomy.applies(range(layers)):
+        reliance = np.full_like(reliance, np.nan)
+    return replace(found, jsd=jsd, reliance=reliance)
 
 
 def subject_norms(states: mx.array, subject: mx.array) -> mx.array:

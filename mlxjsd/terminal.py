@@ -48,7 +48,8 @@ def heatmap_text(
         text.append(f"{name:<6} ")
         for value in values:
             if np.isnan(value):
-                text.append("·" * cell)
+                # What does not apply stays blank; what is still to come is dotted.
+                text.append((" " if heatmap.count else "·") * cell)
             else:
                 text.append_text(_cell(value / top if top else 0.0, cell, colour))
         text.append("\n")
@@ -71,6 +72,11 @@ def _cell(share: float, width: int, colour: bool) -> Text:
     if not colour:
         return Text(_SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)] * width)
     return Text(" " * width, style=Style(bgcolor="#{:02x}{:02x}{:02x}".format(*blue(share))))
+
+
+def number(nats: float) -> str:
+    """Write a divergence, or that there is none."""
+    return "n/a" if np.isnan(nats) else f"{nats:.3f} nats"
 
 
 def peak_table(heatmap: Heatmap) -> Table:
@@ -99,7 +105,8 @@ def count_table(run: Run) -> Table | None:
         name = f"{category}  {CATEGORY_NAMES[category]}"
         table.add_row(name, str(count), f"{count / known:.0%}")
     if labels.threshold is None:
-        table.caption = "no answer is right, so there is no reliance threshold"
+        why = "no block attends" if np.isnan(run.records[0].reliance) else "no answer is right"
+        table.caption = f"{why}, so there is no reliance threshold"
     else:
         how = "given" if labels.given else "the mean of FA"
         table.caption = f"reliance threshold {labels.threshold:.3f} nats, {how}"
@@ -133,7 +140,7 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
             *(Text(sentence) for sentence in reading(heatmap.mean)),
             Text(),
             Text(
-                f"mean reliance {heatmap.reliance:.3f} nats, "
+                f"mean reliance {number(heatmap.reliance)}, "
                 f"noise floor {heatmap.floor:.1e} nats (largest null intervention)"
             ),
         ]

@@ -1,5 +1,7 @@
 """Tiny random models of several families, and random batches for them; no download."""
 
+from dataclasses import replace
+
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
@@ -7,6 +9,7 @@ from mlx_lm.models import gemma2, llama, mixtral, qwen3
 
 from mlxjsd.blocks import Blocks
 from mlxjsd.interventions import Batch
+from mlxjsd.model import LoadedModel
 
 VOCABULARY, HIDDEN, LAYERS = 199, 64, 5
 _SIZES = {
@@ -65,6 +68,21 @@ FAMILIES = {
 }
 
 
+def in_place_of(loaded: LoadedModel, model: nn.Module, family: str) -> LoadedModel:
+    """A tiny model behind the tokenizer of a loaded one."""
+    blocks = Blocks(model)
+    states = blocks.embed(mx.zeros((1, 2), mx.int32))
+    identity = replace(
+        loaded.identity,
+        family=family,
+        layers=len(blocks),
+        hidden_size=states.shape[-1],
+        dtype=str(states.dtype).removeprefix("mlx.core."),
+        path=blocks.anatomy.path,
+    )
+    return replace(loaded, blocks=blocks, identity=identity)
+
+
 def tiny(family: str, seed: int = 0) -> Blocks:
     """A random model whose edits change a lot, so that a wrong one cannot hide."""
     mx.random.seed(seed)
@@ -83,18 +101,20 @@ def random_batch(
     samples: int = 1,
     seed: int = 0,
     starts: list[int] | None = None,
+    vocabulary: int = VOCABULARY,
+    hidden: int = HIDDEN,
 ) -> Batch:
     """Random prompts whose subjects begin at different tokens."""
     rng = np.random.default_rng(seed)
-    tokens = rng.integers(0, VOCABULARY, (size, length), dtype=np.int32)
+    tokens = rng.integers(0, vocabulary, (size, length), dtype=np.int32)
     begins = np.array(starts or rng.integers(1, end, size), dtype=np.int32)
     if kind == "swap":
         other = tokens.copy()
         for row, start in enumerate(begins):
-            other[row, start:end] = rng.integers(0, VOCABULARY, end - start)
+            other[row, start:end] = rng.integers(0, vocabulary, end - start)
         return Batch(tokens, begins, end, source_tokens=other)
     first = begins.min()
-    noise = rng.standard_normal((size, samples, end - first, HIDDEN)).astype(np.float32)
+    noise = rng.standard_normal((size, samples, end - first, hidden)).astype(np.float32)
     for row, start in enumerate(begins):
         noise[row, :, : start - first] = 0
     return Batch(tokens, begins, end, noise=noise)

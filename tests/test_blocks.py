@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from models import HIDDEN, LAYERS, random_batch, tiny
 
-from mlxjsd.blocks import BlockCall, Blocks
+from mlxjsd.blocks import BlockCall, Blocks, _Streams
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.masks import hide_keys, suffix_mask
 
 
 def test_scores_are_of_rank_five_where_query_heads_are_grouped() -> None:
-    assert tiny("gemma2").mask_rank == 5
-    assert tiny("llama").mask_rank == 4
+    for family, rank in {"gemma2": 5, "llama": 4}.items():
+        assert {block.rank for block in tiny(family).anatomy.blocks} == {rank}
 
 
 def test_embedding_stops_before_the_first_block() -> None:
@@ -84,7 +84,7 @@ def test_models_without_blocks_that_attend_are_refused() -> None:
         Blocks(Plain())
     model = Plain()
     model.layers = [nn.Linear(2, 2)]
-    with pytest.raises(UnsupportedModel, match="does not take a mask and a cache"):
+    with pytest.raises(UnsupportedModel, match="does not take a mask or a cache"):
         Blocks(model)
     shared = tiny("llama").blocks[0]
     model.layers = [shared, shared]
@@ -113,3 +113,17 @@ def test_hiding_keys_keeps_the_mask_that_was_given(rank: int) -> None:
 def test_an_unknown_word_for_a_mask_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown mask"):
         hide_keys("sideways", mx.zeros((1, 1, 2), mx.bool_))
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_several_streams_of_a_token_are_one_state(axis: int) -> None:
+    rows, tokens, hidden, count = 2, 3, 4, 5
+    lying = mx.random.normal((rows, tokens, count, hidden))
+    x = mx.moveaxis(lying, 2, axis)
+    streams = _Streams.of(x, (rows, tokens))
+    folded = streams.fold(x)
+    assert folded.shape == (rows, tokens, count * hidden)
+    np.testing.assert_array_equal(folded, lying.flatten(2))
+    assert np.array_equal(streams.unfold(folded[:, 1:]), mx.moveaxis(lying[:, 1:], 2, axis))
+    with pytest.raises(UnsupportedModel, match="not one of states"):
+        _Streams.of(mx.zeros((3, 3, 3, 4)), (3, 3))

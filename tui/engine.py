@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.corruption import NO_PARTNER, choose_partners
-from mlxjsd.errors import InputError
+from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.events import Finished, Started
 from mlxjsd.framing import fill
 from mlxjsd.prompts import PromptFile, read_prompts
@@ -105,6 +105,8 @@ class MLXEngine:
                 tell(event)
         except InputError as error:
             tell(Failed(str(error), "Change the settings, or choose something else."))
+        except MeasurementError as error:
+            tell(Failed(str(error), "Nothing of this batch is kept."))
         except Exception as error:  # whatever it is, the app has to stay usable
             tell(_explain(error))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from records import HEADER, record
+from waiting import settled
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.events import BatchDone, Finished, Stopped
@@ -147,7 +148,7 @@ def running(
         await pilot.pause()
         engine.open()
         engine.batch(made(0, 6))
-        await pilot.pause(0.2)
+        await settled(pilot)
         screen = app.screen
         assert isinstance(screen, RunScreen)
         return screen

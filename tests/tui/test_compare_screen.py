@@ -7,6 +7,7 @@ import pytest
 from records import HEADER, record
 from rich.color import Color
 from textual.widgets import Input
+from waiting import settled
 
 from mlxjsd.compare import Panel, compare, published
 from mlxjsd.store import Store
@@ -37,7 +38,7 @@ async def open_folder(app, pilot, folder: object) -> None:
     app.screen.query_one("#folder", Input).value = str(folder)
     app.screen.query_one("#folder", Input).focus()
     await pilot.press("enter")
-    await pilot.pause(0.2)
+    await settled(pilot)
 
 
 def test_the_difference_and_the_agreement_are_those_of_the_comparison() -> None:
@@ -66,7 +67,7 @@ async def test_a_published_figure_is_shown_beside_the_run(app, running, size) ->
     async with app.run_test(size=size) as pilot:
         screen = await running(pilot)
         await pilot.press("2", "d", "enter")
-        await pilot.pause(0.2)
+        await settled(pilot)
         assert isinstance(app.screen, CompareScreen)
         shown = text_of(app)
         source = "arXiv" if size[0] > 100 else "Cheang"
@@ -93,7 +94,7 @@ async def test_the_cursor_moves_on_all_three_by_keys_and_mouse(app, running) -> 
     async with app.run_test(size=(250, 60)) as pilot:
         await running(pilot)
         await pilot.press("d", "enter")
-        await pilot.pause(0.2)
+        await settled(pilot)
         screen = app.screen
         for key, place in (
             ("right", (0, 1)), ("l", (0, 2)), ("left", (0, 1)), ("h", (0, 0)), ("down", (1, 0)),
@@ -145,7 +146,7 @@ async def test_the_difference_is_white_in_the_middle_and_has_signs(app, running)
     async with app.run_test(size=(250, 60)) as pilot:
         await running(pilot)
         await pilot.press("d", "enter")
-        await pilot.pause(0.2)
+        await settled(pilot)
         grid = app.screen.grids[2].grid
         values = app.screen.state.comparison.difference[1]
         line = grid.render_line(grid.cell_height + (grid.cell_height - 1) // 2)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from records import record
 from textual.widgets import Input, Static
+from waiting import settled, until
 
 from mlxjsd.events import BatchDone
 from mlxjsd.heatmap import aggregate, bootstrap_interval
@@ -72,7 +73,7 @@ async def test_every_panel_follows_the_group(app, engine, running, made, size) -
     async with app.run_test(size=size) as pilot:
         screen = await running(pilot)
         engine.batch(made(6, 6))
-        await pilot.pause(0.3)
+        await settled(pilot)
         state, records = screen.state, screen.state.measured.records
         for key, kind in (("2", "FA"), ("3", "AH"), ("4", "UH")):
             wanted = of_kind(records, kind)
@@ -111,7 +112,7 @@ async def test_counts_follow_the_threshold_while_the_run_grows(app, engine, runn
         screen = await running(pilot)
         await pilot.press("2")
         engine.batch(made(6, 6))
-        await pilot.pause(0.3)
+        await settled(pilot)
         measured = screen.state.measured
         assert measured.labels == label(measured.records)
         assert screen.state.heatmap.count == measured.count("FA") == 4
@@ -124,7 +125,7 @@ async def test_without_a_right_answer_there_is_no_threshold(app, engine, made) -
         await pilot.pause()
         engine.open()
         engine.batch(made(0, 3, answer="London"))
-        await pilot.pause(0.3)
+        await settled(pilot)
         assert "wrong 3" in said(app, "#groups")
         assert "no threshold" in said(app, "#groups")
         await pilot.press("3")  # there is none
@@ -132,7 +133,7 @@ async def test_without_a_right_answer_there_is_no_threshold(app, engine, made) -
         await pilot.press("f")
         assert app.screen.state.group == "wrong"
         engine.batch(made(3, 3))
-        await pilot.pause(0.3)
+        await settled(pilot)
         assert app.screen.state.group == ALL
 
 
@@ -142,7 +143,7 @@ async def test_prompts_without_answers_have_no_groups(app, engine, made) -> None
         await pilot.pause()
         engine.open()
         engine.batch(made(0, 3, answers=()))
-        await pilot.pause(0.3)
+        await settled(pilot)
         assert not app.screen.groups.display
         await pilot.press("f", "2")
         assert app.screen.state.group == ALL
@@ -208,13 +209,10 @@ async def test_many_prompts_are_resampled_beside_the_screen(
     async with app.run_test(size=(200, 50)) as pilot:
         screen = await running(pilot)
         await pilot.press("2")
-        for _ in range(50):
-            await pilot.pause(0.05)
-            known = screen.state.measured.intervals.get("FA")
-            if known is not None and known.total == 6:
-                break
+        intervals_known = screen.state.measured.intervals
+        await until(pilot, lambda: "FA" in intervals_known and intervals_known["FA"].total == 6)
         wanted = bootstrap_interval(screen.state.measured.rows("FA"))
-        np.testing.assert_array_equal(known.ends, wanted)
+        np.testing.assert_array_equal(intervals_known["FA"].ends, wanted)
         assert f"95 % {wanted[0, 0, 0]:.4f}" in said(app, "#detail")
 
 
@@ -324,7 +322,7 @@ async def test_a_prompt_in_a_title_is_no_markup(app, engine, made) -> None:
         await pilot.pause()
         engine.open()
         engine.batch(made(0, 2, text="[bold]x[/] \x1b[31m"))
-        await pilot.pause(0.3)
+        await settled(pilot)
         await pilot.press("a", "w")
         lines = app.screen._compositor.render_strips()
         shown = "\n".join("".join(s.text for s in line) for line in lines)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from records import record
 from rich.color import Color
+from waiting import settled
 
 from mlxjsd.events import BatchDone
 from mlxjsd.tui.colours import LEVELS, LN2, SHADES, Scale, foregrounds, shade, styles
@@ -71,7 +72,7 @@ async def test_only_changed_cells_are_repainted(app, engine, running, made, monk
         jsd = screen.state.heatmap.mean.astype(np.float32)
         jsd[1, 5] += 0.3
         engine.tell(BatchDone((record(9, 32, jsd=jsd),), 7, 12, 0.5, 0))
-        await pilot.pause(0.2)
+        await settled(pilot)
         assert painted == [(grid.region_of(1, 5),)]
         painted.clear()
         await pilot.press("right")
@@ -98,7 +99,7 @@ async def test_without_colours_shades_and_numbers_carry_the_values(
         await pilot.pause()
         engine.open()
         engine.batch(made(0, 2))
-        await pilot.pause(0.2)
+        await settled(pilot)
         grid, state = app.screen.heat.grid, app.screen.state
         scale, value = state.scale(), state.heatmap.mean[0, 30]
         place = grid.region_of(0, 30).x
@@ -115,7 +116,7 @@ async def test_a_deep_model_scrolls_under_the_cursor(app, engine) -> None:
         await pilot.pause()
         engine.open(layers=126)
         engine.batch([record(0, 126)])
-        await pilot.pause(0.2)
+        await settled(pilot)
         grid = app.screen.heat.grid
         await pilot.press("end")
         assert grid.cell_width == 1

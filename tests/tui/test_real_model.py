@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.bench_tui_latency import Terminal
+from waiting import PATIENCE, settled, until
 
 from mlxjsd.assets import MODEL
 from mlxjsd.cli import main
@@ -22,8 +23,6 @@ from mlxjsd.tui.screens.trouble import TroubleScreen
 from mlxjsd.tui.state import Status
 
 LIMIT = 6
-#: The wait for a run of a few prompts on a slow machine.
-PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +38,6 @@ def rows(folder: Path) -> list[tuple]:
         return connection.execute("SELECT * FROM results ORDER BY id").fetchall()
 
 
-async def until(pilot, condition) -> None:
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < PATIENCE
-        await pilot.pause(0.05)
-
-
 @pytest.mark.asyncio
 async def test_the_numbers_are_those_of_the_command_line_bit_for_bit(
     from_the_command_line: Path, tmp_path: Path
@@ -57,7 +49,7 @@ async def test_the_numbers_are_those_of_the_command_line_bit_for_bit(
         await until(pilot, lambda: state.status is Status.FINISHED)
         assert state.done == LIMIT
         await app.action_quit()
-        await pilot.pause(0.3)
+        await settled(pilot)
     assert app.ended_cleanly
     assert rows(folder) == rows(from_the_command_line)
 
@@ -75,7 +67,7 @@ async def test_a_model_that_cannot_be_loaded_is_a_panel_and_another_one_works(
         await pilot.pause()
         await until(pilot, lambda: app.screen.state.status is Status.FINISHED)
         await app.action_quit()
-        await pilot.pause(0.3)
+        await settled(pilot)
 
 
 def test_the_preview_reads_prompts_as_the_run_does(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import Button, Input, Static
+from waiting import settled
 
 from mlxjsd.store import read_run
 from mlxjsd.tui.screens.export import ExportScreen
@@ -141,7 +142,7 @@ async def test_the_table_filters_while_typing_and_sorts(app, engine, running, ma
         await pilot.press("R")
         assert [r.reliance for r in _listed(screen)] == sorted(values)
         engine.batch(made(6, 6))  # arrivals keep the order
-        await pilot.pause(0.3)
+        await settled(pilot)
         values = [r.reliance for r in _listed(screen)]
         assert len(values) == 12
         assert values == sorted(values)
@@ -276,7 +277,7 @@ async def test_leaving_waits_for_the_engine_and_exits_0(app, engine, running, ke
     async with app.run_test() as pilot:
         await running(pilot)
         await pilot.press(key)
-        await pilot.pause(0.3)
+        await settled(pilot)
     assert engine.calls[-1] == "close"
     assert not app.return_code
     assert app.ended_cleanly
@@ -292,7 +293,7 @@ async def test_texts_from_files_are_neither_markup_nor_control_characters(
         engine.batch(
             made(0, 2, text=nasty, prediction=nasty, tokens=(nasty,) * 5, answers=(nasty,))
         )
-        await pilot.pause(0.3)
+        await settled(pilot)
         await pilot.press("a")
         lines = "\n".join(
             "".join(s.text for s in line) for line in app.screen._compositor.render_strips()

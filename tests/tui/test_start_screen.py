@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import Button, Input, Static
+from waiting import settled, until
 
 from mlxjsd.labelling import Labelling
 from mlxjsd.tui.app import MlxjsdApp
@@ -63,7 +64,8 @@ def test_what_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
 async def test_the_screen_checks_while_typing_previews_and_starts(engine, size) -> None:
     app = MlxjsdApp(engine)
     async with app.run_test(size=size) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, lambda: engine.looks)
+        await settled(pilot)
         screen = app.screen
         assert isinstance(screen, StartScreen)
         preview = str(screen.query_one("#preview-text", Static).content)
@@ -76,8 +78,7 @@ async def test_the_screen_checks_while_typing_previews_and_starts(engine, size) 
         assert screen.query_one("#start", Button).disabled
         await pilot.press("backspace", "5")
         assert "limit-5" in str(verdict.content)
-        await pilot.pause(0.5)
-        assert engine.looks[-1].limit == 5
+        await until(pilot, lambda: engine.looks[-1].limit == 5)
         await pilot.press("ctrl+r")
         await pilot.pause()
         assert isinstance(app.screen, RunScreen)
@@ -92,7 +93,7 @@ async def test_an_unfinished_run_is_offered_and_taken_up(engine, made) -> None:
         engine.open()
         header = engine.header
         engine.batch(made(0, 4))
-        await pilot.pause(0.2)
+        await settled(pilot)
     from mlxjsd.assets import PROMPTS
     from mlxjsd.prompts import read_prompts
     from mlxjsd.store import Store
@@ -103,12 +104,12 @@ async def test_an_unfinished_run_is_offered_and_taken_up(engine, made) -> None:
         store.add(made(0, 3))
     app = MlxjsdApp(engine)
     async with app.run_test() as pilot:
-        await pilot.pause(0.2)
+        await settled(pilot)
         offered = app.screen.query_one("#unfinished")
-        assert offered.option_count == 2
+        await until(pilot, lambda: offered.option_count == 2)
         offered.focus()
         await pilot.press("home", "enter")
-        await pilot.pause(0.2)
+        await settled(pilot)
         assert isinstance(app.screen, RunScreen)
         assert app.screen.state.done == 3
         assert app.screen.state.status is Status.LOADING
@@ -121,5 +122,5 @@ async def test_q_leaves_from_the_first_screen(engine) -> None:
     async with app.run_test() as pilot:
         await pilot.pause()
         await pilot.press("q")
-        await pilot.pause(0.3)
+        await settled(pilot)
     assert engine.calls[-1] == "close"

@@ -76,6 +76,8 @@ class Detail(Static):
             return self._with_edit(text)
         self._mean(text)
         values = state.cell()
+        if np.isnan(values).all():
+            return self._with_edit(text)
         lines = max(self.content_size.height, 4)
         tall = 2 if lines < 12 else 4 if lines < 20 else 6
         self._histogram(text, values, tall)
@@ -91,6 +93,9 @@ class Detail(Static):
         state, heatmap, dim = self.state, self.state.heatmap, self._part("dim")
         mean, error = (a[state.row, state.layer] for a in (heatmap.mean, heatmap.error))
         roomy, interval = self.content_size.width >= 48, state.interval
+        if math.isnan(mean):
+            text.append("does not apply: no block attends here\n", dim)
+            return
         text.append(f"{mean:.4f}", self._part("value"))
         if interval is None:
             if not math.isnan(error):
@@ -128,17 +133,20 @@ class Detail(Static):
             text.append(clean(", ".join(record.answers[: 3 if roomy else 1])), self._part("dim"))
         text.append("\n\n" if roomy else "\n")
         value = state.value
-        text.append(f"{value:.4f}", self._part("value"))
-        text.append(" nats")
-        values = state.cell()
-        below = int((values < value).sum())
-        text.append(f", above {below} of {len(values)}\n", self._part("dim"))
-        tall = 4 if roomy else 2
-        self._histogram(text, values, tall, mark=value)
+        if math.isnan(value):
+            text.append("does not apply: no block attends here\n", self._part("dim"))
+        else:
+            text.append(f"{value:.4f}", self._part("value"))
+            text.append(" nats")
+            values = state.cell()
+            below = int((values < value).sum())
+            text.append(f", above {below} of {len(values)}\n", self._part("dim"))
+            self._histogram(text, values, 4 if roomy else 2, mark=value)
         floor = f"{record.floor:.0e}" if record.floor else "0"
         category = state.measured.category_of(record)
         kind = f" {category}" if category else ""
-        said = f"reliance {record.reliance:.3f}{kind}  floor {floor}"
+        reliance = "n/a" if math.isnan(record.reliance) else f"{record.reliance:.3f}"
+        said = f"reliance {reliance}{kind}  floor {floor}"
         text.append(said, self._part("dim"))
         return text
 

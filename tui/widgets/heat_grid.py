@@ -7,6 +7,7 @@ colour: a batch costs a few cells, however large the terminal is.
 import math
 from typing import ClassVar
 
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -121,7 +122,7 @@ class HeatGrid(Widget, can_focus=True):
 
     def _text(self, value: float, width: int) -> str:
         if math.isnan(value):
-            return "·"
+            return "·" if self._is_empty() else ""
         if self.state.colour_map == DIVERGING:
             # Narrower cells have no room for a sign and two digits.
             return f"{value:+.2f}".replace("0.", ".", 1) if width >= 4 else ""
@@ -218,8 +219,13 @@ class HeatGrid(Widget, can_focus=True):
     def describe(self, row: int, layer: int) -> str:
         """Return a cell's value in words."""
         value = float(self.state.shown()[row, layer])
-        said = "not measured yet" if math.isnan(value) else f"{value:.4f} nats"
+        nothing = "not measured yet" if self._is_empty() else "does not apply"
+        said = nothing if math.isnan(value) else f"{value:.4f} nats"
         return f"{LABELS[row]} layer {layer}: {said}"
+
+    def _is_empty(self) -> bool:
+        """Whether there is no number yet; a gap among numbers is an edit that does not apply."""
+        return bool(np.isnan(self.state.shown()).all())
 
 
 def _framed(content: str, inside: int, height: int) -> str:

@@ -1,0 +1,72 @@
+"""What a pass costs, in token-blocks: one token going through one block once.
+
+Counted from the same plan that the passes follow, so a measured time divided by it says how
+well the machine is used. With T tokens, the subject in [s, e), S corrupted runs and L blocks:
+
+    clean rows       T L
+    corrupted rows   S (T - s) L
+    Subj. l          S (T - e) (L - 1 - l)      summed over l: S (T - e) L (L - 1) / 2
+    Last. l          S (L - 1 - l)              summed over l: S L (L - 1) / 2
+    Attn. l          L - (first block of l's window)
+    reliance         (T - e) L
+    floor            L
+
+The plain way takes T L for each of its passes: the clean run, S corrupted ones, S for each cell of
+Subj. and Last., one for each of Attn., reliance and floor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlxjsd.interventions import knockout_blocks
+from mlxjsd.settings import Settings
+from mlxjsd.spans import Encoded
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the cost of a batch depends on."""
+
+    size: int
+    """Prompts."""
+    length: int
+    """Tokens of each, T."""
+    first: int
+    """The first position that any corruption changes, s."""
+    end: int
+    """Where every subject ends, e."""
+    samples: int
+    """Corrupted runs for each prompt, S."""
+
+    @classmethod
+    def of(cls, batch: Sequence[Encoded], settings: Settings) -> "Shape":
+        """Return the shape of prompts that go through the model together."""
+        first = min(prompt.start for prompt in batch)
+        one = batch[0]
+        return cls(len(batch), len(one.tokens), first, one.end, settings.samples)
+
+
+def sweep_token_blocks(shape: Shape, window: int, layers: int) -> int:
+    """Return what the one pass takes."""
+    tail = shape.length - shape.end
+    later = layers * (layers - 1) // 2
+    windows = [knockout_blocks(layer, window, layers) for layer in range(layers)]
+    each = (
+        shape.length * layers
+        + shape.samples * (shape.length - shape.first) * layers
+        + shape.samples * (tail + 1) * later
+        + sum(layers - (blocks[0] if blocks else 0) for blocks in windows)
+        + (tail + 1) * layers
+    )
+    return shape.size * each
+
+
+def reference_token_blocks(shape: Shape, layers: int) -> int:
+    """Return what one forward pass for each cell takes."""
+    passes = 1 + shape.samples + 2 * shape.samples * layers + layers + 2
+    return shape.size * shape.length * layers * passes
+
+
+def forward_token_blocks(shape: Shape, layers: int) -> int:
+    """Return what one plain forward pass over the same prompts takes."""
+    return shape.size * shape.length * layers
