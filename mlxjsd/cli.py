@@ -10,6 +10,7 @@ from mlxjsd import options
 from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.framing import template_from
 from mlxjsd.labelling import Labelling
+from mlxjsd.plain import clean
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 
@@ -70,6 +71,8 @@ def run(
     match: options.Match = Labelling.match,
     reliance_threshold: options.RelianceThreshold = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    revision: options.Revision = None,
+    adapter_path: options.AdapterPath = None,
 ) -> None:
     """Measure the heatmap; with no option, of the bundled model on the bundled prompts.
 
@@ -78,7 +81,7 @@ def run(
     template = template_from(prompt_template)
     settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
-    folder = output or run_folder(model, data, settings, limit)
+    folder = output or run_folder(model, data, settings, limit, revision, adapter_path)
 
     from mlxjsd.assets import PROMPTS
     from mlxjsd.prompts import read_prompts
@@ -91,7 +94,7 @@ def run(
 
     talk = _console(stderr=True)
     with talk.status("loading the model"):
-        loaded = load_model(model, trust_remote_code)
+        loaded = load_model(model, trust_remote_code, revision, adapter_path)
 
     from mlxjsd.experiment import plan_run, run_experiment
     from mlxjsd.products import write_products
@@ -175,6 +178,8 @@ def tui(
     match: options.Match = Labelling.match,
     reliance_threshold: options.RelianceThreshold = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    revision: options.Revision = None,
+    adapter_path: options.AdapterPath = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Show the app in a browser instead.")
     ] = False,
@@ -217,11 +222,71 @@ def tui(
             trust_remote_code,
             labelling,
             format,
+            revision,
+            adapter_path,
         )
 
     from mlxjsd.tui.app import launch
 
     raise typer.Exit(launch(job, folder))
+
+
+@app.command()
+def prompts(
+    data: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file of prompts, or a folder of relations.")
+    ],
+    model: options.Model = None,
+    format: options.Format = None,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+) -> None:
+    """Show which tokens of each prompt are its subject's, and what would be skipped.
+
+    Only the model's tokenizer is loaded, never from the network.
+    """
+    from mlxjsd.framing import check_template
+    from mlxjsd.preview import Tally, look_at, seen_text
+    from mlxjsd.prompts import read_prompts
+
+    template = template_from(prompt_template)
+    if template is not None:
+        check_template(template)
+    found = read_prompts(data, format)
+
+    from mlxjsd.model import load_encoder
+
+    console, tally = _console(), Tally()
+    encoder = load_encoder(model, revision)
+    for seen in tally.passing(look_at(found, encoder, template, chat, limit)):
+        # Lines are left whole: where one breaks, a token's space would be lost.
+        console.print(seen_text(seen, _has_colour(console)), soft_wrap=True)
+    console.print()
+    for line in tally.lines():
+        print(line)
+
+
+@app.command()
+def models() -> None:
+    """List the models in the local Hub cache that can be measured: size, layers, family."""
+    from mlxjsd.hub import cached_models, model_lines
+    from mlxjsd.model import reads_family
+
+    found = cached_models()
+    usable = [model for model in found if model.family and reads_family(model.family)]
+    for line in model_lines(usable):
+        print(line)
+    if not usable:
+        print(
+            "no model that can be measured is in the local Hub cache; `mlxjsd run --model` "
+            "downloads the one that it is given, and without --model needs none",
+            file=sys.stderr,
+        )
+    if others := sorted({str(m.family) for m in found if m not in usable}):
+        told = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
+        print(f"{told}: {clean(', '.join(others))}", file=sys.stderr)
 
 
 @app.command()
@@ -383,9 +448,8 @@ def _show(
     from mlxjsd.terminal import summary
 
     console = _console()
-    colour = console.color_system is not None and not console.no_color
     run = _read(folder, match, reliance_threshold)
-    console.print(summary(run, console.width, colour, by), markup=False)
+    console.print(summary(run, console.width, _has_colour(console), by), markup=False)
 
 
 def _console(stderr: bool = False) -> "Console":
@@ -394,8 +458,12 @@ def _console(stderr: bool = False) -> "Console":
     return Console(stderr=stderr, highlight=False)
 
 
+def _has_colour(console: "Console") -> bool:
+    return console.color_system is not None and not console.no_color
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"mlxjsd: {message}", file=sys.stderr)
+    print(f"mlxjsd: {clean(message)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -302,4 +302,6 @@ def _record(
         floor=float(numbers.floor[row]),
         norms=numbers.norms[row],
         answer=answer,
+        flags=encoded.flags,
+        popularity=prompt.popularity,
     )

@@ -136,6 +136,8 @@ def _prompt(record: Record, category: str | None) -> dict[str, Any]:
         "reliance": _number(record.reliance),
         "floor": record.floor,
         "answer": record.answer,
+        "flags": list(record.flags),
+        "popularity": record.popularity,
         "category": category,
     }
 

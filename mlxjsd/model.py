@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,11 @@ import mlx.nn as nn  # noqa: E402
 import numpy as np  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
+from mlxjsd.adapter import ADAPTER_FILES, check_applied, find_adapter  # noqa: E402
 from mlxjsd.assets import MODEL  # noqa: E402
 from mlxjsd.blocks import Blocks  # noqa: E402
 from mlxjsd.errors import InputError, UnsupportedModel  # noqa: E402
+from mlxjsd.hub import cached_folder, is_whole  # noqa: E402
 from mlxjsd.spans import Encoder  # noqa: E402
 
 #: What is taken from a Hub repository, as MLX-LM takes it.
@@ -52,8 +56,12 @@ class ModelIdentity:
     quantization: str | None
     """Such as "4 bits, groups of 64"; None for an unquantized model."""
     sha256: str
-    """Of the configuration, the tokenizer and all weights."""
+    """Of the configuration, the tokenizer and all weights, those of the adapter included."""
     trust_remote_code: bool = False
+    revision: str | None = None
+    """Of the Hub repository, as it was asked for."""
+    adapter: str | None = None
+    """Folder of the LoRA adapter, as it was asked for."""
     path: str = "one pass"
     """How it is measured: "one pass", or "plain", a forward pass for each cell."""
 
@@ -79,22 +87,30 @@ class LoadedModel:
         return np.array(self.blocks.embed(mx.array(tokens)).astype(mx.float32))
 
 
-def load_model(model: str | Path | None = None, trust_remote_code: bool = False) -> LoadedModel:
+def load_model(
+    model: str | Path | None = None,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+    adapter_path: str | Path | None = None,
+) -> LoadedModel:
     """Load a model that MLX-LM can load.
 
     Args:
         model: a folder, a Hub repository such as ``mlx-community/Meta-Llama-3-8B-4bit``, or
             None for the bundled model.
         trust_remote_code: run model code that a repository brings along.
+        revision: a branch, tag or commit of the Hub repository; None for its default.
+        adapter_path: folder of a LoRA adapter, as ``mlx_lm.lora`` writes it.
 
     Raises:
-        InputError: if it is not there or is not a model.
+        InputError: if it is not there or is not a model, or the adapter is not one of it.
         UnsupportedModel: if its blocks cannot be stepped between.
     """
     name = MODEL.name if model is None else str(model)
-    folder = MODEL if model is None else find_model(str(model))
+    adapter = None if adapter_path is None else find_adapter(adapter_path)
+    folder = _find(model, revision)
     notes = [*_prepare_backend()]
-    module, tokenizer, config = _load(folder, trust_remote_code)
+    module, tokenizer, config = _load(folder, trust_remote_code, adapter)
     quantization = _describe_quantization(config)
     if quantization and not _on_gpu() and (note := _dequantize_if_it_fits(module)):
         notes.append(note)
@@ -124,8 +140,10 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
             vocabulary=logits.shape[-1],
             dtype=str(states.dtype).removeprefix("mlx.core."),
             quantization=quantization,
-            sha256=_hash_folder(folder),
+            sha256=_hash_model(folder, adapter),
             trust_remote_code=trust_remote_code,
+            revision=revision,
+            adapter=None if adapter_path is None else str(adapter_path),
             path=blocks.anatomy.path,
         ),
         tokenizer=tokenizer,
@@ -133,7 +151,7 @@ def load_model(model: str | Path | None = None, trust_remote_code: bool = False)
     )
 
 
-def load_encoder(model: str | Path | None = None) -> Encoder:
+def load_encoder(model: str | Path | None = None, revision: str | None = None) -> Encoder:
     """Load only the tokenizer of a model that is on this machine; no weights, no network.
 
     Raises:
@@ -141,7 +159,7 @@ def load_encoder(model: str | Path | None = None) -> Encoder:
     """
     from mlx_lm.utils import load_tokenizer
 
-    folder = MODEL if model is None else find_model(str(model), local_only=True)
+    folder = _find(model, revision, local_only=True)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         tokenizer = load_tokenizer(folder)
@@ -150,12 +168,21 @@ def load_encoder(model: str | Path | None = None) -> Encoder:
     return _encoder(tokenizer, config)
 
 
-def find_model(name: str, local_only: bool = False) -> Path:
+def _find(model: str | Path | None, revision: str | None, local_only: bool = False) -> Path:
+    if model is not None:
+        return find_model(str(model), local_only, revision)
+    if revision is not None:
+        raise InputError("--revision is of a Hub repository; name one with --model")
+    return MODEL
+
+
+def find_model(name: str, local_only: bool = False, revision: str | None = None) -> Path:
     """Return the folder of a model: as it stands, from the Hub's cache, or from the Hub.
 
     Args:
         name: a folder, or a Hub repository.
-        local_only: never ask the Hub.
+        local_only: never ask the Hub; the weights need not be there then.
+        revision: of the Hub repository; None for its default.
 
     Raises:
         InputError: if it is nowhere to be found; the message says what to do.
@@ -164,36 +191,52 @@ def find_model(name: str, local_only: bool = False) -> Path:
     if folder.exists():
         if not (folder / "config.json").is_file():
             raise InputError(f"{name} is not a model: it holds no config.json")
+        if revision is not None:
+            raise InputError(f"--revision is of a Hub repository, and {name} is a folder")
         return folder
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
         raise InputError(f"there is no model folder {name}")
 
-    from huggingface_hub import snapshot_download
-
-    last: Exception | None = None
-    for offline in (True,) if local_only else (True, False):  # the network only if needed
-        try:
-            found = snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=offline)
-        except Exception as error:  # the Hub's client raises its own, httpx's and OSError
-            last = error
-            continue
-        if (Path(found) / "config.json").is_file():
-            return Path(found)
+    cached = cached_folder(name, revision)
+    if cached is not None and (local_only or is_whole(cached)):
+        return cached  # the network is asked only for what is not here
+    said = name if revision is None else f"{name} at revision {revision}"
     if local_only:
-        raise InputError(f"{name} is not in the local cache")
-    kind = type(last).__name__
+        raise InputError(f"{said} is not in the local cache")
+    return _download(name, revision, said)
+
+
+def _download(name: str, revision: str | None, said: str) -> Path:
+    from huggingface_hub import constants, snapshot_download
+
+    try:
+        if constants.HF_HUB_OFFLINE:
+            kind = "HF_HUB_OFFLINE is set"
+        else:
+            found = Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES))
+            if (found / "config.json").is_file():
+                return found
+            kind = "no config.json"
+    except Exception as error:  # the Hub's client raises its own, httpx's and OSError
+        kind = type(error).__name__
+    if kind == "no config.json":
+        raise InputError(f"{said} is not a model: it holds no config.json")
+    if kind == "RevisionNotFoundError":
+        raise InputError(f"the Hub has no {said}; check the revision")
     if kind in ("RepositoryNotFoundError", "GatedRepoError"):
         raise InputError(
             f"the Hub has no model {name} that you may read; check the name, or log in with "
             "`hf auth login`"
         )
     raise InputError(
-        f"{name} is neither a folder nor in the local cache, and the Hub cannot be reached "
+        f"{said} is neither a folder nor in the local cache, and the Hub cannot be reached "
         f"({kind}); connect once to download it, or give the path of a model folder"
     )
 
 
-def _load(folder: Path, trust_remote_code: bool) -> tuple[nn.Module, Any, dict[str, Any]]:
+def _load(
+    folder: Path, trust_remote_code: bool, adapter: Path | None = None
+) -> tuple[nn.Module, Any, dict[str, Any]]:
     from mlx_lm.utils import load
 
     try:
@@ -207,12 +250,27 @@ def _load(folder: Path, trust_remote_code: bool) -> tuple[nn.Module, Any, dict[s
         asks = "trust_remote_code" in inspect.signature(load).parameters
         trust = {"trust_remote_code": trust_remote_code} if asks else {}
         module, tokenizer, config = load(str(folder), return_config=True, **trust)
+        if adapter is not None:
+            _adapt(module, adapter)
     except InputError:
         raise
     except Exception as error:
         # MLX-LM and the tokenizer libraries raise whatever the file at fault leads to.
         raise _unloadable(folder, error) from error
     return module, tokenizer, config
+
+
+def _adapt(module: nn.Module, adapter: Path) -> None:
+    from mlx_lm.utils import load_adapters
+
+    try:
+        load_adapters(module, str(adapter))
+    except Exception as error:  # whatever its configuration or its weights lead to
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(
+            f"the adapter in {adapter} cannot be put into this model: {said}"
+        ) from error
+    check_applied(module, adapter)
 
 
 def _unloadable(folder: Path, error: Exception) -> InputError:
@@ -224,6 +282,16 @@ def _encoder(tokenizer: Any, config: dict[str, Any]) -> Encoder:
     limit = config.get("max_position_embeddings") or config.get("n_positions") or MAX_TOKENS
     # MLX-LM wraps the transformers tokenizer; only that one knows character offsets.
     return Encoder(tokenizer._tokenizer, min(int(limit), MAX_TOKENS))
+
+
+def reads_family(family: str) -> bool:
+    """Say whether MLX-LM has a model of this type."""
+    from mlx_lm.utils import MODEL_REMAPPING
+
+    module = MODEL_REMAPPING.get(family, family)
+    return (
+        bool(re.fullmatch(r"[\w-]+", module)) and find_spec(f"mlx_lm.models.{module}") is not None
+    )
 
 
 def _on_gpu() -> bool:
@@ -284,11 +352,20 @@ def _describe_quantization(config: dict[str, Any]) -> str | None:
     return said if mode == "affine" else f"{said}, {mode}"
 
 
-def _hash_folder(folder: Path) -> str:
+def _hash_model(folder: Path, adapter: Path | None) -> str:
     """Hash what decides the numbers: names and contents of configuration, tokenizer, weights."""
-    digest = hashlib.sha256()
     wanted = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.py", "*.txt")
-    for path in sorted({p for pattern in wanted for p in folder.glob(pattern) if p.is_file()}):
+    found = {p for pattern in wanted for p in folder.glob(pattern) if p.is_file()}
+    model = _hash_files(sorted(found))
+    if adapter is None:
+        return model
+    adapted = f"{model}\0{_hash_files([adapter / name for name in ADAPTER_FILES])}"
+    return hashlib.sha256(adapted.encode()).hexdigest()
+
+
+def _hash_files(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
         real = path.resolve()
         if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
             content = real.name  # the Hub's cache names large files by their sha256

@@ -79,4 +79,14 @@ RelianceThreshold = Annotated[
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code that the model brings along.")
 ]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        help="A branch, tag or commit of the Hub repository.", show_default="the default one"
+    ),
+]
+AdapterPath = Annotated[
+    Path | None,
+    typer.Option(help="A folder with a LoRA adapter of mlx_lm.lora.", show_default="none"),
+]
 By = Annotated[str | None, typer.Option(help=f"One heatmap for each {', '.join(GROUPINGS)}.")]

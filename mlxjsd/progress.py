@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from mlxjsd.events import BatchDone, Event, Started
+from mlxjsd.plain import clean
 
 
 def follow(events: Iterable[Event], console: Console) -> None:
@@ -33,7 +35,7 @@ def follow(events: Iterable[Event], console: Console) -> None:
                     progress.console.print(told, style="dim", markup=False)
                     for skipped in event.skipped[:10]:
                         told = f"  {skipped.id}: {skipped.reason}"
-                        progress.console.print(told, style="dim", markup=False)
+                        progress.console.print(Text(clean(told)), style="dim")
                 progress.update(bar, total=event.total, completed=event.done)
             elif isinstance(event, BatchDone):
                 measured += len(event.records)

@@ -43,6 +43,10 @@ class Record:
     answer: str | None = None
     """What the model writes after the prompt, greedily, cut at the first sentence; None if it
     was not asked to."""
+    flags: tuple[str, ...] = ()
+    """What is odd about the subject's place; see :mod:`mlxjsd.flags`."""
+    popularity: float | None = None
+    """See :attr:`mlxjsd.prompts.Prompt.popularity`."""
 
 
 @dataclass(frozen=True)

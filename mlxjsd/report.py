@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from mlxjsd.compare import Comparison, Panel, comparison_lines
 from mlxjsd.errors import InputError
+from mlxjsd.flags import flag_sentences
 from mlxjsd.grouping import group, heatmaps_by, labelling_of
 from mlxjsd.heatmap import Heatmap, aggregate, heatmap_of
 from mlxjsd.knowledge import CATEGORY_NAMES, label
 from mlxjsd.phases import reading, reading_table
+from mlxjsd.plain import clean
 from mlxjsd.records import Run
 
 
@@ -20,14 +22,16 @@ def report(run: Run, by: str | None = None) -> str:
     """
     if not run.records:
         raise InputError("nothing has been measured yet, so there is nothing to read")
-    parts = [f"# {run.model['name']}, {len(run.records)} of {run.total} prompts"]
+    parts = [f"# {clean(run.model['name'])}, {len(run.records)} of {run.total} prompts"]
     if counts := _counts(run):
         parts.append(counts)
+    if flagged := flag_sentences([r.flags for r in run.records]):
+        parts.append(" ".join(flagged))
     if by is None:
         parts.append(_reading(heatmap_of(run)))
     else:
         for name, heatmap in heatmaps_by(run, by).items():
-            parts += [f"## {name}, n = {heatmap.count}", _reading(heatmap)]
+            parts += [f"## {clean(name)}, n = {heatmap.count}", _reading(heatmap)]
     return "\n\n".join(parts)
 
 
@@ -42,7 +46,7 @@ def panel_of(run: Run, category: str | None = None) -> Panel:
         records = group(run.records, "category", **labelling_of(run)).get(category, [])
     if not records:
         raise InputError(f"{run.model['name']} has no prompt of category {category}")
-    name = f"{run.model['name']}, n = {len(records)}"
+    name = f"{clean(run.model['name'])}, n = {len(records)}"
     named = f"{name}, {CATEGORY_NAMES.get(category, category)}" if category else name
     return Panel(named, aggregate(records, run.layers).mean)
 

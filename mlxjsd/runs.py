@@ -14,10 +14,21 @@ from mlxjsd.settings import Settings
 RUNS = Path("mlxjsd-runs")
 
 
-def run_folder(model: str | None, data: Path | None, settings: Settings, limit: int | None) -> Path:
+def run_folder(
+    model: str | None,
+    data: Path | None,
+    settings: Settings,
+    limit: int | None,
+    revision: str | None = None,
+    adapter_path: Path | None = None,
+) -> Path:
     """Name a run's folder after what it measures, so that asking again finds it again."""
     name = "bundled" if model is None else Path(model).name
     parts = [name, *([data.absolute().stem] if data else [])]
+    if revision is not None:
+        parts.append(f"revision-{revision.replace('/', '-')}")
+    if adapter_path is not None:
+        parts.append(f"adapter-{adapter_path.absolute().name}")
     for field, value in settings.to_json().items():
         if value != getattr(Settings, field):
             parts.append(_part(field, value))

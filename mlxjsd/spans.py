@@ -6,8 +6,12 @@ from typing import Any
 
 from mlxjsd.chat import Chat
 from mlxjsd.errors import InputError
+from mlxjsd.flags import AT_POSITION_0, OCCURS_TWICE
 from mlxjsd.framing import fill
 from mlxjsd.prompts import Prompt
+
+#: How SentencePiece writes a space.
+_SPACE = "▁"
 
 
 class Unusable(Exception):
@@ -26,6 +30,8 @@ class Encoded:
     """First token of the subject."""
     end: int
     """First token after the subject; at least one follows."""
+    flags: tuple[str, ...] = ()
+    """What is odd about the subject's place; see :mod:`mlxjsd.flags`."""
 
     @property
     def subject_tokens(self) -> tuple[int, ...]:
@@ -69,6 +75,11 @@ class Encoder:
         if chat:
             prompt = self._in_chat(prompt)
             chars = prompt.subject_chars() or chars
+        chars = _without_spaces(prompt.text, chars)
+        try:
+            prompt.text.encode()
+        except UnicodeEncodeError:
+            raise Unusable("the text is not valid Unicode") from None
         bos = self._tokenizer.bos_token
         # As MLX-LM: special tokens are added unless the text brings its own.
         encoding = self._tokenizer(
@@ -81,14 +92,39 @@ class Encoder:
         tokens, offsets = encoding["input_ids"], encoding["offset_mapping"]
         if len(tokens) > self.max_tokens:
             raise Unusable(f"{len(tokens)} tokens are more than {self.max_tokens}")
+        ranges = self._ranges(prompt.text, tokens, offsets)
         # Every token that shares a character with the subject; special tokens cover none.
-        inside = [i for i, (a, b) in enumerate(offsets) if a < chars[1] and b > chars[0]]
+        inside = [i for i, (a, b) in enumerate(ranges) if a < chars[1] and b > chars[0]]
         if not inside:
             raise Unusable("no token covers the subject")
         start, end = inside[0], inside[-1] + 1
         if end >= len(tokens):
             raise Unusable("the subject reaches the last token")
-        return Encoded(prompt, tuple(tokens), start, end)
+        return Encoded(prompt, tuple(tokens), start, end, _flags(prompt, chars, start))
+
+    def _ranges(
+        self, text: str, tokens: Sequence[int], offsets: Sequence[tuple[int, int]]
+    ) -> list[tuple[int, int]]:
+        """Return which characters [from, to) each token stands for, [0, 0) for none.
+
+        That is what the tokenizer says, but for two things. The lone space that SentencePiece
+        puts in front of a text is said to cover the first letter, and stands for nothing. And
+        a mark that normalization composed into its letter is said to be nobody's.
+        """
+        claimed = {at for a, b in offsets for at in range(a, b)}
+        ranges = []
+        for token, (a, b) in zip(tokens, offsets, strict=True):
+            if a == b or self._is_put_in_front(token, text[a:b]):
+                ranges.append((0, 0))
+                continue
+            while b < len(text) and b not in claimed and not text[b].isspace():
+                b += 1
+            ranges.append((a, b))
+        return ranges
+
+    def _is_put_in_front(self, token: int, covered: str) -> bool:
+        piece = str(self._tokenizer.convert_ids_to_tokens(token))
+        return not piece.strip(_SPACE) and not covered.isspace() and _SPACE not in covered
 
     def _in_chat(self, prompt: Prompt) -> Prompt:
         if self._chat is None:
@@ -101,3 +137,19 @@ class Encoder:
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of ``tokens``."""
         return str(self._tokenizer.decode(list(tokens)))
+
+
+def _without_spaces(text: str, chars: tuple[int, int]) -> tuple[int, int]:
+    """Leave out spaces at the subject's ends: a tokenizer may put them into its neighbours."""
+    subject = text[chars[0] : chars[1]]
+    if not subject.strip():
+        raise Unusable("the subject holds nothing but spaces")
+    start = chars[0] + len(subject) - len(subject.lstrip())
+    return start, start + len(subject.strip())
+
+
+def _flags(prompt: Prompt, chars: tuple[int, int], start: int) -> tuple[str, ...]:
+    subject = prompt.text[chars[0] : chars[1]]
+    first = prompt.text.find(subject)
+    again = prompt.text.find(subject, first + 1) >= 0
+    return (*([AT_POSITION_0] if start == 0 else []), *([OCCURS_TWICE] if again else []))

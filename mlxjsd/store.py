@@ -21,7 +21,9 @@ from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.settings import Settings
 
 FILE = "run.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: Columns of ``results`` that came with a version, and what they are in older files.
+_ADDED = {2: {"flags": "TEXT NOT NULL DEFAULT '[]'", "popularity": "REAL"}}
 #: Marks the file as ours in its header ("mjsd").
 APPLICATION_ID = 0x6D6A7364
 _SCHEMA = """
@@ -45,7 +47,9 @@ CREATE TABLE results (
     reliance REAL,
     floor REAL NOT NULL,
     norms BLOB NOT NULL,
-    answer TEXT
+    answer TEXT,
+    flags TEXT NOT NULL DEFAULT '[]',
+    popularity REAL
 ) WITHOUT ROWID;
 CREATE TABLE skipped (
     id TEXT PRIMARY KEY,
@@ -55,7 +59,8 @@ CREATE TABLE skipped (
 """
 _RESULT_COLUMNS = (
     "id, position, text, subject, relation, answers, token_ids, tokens, span_start, span_end, "
-    "source, prediction, probability, entropy, jsd, reliance, floor, norms, answer"
+    "source, prediction, probability, entropy, jsd, reliance, floor, norms, answer, "
+    "flags, popularity"
 )
 
 
@@ -82,6 +87,7 @@ class Store:
             self._connection = _connect(path)
             try:
                 _refuse_if_different(folder, _read_meta(self._connection, path), header)
+                _migrate(self._connection, path)
             except BaseException:
                 self._connection.close()
                 raise
@@ -165,7 +171,8 @@ def read_run(folder: Path | str) -> Run:
 def _read(connection: sqlite3.Connection, path: Path) -> Run:
     connection.execute("BEGIN")  # one view of all tables
     meta = _read_meta(connection, path)
-    rows = connection.execute(f"SELECT {_RESULT_COLUMNS} FROM results ORDER BY position")
+    columns = _columns_of(connection)
+    rows = connection.execute(f"SELECT {columns} FROM results ORDER BY position")
     records = [_from_row(row, meta["layers"]) for row in rows]
     skipped = connection.execute("SELECT id, position, reason FROM skipped ORDER BY position")
     return Run(
@@ -216,20 +223,53 @@ def _read_meta(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
             raise InputError(f"{path} was not written by mlxjsd")
-        if version != SCHEMA_VERSION:
-            raise InputError(f"{path} has version {version}; this mlxjsd reads {SCHEMA_VERSION}")
+        if not 1 <= version <= SCHEMA_VERSION:
+            raise InputError(
+                f"{path} has version {version}; this mlxjsd reads up to {SCHEMA_VERSION}"
+            )
         rows = connection.execute("SELECT key, value FROM meta").fetchall()
     except sqlite3.DatabaseError as error:
         raise InputError(f"{path} is damaged or not a run file: {error}") from None
     return {key: json.loads(value) for key, value in rows}
 
 
+def _missing(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the columns that a file of an older version lacks, with their declarations."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    later = [columns for added, columns in _ADDED.items() if added > version]
+    return {name: declared for columns in later for name, declared in columns.items()}
+
+
+def _columns_of(connection: sqlite3.Connection) -> str:
+    """Return ``_RESULT_COLUMNS`` for this file; what it lacks is read as nothing."""
+    missing = _missing(connection)
+    names = _RESULT_COLUMNS.split(", ")
+    return ", ".join("NULL" if name in missing else name for name in names)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a file of an older version to this one, as a whole or not at all."""
+    try:
+        if not _missing(connection):
+            return
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for name, declared in _missing(connection).items():  # not by another process since
+                connection.execute(f"ALTER TABLE results ADD COLUMN {name} {declared}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path} cannot be brought to this version: {error}") from None
+
+
 def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
     differences = []
     for key in ("settings", "model", "data"):
         before, now = _filled(key, stored[key]), _filled(key, wanted[key])
+        # With the same content, what it is called does not matter.
+        same = before.get("sha256") == now.get("sha256")
+        passed = ("name", "file", *(("revision", "adapter") if same else ()))
         for name in sorted(before.keys() | now.keys()):
-            if before.get(name) != now.get(name) and name not in ("name", "file"):
+            if before.get(name) != now.get(name) and name not in passed:
                 label = name if key == "settings" else f"{key} {name}"
                 differences.append(f"{label} {before.get(name)!r}, now {now.get(name)!r}")
     if stored["limit"] != wanted["limit"]:
@@ -272,6 +312,8 @@ def _to_row(record: Record) -> tuple[Any, ...]:
         record.floor,
         np.ascontiguousarray(record.norms, dtype="<f4").tobytes(),
         record.answer,
+        json.dumps(record.flags),
+        record.popularity,
     )
 
 
@@ -295,4 +337,6 @@ def _from_row(row: tuple[Any, ...], layers: int) -> Record:
         floor=row[16],
         norms=np.frombuffer(row[17], dtype="<f4"),
         answer=row[18],
+        flags=tuple(json.loads(row[19] or "[]")),
+        popularity=row[20],
     )

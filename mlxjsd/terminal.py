@@ -8,11 +8,13 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from mlxjsd.flags import flag_sentences
 from mlxjsd.grouping import heatmaps_by, labelling_of
 from mlxjsd.heatmap import Heatmap, heatmap_of
 from mlxjsd.interventions import ROW_LABELS
 from mlxjsd.knowledge import CATEGORY_NAMES, label
 from mlxjsd.phases import reading
+from mlxjsd.plain import clean
 from mlxjsd.records import Run
 
 #: A light-to-dark blue like the figure's, as RGB from no divergence to the highest.
@@ -117,7 +119,7 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
     heatmap = heatmap_of(run)
     settings = run.settings
     about = Text(
-        f"{run.model['name']} ({run.model['family']}, {run.layers} layers), "
+        f"{clean(run.model['name'])} ({run.model['family']}, {run.layers} layers), "
         f"{len(run.records)} of {run.total} prompts, {settings.corruption}, "
         f"window {settings.window}{settings.framing}\n",
         style="bold",
@@ -127,7 +129,7 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
     top = _highest(panels.values())  # one scale, so that panels can be compared
     for name, part in panels.items():
         if name:
-            parts.append(Text(f"{name}, n = {part.count}", style="bold"))
+            parts.append(Text(f"{clean(name)}, n = {part.count}", style="bold"))
         parts += [heatmap_text(part, width, colour, top), Text()]
     if heatmap.count:
         if (counts := count_table(run)) is not None:
@@ -144,6 +146,7 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
         ]
     else:
         parts.append(Text("no prompt has been measured yet"))
+    parts += [Text(sentence) for sentence in flag_sentences([r.flags for r in run.records])]
     if run.skipped:
         reasons: dict[str, int] = {}
         for skipped in run.skipped:

@@ -159,6 +159,12 @@ BAD_LINE = '{"prompt": "The capital of France is", "subject": "France"}\n{oops\n
         (["run", "--format", "parquet"], "--format is jsonl, json, csv"),
         (["run", "--prompt-template", "Question:"], "must hold {prompt} once"),
         (["run", "--chat"], "has no chat template"),
+        (["prompts", "none.jsonl"], "there is no data file"),
+        (["prompts", "useless.jsonl", "--limit", "0"], "at least 1"),
+        (["prompts", "useless.jsonl", "--prompt-template", "Q:"], "must hold {prompt} once"),
+        (["prompts", PROMPTS, "--chat"], "has no chat template"),
+        (["prompts", "useless.jsonl", "--model", "nobody/none"], "is not in the local cache"),
+        (["prompts", "esc.jsonl"], "has the fields [31m;"),
         (["tui", "--prompt-template", "Question:"], "must hold {prompt} once"),
         (["run", "--model", "./none"], "there is no model folder"),
         (["run", "--model", "none"], "there is no model folder"),
@@ -184,7 +190,7 @@ BAD_LINE = '{"prompt": "The capital of France is", "subject": "France"}\n{oops\n
     ],
 )
 def test_bad_input_gets_one_clear_sentence(
-    arguments: list[str],
+    arguments: list[object],
     said: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -193,6 +199,7 @@ def test_bad_input_gets_one_clear_sentence(
     monkeypatch.chdir(tmp_path)
     Path("empty.jsonl").write_text("")
     Path("bad.jsonl").write_text(BAD_LINE)
+    Path("esc.jsonl").write_text("\x1b[31m")
     Path("missing.jsonl").write_text('{"prompt": "The capital of France is"}')
     Path("useless.jsonl").write_text('{"prompt": "The capital is", "subject": "France"}')
     Path("folder").mkdir()
@@ -209,6 +216,7 @@ def test_bad_input_gets_one_clear_sentence(
     assert len(told) == 1
     assert said in told[0]
     assert "Traceback" not in err
+    assert "\x1b" not in told[0]
     assert sorted(p for p in tmp_path.rglob("*")) == before, "nothing was written"
 
 

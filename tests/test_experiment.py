@@ -141,6 +141,17 @@ def test_what_cannot_be_measured_is_skipped_with_its_reason(
     assert [s.reason.split()[0] for s in run.skipped] == ["the", "the", "452"]
 
 
+def test_flags_and_popularity_are_measured_with_the_prompt(
+    bundled: LoadedModel, tmp_path: Path
+) -> None:
+    twice = {"id": "twice", "prompt": "France is big; the capital of France is", "popularity": 42}
+    data = write(tmp_path / "prompts.jsonl", GOOD, {**GOOD, **twice})
+    list(run_experiment(plan_run(bundled, data), tmp_path / "run"))
+    good, odd = read_run(tmp_path / "run").records
+    assert (good.flags, good.popularity) == ((), None)
+    assert (odd.flags, odd.popularity) == (("occurs-twice",), 42.0)
+
+
 def test_a_file_without_a_usable_prompt_is_bad_input(bundled: LoadedModel, tmp_path: Path) -> None:
     data = write(tmp_path / "p.jsonl", {"id": "x", "prompt": "The capital is", "subject": "France"})
     with pytest.raises(InputError, match=r"no prompt of .* can be measured; the first one, 'x'"):

@@ -24,6 +24,7 @@ def modules_after(statement: str) -> set[str]:
             ["mlx", "numpy", "matplotlib", "textual"],
         ),
         ("import mlxjsd.terminal, mlxjsd.prompts, mlxjsd.spans", ["mlx", "matplotlib", "textual"]),
+        ("import mlxjsd.preview, mlxjsd.flags", ["mlx", "matplotlib", "textual"]),
         ("import mlxjsd.experiment", ["matplotlib", "textual"]),
         ("import mlxjsd.tui.app", ["mlx", "matplotlib"]),
     ],

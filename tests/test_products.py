@@ -15,6 +15,7 @@ from mlxjsd.export import export_run, to_csv, to_json, to_npz
 from mlxjsd.figure import Style, plot_heatmap, plot_run, save_figure
 from mlxjsd.heatmap import aggregate, bootstrap_interval, heatmap_of
 from mlxjsd.interventions import ROWS
+from mlxjsd.report import report
 from mlxjsd.terminal import blue, heatmap_text, summary
 
 
@@ -74,9 +75,29 @@ def test_the_json_holds_everything() -> None:
         "prediction", "probability", "entropy", "jsd", "reliance", "floor", "answer", "category",
     }  # fmt: skip
     assert first["subject_span"] == [2, 4]
+    assert (first["flags"], first["popularity"]) == ([], None)
     for index, name in enumerate(ROWS):
         assert np.float32(first["jsd"][name]).tolist() == kept.jsd[index].tolist()
         np.testing.assert_allclose(document["mean"][name], heatmap_of(run).mean[index])
+
+
+def test_flags_and_popularity_are_exported_and_flags_are_counted() -> None:
+    run = run_of(
+        records=[
+            record(0, flags=("at-position-0", "occurs-twice"), popularity=7.5),
+            record(1, flags=("occurs-twice",)),
+            record(2),
+        ]
+    )
+    first = json.loads(to_json(run))["prompts"][0]
+    assert first["flags"] == ["at-position-0", "occurs-twice"]
+    assert first["popularity"] == 7.5
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(summary(run, 200))
+    for said in (console.export_text(), report(run)):
+        assert "In 1 of 3 prompts the subject is the first token of all" in said
+        assert "In 2 of 3 prompts the subject occurs more than once" in said
+    assert "first token of all" not in report(run_of())
 
 
 def test_a_run_without_prompts_exports_as_valid_json() -> None:

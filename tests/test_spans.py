@@ -4,6 +4,7 @@ from transformers import PreTrainedTokenizerFast
 
 from mlxjsd.assets.recipe.tokenizer import BOS, EOS, train_tokenizer
 from mlxjsd.errors import InputError
+from mlxjsd.flags import AT_POSITION_0
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import Prompt
 from mlxjsd.spans import Encoder, Unusable
@@ -84,7 +85,10 @@ def test_a_beginning_of_sequence_token_is_added_once() -> None:
 
 
 def test_without_one_the_subject_may_stand_at_the_very_front() -> None:
-    assert metaspace().encode(Prompt("", "France is", "France")).start == 0
+    encoded = metaspace().encode(Prompt("", "The is", "The"))
+    assert encoded.start == 0
+    assert encoded.flags == (AT_POSITION_0,)
+    assert byte_level().encode(Prompt("", "The is", "The")).flags == ()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,16 @@ from records import HEADER, LAYERS, record
 from mlxjsd.errors import InputError
 from mlxjsd.records import Skipped
 from mlxjsd.settings import Settings
-from mlxjsd.store import FILE, Store, read_run
+from mlxjsd.store import APPLICATION_ID, FILE, SCHEMA_VERSION, Store, read_header, read_run
 
 
 def test_what_goes_in_comes_out(tmp_path: Path) -> None:
-    records = [record(3), record(0, text='with "quotes", ünïcode\nand \x1b[31m'), record(1)]
+    flagged = {"flags": ("at-position-0", "occurs-twice"), "popularity": 1234.0}
+    records = [
+        record(3, **flagged),
+        record(0, text='with "quotes", ünïcode\nand \x1b[31m'),
+        record(1),
+    ]
     with Store(tmp_path / "run", HEADER) as store:
         store.add(records[:2])
         store.add(records[2:])
@@ -29,6 +35,80 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     assert run.skipped == [Skipped("s", 2, "no reason")]
     assert run.settings == Settings()
     assert (run.layers, run.total, run.finished) == (LAYERS, 4, False)
+
+
+#: The tables as version 1 made them.
+VERSION_1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE results (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL, text TEXT NOT NULL, subject TEXT NOT NULL,
+    relation TEXT, answers TEXT NOT NULL, token_ids TEXT NOT NULL, tokens TEXT NOT NULL,
+    span_start INTEGER NOT NULL, span_end INTEGER NOT NULL, source TEXT NOT NULL,
+    prediction TEXT NOT NULL, probability REAL NOT NULL, entropy REAL NOT NULL,
+    jsd BLOB NOT NULL, reliance REAL NOT NULL, floor REAL NOT NULL, norms BLOB NOT NULL,
+    answer TEXT
+) WITHOUT ROWID;
+CREATE TABLE skipped (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def version_1(folder: Path) -> None:
+    """Write a run of one prompt as version 1 did."""
+    with Store(folder / "now", HEADER) as store:
+        store.add([record(0, flags=("occurs-twice",))])
+    connection = sqlite3.connect(folder / FILE)
+    connection.executescript(VERSION_1)
+    connection.execute("ATTACH ? AS now", (str(folder / "now" / FILE),))
+    columns = [row[1] for row in connection.execute("PRAGMA main.table_info(results)")]
+    with connection:
+        connection.execute("INSERT INTO main.meta SELECT * FROM now.meta")
+        listed = ", ".join(columns)
+        connection.execute(f"INSERT INTO main.results SELECT {listed} FROM now.results")
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.close()
+    (folder / "now" / FILE).unlink()
+    (folder / "now").rmdir()
+
+
+def test_a_file_of_version_1_is_read_as_it_is(tmp_path: Path) -> None:
+    version_1(tmp_path)
+    path = tmp_path / FILE
+    before = path.read_bytes()
+    path.chmod(0o444)
+    (kept,) = read_run(tmp_path).records
+    assert (kept.flags, kept.popularity) == ((), None)
+    assert read_header(tmp_path)["total"] == HEADER["total"]
+    with pytest.raises(InputError, match="other settings"):
+        Store(tmp_path, {**HEADER, "limit": 5})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_file_of_version_1_is_migrated_when_it_is_written_to(tmp_path: Path) -> None:
+    version_1(tmp_path)
+    flagged = record(1, flags=("at-position-0", "occurs-twice"), popularity=12.5)
+    for _ in range(2):  # the second time there is nothing to migrate
+        with Store(tmp_path, HEADER) as store:
+            if store.done() == {"p0"}:
+                store.add([flagged])
+    old, new = read_run(tmp_path).records
+    assert (old.flags, old.popularity) == ((), None)
+    assert (new.flags, new.popularity) == (flagged.flags, 12.5)
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    version_1(tmp_path)
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute("ALTER TABLE results ADD COLUMN popularity REAL")
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(InputError, match="cannot be brought to this version"):
+        Store(tmp_path, HEADER)
+    assert (tmp_path / FILE).read_bytes() == before
 
 
 def test_a_batch_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:

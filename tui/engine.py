@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxjsd.assets import PROMPTS
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from mlxjsd.experiment import Plan
     from mlxjsd.model import LoadedModel
 
+#: A model, whether its code is trusted, its revision and its adapter.
+_Wanted = tuple[str | None, bool, str | None, Path | None]
+
 
 class MLXEngine:
     """Computes runs with MLX; see :class:`mlxjsd.tui.job.Engine`."""
@@ -38,8 +42,8 @@ class MLXEngine:
         self._newest_look = 0
         self._closed = False
         # What the thread keeps between jobs.
-        self._model: tuple[tuple[str | None, bool], LoadedModel] | None = None
-        self._encoder: tuple[str | None, Encoder] | None = None
+        self._model: tuple[_Wanted, LoadedModel] | None = None
+        self._encoder: tuple[tuple[str | None, str | None], Encoder] | None = None
 
     def start(self, job: Job, tell: Tell) -> None:
         """Begin ``job``, or go on with it; an earlier one is stopped first."""
@@ -113,7 +117,7 @@ class MLXEngine:
         from mlxjsd.experiment import plan_run
         from mlxjsd.model import load_model
 
-        wanted = (job.model, job.trust_remote_code)
+        wanted = (job.model, job.trust_remote_code, job.revision, job.adapter_path)
         if self._model is None or self._model[0] != wanted:
             self._model = None  # two large models at a time may not fit
             self._model = (wanted, load_model(*wanted))
@@ -131,7 +135,7 @@ class MLXEngine:
             tell(Preview(0, error=str(error)))
             return
         try:
-            encoder = self._load_encoder(look.model)
+            encoder = self._load_encoder(look.model, look.revision)
         except InputError as error:
             tell(_plain_preview(data, look, str(error)))
             return
@@ -145,13 +149,13 @@ class MLXEngine:
         if preview is not None:
             tell(preview)
 
-    def _load_encoder(self, model: str | None) -> Encoder:
-        if self._model is not None and self._model[0][0] == model:
+    def _load_encoder(self, model: str | None, revision: str | None) -> Encoder:
+        if self._model is not None and (self._model[0][0], self._model[0][2]) == (model, revision):
             return self._model[1].encoder
-        if self._encoder is None or self._encoder[0] != model:
+        if self._encoder is None or self._encoder[0] != (model, revision):
             from mlxjsd.model import load_encoder
 
-            self._encoder = (model, load_encoder(model))
+            self._encoder = ((model, revision), load_encoder(model, revision))
         return self._encoder[1]
 
 

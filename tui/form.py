@@ -87,6 +87,9 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
         limit=numbers["limit"],
         settings=settings,
         batch_size=numbers["batch_size"],
+        # They were that model's.
+        revision=base.revision if texts["model"] == (base.model or "") else None,
+        adapter_path=base.adapter_path if texts["model"] == (base.model or "") else None,
         format=base.format if data == base.data else None,  # it was that file's
     )
 

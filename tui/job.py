@@ -29,11 +29,17 @@ class Job:
     labelling: Labelling = field(default_factory=Labelling)
     format: str | None = None
     """Of the prompts, one of :data:`mlxjsd.formats.FORMATS`; None to recognise it."""
+    revision: str | None = None
+    """Of the Hub repository; None for its default."""
+    adapter_path: Path | None = None
+    """Folder of a LoRA adapter; None for none."""
 
     @property
     def folder(self) -> Path:
         """The run folder, the one that ``mlxjsd run`` would use."""
-        return self.output or run_folder(self.model, self.data, self.settings, self.limit)
+        return self.output or run_folder(
+            self.model, self.data, self.settings, self.limit, self.revision, self.adapter_path
+        )
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Look:
     """So many prompts are shown."""
     format: str | None = None
     """See :attr:`Job.format`."""
+    revision: str | None = None
+    """See :attr:`Job.revision`."""
 
 
 @dataclass(frozen=True)

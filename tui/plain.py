@@ -1,19 +1,10 @@
-"""Text from files, made harmless: no markup, no control characters, a known width."""
-
-import unicodedata
+"""Text from files at a known width; and what makes it harmless, under one name."""
 
 from rich.text import Text
 
-#: Categories that move the cursor, reorder text or cannot be drawn.
-_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_VISIBLE = {"\n": "↵", "\t": "→", "\r": "↵"}
+from mlxjsd.plain import clean, size_of
 
-
-def clean(text: str) -> str:
-    """Return ``text`` as one line that a terminal can be trusted with."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_VISIBLE.get(c, "") if unicodedata.category(c) in _UNSAFE else c for c in text)
+__all__ = ["clean", "clock", "fitted", "size_of"]
 
 
 def fitted(text: str, width: int, style: str = "") -> Text:
@@ -21,16 +12,6 @@ def fitted(text: str, width: int, style: str = "") -> Text:
     line = Text(clean(text), style=style, no_wrap=True, end="")
     line.truncate(width, overflow="ellipsis", pad=True)
     return line
-
-
-def size_of(count: int) -> str:
-    """Return a number of bytes as people say it: ``3.9 MB``."""
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def clock(seconds: float) -> str:

@@ -28,7 +28,8 @@ def job_of(folder: Path) -> Job | None:
     found = next((path for path in places if _hash(path) == wanted), None)
     if found is None:
         return None
-    name = header["model"]["name"]
+    model = header["model"]
+    name, adapter = model["name"], model.get("adapter")
     return Job(
         model=None if name == _BUNDLED else name,
         data=None if found == PROMPTS else found,
@@ -37,6 +38,8 @@ def job_of(folder: Path) -> Job | None:
         limit=header["limit"],
         settings=Settings.from_json(header["settings"]),
         labelling=Labelling(**header["labelling"]),
+        revision=model.get("revision"),
+        adapter_path=None if adapter is None else Path(adapter),
     )
 
 

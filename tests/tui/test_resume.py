@@ -10,6 +10,7 @@ from records import HEADER
 from mlxjsd.errors import InputError
 from mlxjsd.prompts import read_prompts
 from mlxjsd.store import Store
+from mlxjsd.tui.form import job_from, values_of
 from mlxjsd.tui.job import Job
 from mlxjsd.tui.resume import job_of
 
@@ -60,3 +61,17 @@ def test_a_run_from_before_there_were_formats_goes_on(tmp_path: Path) -> None:
     assert job_of(tmp_path / "run") == Job(
         model="tiny", data=data, output=tmp_path / "run", format=None
     )
+
+
+def test_revision_and_adapter_are_taken_up_with(tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text(json.dumps({"prompt": "The capital of Norland is", "subject": "Norland"}))
+    model = {**HEADER["model"], "revision": "v2", "adapter": "out/lora"}
+    Store(tmp_path / "run", header_of(data, model=model))
+    job = job_of(tmp_path / "run")
+    assert job is not None
+    assert (job.model, job.revision, job.adapter_path) == ("tiny", "v2", Path("out/lora"))
+    filled = values_of(job)
+    assert job_from(filled, "noise", job).adapter_path == Path("out/lora")
+    other = job_from({**filled, "model": "org/other"}, "noise", job)
+    assert (other.revision, other.adapter_path) == (None, None), "they were the other model's"

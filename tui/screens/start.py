@@ -133,7 +133,8 @@ class StartScreen(Screen[None]):
 
     @work(thread=True)
     def _find_models(self) -> None:
-        found = cached_models()
+        # The form asks for no revision.
+        found = [model for model in cached_models() if model.revision is None]
         self.app.call_from_thread(self._offer, found)
 
     def _offer(self, models: list[CachedModel]) -> None:
@@ -204,7 +205,14 @@ class StartScreen(Screen[None]):
             if error.name == "data":
                 self._show_preview(Preview(0, error=str(error)))
             return
-        look = Look(job.model, job.data, job.settings, job.limit, format=job.format)
+        look = Look(
+            job.model,
+            job.data,
+            job.settings,
+            job.limit,
+            format=job.format,
+            revision=job.revision,
+        )
         self.engine.look(look, lambda preview: self.post_message(self.Looked(preview)))
 
     def on_start_screen_looked(self, event: Looked) -> None:

@@ -1,0 +1,24 @@
+"""Text from files, made harmless: no markup, no control characters; and sizes for people."""
+
+import unicodedata
+
+#: Categories that move the cursor, reorder text or cannot be drawn.
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_VISIBLE = {"\n": "↵", "\t": "→", "\r": "↵"}
+
+
+def clean(text: str) -> str:
+    """Return ``text`` as one line that a terminal can be trusted with."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_VISIBLE.get(c, "") if unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+def size_of(count: int) -> str:
+    """Return a number of bytes as people say it: ``3.9 MB``."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
