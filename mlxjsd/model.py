@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mlxjsd.blas import prefer_openblas
+from mlxjsd.blas import calm_openblas, prefer_openblas
 
 OPENBLAS = prefer_openblas()  # has to come before mlx
 
@@ -127,6 +127,8 @@ def load_model(
     except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
         said = " ".join(str(error).split())[:200]
         raise UnsupportedModel(f"MLX cannot run the model on this machine: {said}") from error
+    if OPENBLAS:
+        calm_openblas(states.shape[-1])
     if trouble:
         notes.append(f"measured by one forward pass a cell, since {trouble}")
     return LoadedModel(

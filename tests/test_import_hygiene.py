@@ -42,3 +42,18 @@ def test_every_public_name_is_there_and_documented() -> None:
         "    assert not isinstance(getattr(mlxjsd, name), type(mlxjsd)), name\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_app_computes_with_the_blas_that_the_command_line_has() -> None:
+    # Which one it is decides the last bits of every number, and most of the time.
+    said = "import mlxjsd.model; print(mlxjsd.model.OPENBLAS)"
+    engine = (
+        "import threading; from pathlib import Path; from mlxjsd.tui.engine import MLXEngine; "
+        "from mlxjsd.tui.job import Job; "
+        "MLXEngine()._run(Job(data=Path('no file')), threading.Event(), lambda news: None); "
+    )
+    alone, app = (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for code in (said, engine + said)
+    )
+    assert alone.stdout == app.stdout

@@ -92,6 +92,7 @@ class MLXEngine:
             return stop.is_set()
 
         try:
+            import mlxjsd.model  # noqa: F401  (first: a fast BLAS has to come before MLX)
             from mlxjsd.experiment import run_experiment
 
             for event in run_experiment(self._plan(job, tell), job.folder, should_stop):
