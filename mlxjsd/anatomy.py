@@ -14,7 +14,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxjsd.blocks import BlockCall, Blocks, Recorder
-from mlxjsd.errors import MeasurementError, UnsupportedModel
+from mlxjsd.errors import MeasurementError, UnsupportedModel, said_by
 from mlxjsd.masks import hide_keys, suffix_mask
 
 ONE_PASS, PLAIN = "one pass", "plain"
@@ -241,5 +241,5 @@ def _mean(values: mx.array, where: mx.array | None = None) -> float:
 
 
 def _said(error: Exception) -> str:
-    said = " ".join(str(error).split())[:80]
+    said = said_by(error, 80)
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -21,7 +21,7 @@ from mlxjsd.cost import (
     reference_token_blocks,
     sweep_token_blocks,
 )
-from mlxjsd.experiment import Plan
+from mlxjsd.experiment import Plan, versions
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.model import weights_bytes
 from mlxjsd.reference import reference_batch
@@ -162,8 +162,7 @@ def _gap(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float:
 
 
 def _machine() -> str:
-    device = str(mx.device_info().get("device_name", mx.default_device()))
-    return f"{platform.system()} {platform.machine()}, {device}"
+    return f"{platform.system()} {platform.machine()}, {versions()['device']}"
 
 
 def describe(bench: Bench) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from mlxjsd.errors import InputError
+from mlxjsd.errors import InputError, said_by
 from mlxjsd.prompts import Prompt
 
 #: Some templates write today's date; a run that goes on tomorrow must read the same prompts.
@@ -46,7 +46,7 @@ class Chat:
             self._template = _ONE_DAY + tokenizer.get_chat_template()
             text = self._render(_MARK)
         except Exception as error:  # templates are programs, and raise what they like
-            said = " ".join(str(error).split())[:300]
+            said = said_by(error, 300)
             raise InputError(
                 f"this model's chat template cannot be used ({said}); leave --chat out"
             ) from error

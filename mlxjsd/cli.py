@@ -17,6 +17,8 @@ from mlxjsd.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mlxjsd.model import LoadedModel
+    from mlxjsd.prompts import PromptFile
     from mlxjsd.records import Run
 
 WRONG = 1
@@ -83,18 +85,12 @@ def run(
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
     folder = output or run_folder(model, data, settings, limit, revision, adapter_path)
 
-    from mlxjsd.assets import PROMPTS
-    from mlxjsd.prompts import read_prompts
     from mlxjsd.store import check_folder
 
     check_folder(folder)  # now, not after a large model has been loaded
-    prompts = read_prompts(PROMPTS if data is None else data, format)
-
-    from mlxjsd.model import load_model
-
+    prompts = _prompts(data, format)
     talk = _console(stderr=True)
-    with talk.status("loading the model"):
-        loaded = load_model(model, trust_remote_code, revision, adapter_path)
+    loaded = _load(talk, model, trust_remote_code, revision, adapter_path)
 
     from mlxjsd.experiment import plan_run, run_experiment
     from mlxjsd.products import write_products
@@ -134,16 +130,9 @@ def check(
 
     Exit code 1 if a proof fails.
     """
-    from mlxjsd.assets import PROMPTS
-    from mlxjsd.prompts import read_prompts
-
-    prompts = read_prompts(PROMPTS if data is None else data)
-
-    from mlxjsd.model import load_model
-
+    prompts = _prompts(data)
     talk = _console(stderr=True)
-    with talk.status("loading the model"):
-        loaded = load_model(model, trust_remote_code)
+    loaded = _load(talk, model, trust_remote_code)
 
     from mlxjsd.check import check_model, check_table
 
@@ -391,16 +380,9 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Time the one pass on this machine, against one pass for each cell and a plain one."""
-    from mlxjsd.assets import PROMPTS
-    from mlxjsd.prompts import read_prompts
-
-    read = read_prompts(PROMPTS if data is None else data)
-
-    from mlxjsd.model import load_model
-
+    read = _prompts(data)
     talk = _console(stderr=True)
-    with talk.status("loading the model"):
-        loaded = load_model(model, trust_remote_code)
+    loaded = _load(talk, model, trust_remote_code)
 
     from mlxjsd.bench import describe, run_bench
     from mlxjsd.experiment import plan_run
@@ -423,6 +405,26 @@ def export(folder: options.RunFolder, output: options.OutputFile) -> None:
 
     export_run(read_run(folder), output)
     print(output)
+
+
+def _prompts(data: Path | None, format: str | None = None) -> "PromptFile":
+    from mlxjsd.assets import PROMPTS
+    from mlxjsd.prompts import read_prompts
+
+    return read_prompts(PROMPTS if data is None else data, format)
+
+
+def _load(
+    talk: "Console",
+    model: str | None,
+    trust_remote_code: bool,
+    revision: str | None = None,
+    adapter_path: Path | None = None,
+) -> "LoadedModel":
+    from mlxjsd.model import load_model
+
+    with talk.status("loading the model"):
+        return load_model(model, trust_remote_code, revision, adapter_path)
 
 
 def _read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":

@@ -1,6 +1,11 @@
 """The two kinds of bad news, each one sentence that says what to do next."""
 
 
+def said_by(error: Exception, most: int) -> str:
+    """Return what an error of another library says, on one line of at most so many characters."""
+    return " ".join(str(error).split())[:most]
+
+
 class InputError(ValueError):
     """Something that was asked for cannot be used: a file, a folder, a model, an option."""
 

@@ -153,7 +153,10 @@ def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement
 
 def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     """Measure one batch of a plan, or a part of one."""
-    made = plan.corruption.batch(batch)
+    return _measured(plan, batch, plan.corruption.batch(batch))
+
+
+def _measured(plan: Plan, batch: Sequence[Encoded], made: Batch) -> list[Record]:
     numbers = measurement_of(plan.model, made, plan.settings.window)
     answers = _answers(plan, batch)
     return [
@@ -170,7 +173,7 @@ def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     """
     blocks, made = plan.model.blocks, plan.corruption.batch(batch)
     before = clean_logits(blocks, made)
-    records = measure_batch(plan, batch)
+    records = _measured(plan, batch, made)
     jsd, floor = np.stack([r.jsd for r in records]), np.array([r.floor for r in records])
     for proof in cheap_proofs(blocks, made, jsd, floor, before, plan.model.identity.dtype):
         if not proof.passed:

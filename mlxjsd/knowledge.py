@@ -132,6 +132,13 @@ def label(
     return categorise(correct, [record.reliance for record in records], threshold)
 
 
+def why_no_threshold(records: Sequence[Record]) -> str:
+    """Say why the records of a run give no reliance threshold."""
+    nothing_attends = np.isnan(records[0].reliance)
+    why = "no block attends" if nothing_attends else "no answer is right"
+    return f"{why}, so there is no reliance threshold"
+
+
 def categorise(
     correct: Sequence[bool | None], reliance: Sequence[float], threshold: float | None = None
 ) -> Labels:

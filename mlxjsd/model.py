@@ -25,7 +25,7 @@ from mlx.utils import tree_flatten  # noqa: E402
 from mlxjsd.adapter import ADAPTER_FILES, check_applied, find_adapter  # noqa: E402
 from mlxjsd.assets import MODEL  # noqa: E402
 from mlxjsd.blocks import Blocks  # noqa: E402
-from mlxjsd.errors import InputError, UnsupportedModel  # noqa: E402
+from mlxjsd.errors import InputError, UnsupportedModel, said_by  # noqa: E402
 from mlxjsd.hub import cached_folder, is_whole  # noqa: E402
 from mlxjsd.spans import Encoder  # noqa: E402
 
@@ -125,8 +125,9 @@ def load_model(
         mx.eval(logits)
         trouble = blocks.anatomy.trouble
     except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
-        said = " ".join(str(error).split())[:200]
-        raise UnsupportedModel(f"MLX cannot run the model on this machine: {said}") from error
+        raise UnsupportedModel(
+            f"MLX cannot run the model on this machine: {said_by(error, 200)}"
+        ) from error
     if OPENBLAS:
         calm_openblas(states.shape[-1])
     if trouble:
@@ -268,7 +269,7 @@ def _adapt(module: nn.Module, adapter: Path) -> None:
     try:
         load_adapters(module, str(adapter))
     except Exception as error:  # whatever its configuration or its weights lead to
-        said = " ".join(str(error).split())[:300] or type(error).__name__
+        said = said_by(error, 300) or type(error).__name__
         raise InputError(
             f"the adapter in {adapter} cannot be put into this model: {said}"
         ) from error
@@ -276,7 +277,7 @@ def _adapt(module: nn.Module, adapter: Path) -> None:
 
 
 def _unloadable(folder: Path, error: Exception) -> InputError:
-    said = " ".join(str(error).split())[:300] or type(error).__name__
+    said = said_by(error, 300) or type(error).__name__
     return InputError(f"the model in {folder} cannot be loaded: {said}")
 
 

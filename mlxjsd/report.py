@@ -1,6 +1,5 @@
 """The reading of a run as Markdown: counts, a table of phases, and three sentences."""
 
-import math
 from collections.abc import Sequence
 
 from mlxjsd.compare import Comparison, Panel, comparison_lines
@@ -8,7 +7,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.flags import flag_sentences
 from mlxjsd.grouping import group, heatmaps_by, labelling_of
 from mlxjsd.heatmap import Heatmap, aggregate, heatmap_of
-from mlxjsd.knowledge import CATEGORY_NAMES, label
+from mlxjsd.knowledge import CATEGORY_NAMES, label, why_no_threshold
 from mlxjsd.phases import reading, reading_table
 from mlxjsd.plain import clean
 from mlxjsd.records import Run
@@ -88,7 +87,7 @@ def _counts(run: Run) -> str:
     ]
     table = markdown_table(("", "Answers", "Prompts"), rows)
     if labels.threshold is None:
-        why = "No block attends" if math.isnan(run.records[0].reliance) else "No answer is right"
-        return f"{table}\n\n{why}, so there is no reliance threshold."
+        why = why_no_threshold(run.records)
+        return f"{table}\n\n{why[0].upper()}{why[1:]}."
     how = "as given" if labels.given else "the mean over the factual associations"
     return f"{table}\n\nReliance threshold: {labels.threshold:.3f} nats, {how}."

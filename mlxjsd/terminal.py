@@ -12,7 +12,7 @@ from mlxjsd.flags import flag_sentences
 from mlxjsd.grouping import heatmaps_by, labelling_of
 from mlxjsd.heatmap import Heatmap, heatmap_of
 from mlxjsd.interventions import ROW_LABELS
-from mlxjsd.knowledge import CATEGORY_NAMES, label
+from mlxjsd.knowledge import CATEGORY_NAMES, label, why_no_threshold
 from mlxjsd.phases import reading
 from mlxjsd.plain import clean
 from mlxjsd.records import Run
@@ -105,8 +105,7 @@ def count_table(run: Run) -> Table | None:
         name = f"{category}  {CATEGORY_NAMES[category]}"
         table.add_row(name, str(count), f"{count / known:.0%}")
     if labels.threshold is None:
-        why = "no block attends" if np.isnan(run.records[0].reliance) else "no answer is right"
-        table.caption = f"{why}, so there is no reliance threshold"
+        table.caption = why_no_threshold(run.records)
     else:
         how = "given" if labels.given else "the mean of FA"
         table.caption = f"reliance threshold {labels.threshold:.3f} nats, {how}"

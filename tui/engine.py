@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.corruption import NO_PARTNER, choose_partners
-from mlxjsd.errors import InputError, MeasurementError
+from mlxjsd.errors import InputError, MeasurementError, said_by
 from mlxjsd.events import Finished, Started
 from mlxjsd.framing import fill
 from mlxjsd.prompts import PromptFile, read_prompts
@@ -202,7 +202,7 @@ def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
 
 
 def _explain(error: Exception) -> Failed:
-    said = " ".join(str(error).split())[:600]
+    said = said_by(error, 600)
     reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
     lowered = reason.lower()
     if isinstance(error, MemoryError) or any(
