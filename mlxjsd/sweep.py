@@ -73,8 +73,8 @@ class _Branches:
 
     start: int
     """The first position of the suffix, [start, T)."""
-    states: mx.array | None = None
-    """(B, branches, T - start, hidden)."""
+    arrived: list[mx.array] = field(default_factory=list)
+    """States of the branches, (B, some, T - start, hidden) each; one array after a block."""
     source: list[int] = field(default_factory=list)
     """Whose keys and values are in front: 0 the clean run's, 1 + j those of corrupted run j."""
     hidden: list[range] = field(default_factory=list)
@@ -90,11 +90,16 @@ class _Branches:
         hidden: range = range(0),
     ) -> None:
         """Add ``states`` (B, new, T - start, hidden), one branch for each of ``source``."""
-        new = states if self.states is None else mx.concatenate([self.states, states], axis=1)
-        self.states = new
+        self.arrived.append(states)
         self.source += source
         self.hidden += [hidden] * len(source)
         self.labels += [label] * len(source)
+
+    def states(self) -> mx.array:
+        """Return the states of all branches, (B, branches, T - start, hidden)."""
+        if len(self.arrived) > 1:
+            self.arrived = [mx.concatenate(self.arrived, axis=1)]
+        return self.arrived[0]
 
 
 class _Walk:
@@ -127,13 +132,13 @@ class _Walk:
         x = call.forward(x, call.mask, clean)
         self.norms.append(subject_norms(x, self.subject))
         kept = _state(clean, call, self.anatomy.blocks[layer].keys is not None)
-        front = [mx.repeat(a[:, :, : batch.first], batch.samples, axis=0) for a in kept]
-        spoiled = Recorder((front[0], front[1]) if front and batch.first else None)
+        front = [mx.repeat(a, batch.samples, axis=0) for a in kept]
+        spoiled = Recorder(batch.first, front)
         mask = suffix_mask(call.mask, batch.first, batch.length)
         self.corrupted = call.forward(self.corrupted, mask, spoiled, batch.first)
-        # (B, 1 + S, heads, T, depth): whose keys and values a branch may stand on.
+        # Whose keys and values a branch may stand on: (B * (1 + S), heads, T, depth).
         sources = [
-            mx.concatenate([a[:, None], self._by_sample(b)], axis=1)
+            mx.concatenate([a[:, None], self._by_sample(b)], axis=1).flatten(0, 1)
             for a, b in zip(kept, _state(spoiled, call, bool(kept)), strict=True)
         ]
         for branches in self.groups:
@@ -144,7 +149,7 @@ class _Walk:
         spoiled_last = self._by_sample(self.corrupted)[:, :, -1:]
         self.last.open(spoiled_last, (LAST, layer), source=[0] * batch.samples)
         # The host builds the next block's graph while the device computes this one.
-        mx.async_eval(x, self.corrupted, self.norms[-1], *(g.states for g in self.groups))
+        mx.async_eval(x, self.corrupted, self.norms[-1], *(g.arrived[0] for g in self.groups))
         return x if layer < len(self.windows) - 1 else x[:, -1:]
 
     def _by_sample(self, rows: mx.array) -> mx.array:
@@ -171,16 +176,8 @@ class _Walk:
 
     def _advance(self, branches: _Branches, sources: list[mx.array], call: BlockCall) -> None:
         """Run one block for all open branches of one suffix length, in one call."""
-        assert branches.states is not None
         start, total = branches.start, self.batch.length
         count = len(branches.source)
-        pick = mx.array(branches.source)
-        prefix = [
-            mx.take(part[:, :, :, :start], pick, axis=1).reshape(
-                -1, part.shape[2], start, part.shape[4]
-            )
-            for part in sources
-        ]
         mask = suffix_mask(call.mask, start, total)
         knocked = np.array([call.index in window for window in branches.hidden])
         about = self.anatomy.blocks[call.index]
@@ -189,16 +186,18 @@ class _Walk:
             seen = (self.batch.size, count, total - start, total)
             hidden = mx.broadcast_to(hidden, seen).reshape(-1, *seen[2:])
             mask = hide_keys(mask, hidden, about.rank)
-        shape = branches.states.shape
-        rows = branches.states.reshape(-1, *shape[2:])
-        cache = Recorder((prefix[0], prefix[1])) if prefix else Recorder()
-        rows = call.forward(rows, mask, cache, start)
-        branches.states = rows.reshape(shape)
+        # Whole rows along the first axis: gathered along another, they are copied in crumbs.
+        of_prompt = np.arange(self.batch.size)[:, None] * (1 + self.batch.samples)
+        rows = mx.array((of_prompt + np.array(branches.source)).reshape(-1))
+        cache = Recorder(start, [part[rows] for part in sources])
+        states = branches.states()
+        x = call.forward(states.flatten(0, 1), mask, cache, start)
+        branches.arrived = [x.reshape(states.shape)]
 
     def finished(self) -> tuple[list[tuple[int, int]], mx.array]:
         """Return the cells' labels and their last-token states (B, branches, hidden)."""
         labels = [label for group in self.groups for label in group.labels]
-        states = [g.states[:, :, -1] for g in self.groups if g.states is not None]
+        states = [group.states()[:, :, -1] for group in self.groups]
         return labels, mx.concatenate(states, axis=1)
 
 
