@@ -16,3 +16,10 @@ class UnsupportedModel(InputError):
 
 class MeasurementError(RuntimeError):
     """A number came out that cannot be right, so it is not reported."""
+
+
+class TeamBroken(Exception):
+    """A rank that holds a part of the model is lost or out of step: this process can only leave.
+
+    No ``RuntimeError``, so that nobody takes it for a lack of memory and tries again.
+    """

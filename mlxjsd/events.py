@@ -48,4 +48,34 @@ class Stopped:
     total: int
 
 
-Event = Started | BatchDone | Finished | Stopped
+@dataclass(frozen=True)
+class ShareDone:
+    """This rank has measured what is its own; other ranks may not have yet."""
+
+    measured: int
+    """Prompts of its share, in this call."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The first rank is done with its share and looks at the files of the others."""
+
+    ranks: tuple[int, ...]
+    """Those that are waited for."""
+    done: int
+    """Prompts that any rank has measured."""
+    total: int
+
+
+@dataclass(frozen=True)
+class PeersLost:
+    """Prompts are left, and no rank that could measure them."""
+
+    folder: Path
+    absent: tuple[int, ...]
+    """Ranks that have no file in the folder: they never began, or write to another disk."""
+    done: int
+    total: int
+
+
+Event = Started | BatchDone | Finished | Stopped | ShareDone | Waiting | PeersLost

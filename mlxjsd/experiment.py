@@ -4,6 +4,8 @@ A generator at the core; the command line, the terminal app and the tests are th
 of one stream of events.
 """
 
+import hashlib
+import json
 import platform
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -19,22 +21,26 @@ from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
 from mlxjsd.errors import InputError, MeasurementError
-from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
+from mlxjsd.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
 from mlxjsd.generation import generate_answers
 from mlxjsd.grouping import labelling_of
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
 from mlxjsd.model import LoadedModel
+from mlxjsd.peers import await_others, refuse_strangers, world
 from mlxjsd.prompts import PromptFile
-from mlxjsd.proofs import cheap_proofs, clean_logits
+from mlxjsd.proofs import cheap_proofs, clean_logits, null_limit
+from mlxjsd.ranks import ALONE, Rank
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.reference import reference_batch
 from mlxjsd.settings import Settings
+from mlxjsd.shards import shard_name
 from mlxjsd.similarity import DirectionSums, last_token_directions
 from mlxjsd.spans import Encoded, Unusable
-from mlxjsd.store import Store, read_run
+from mlxjsd.store import Store, read_done, read_run
 from mlxjsd.sweep import sweep_batch
+from mlxjsd.team import DIRECTIONS, MEASURE, MEASURE_FIRST
 
 #: Prompts for each pass, unless told otherwise.
 BATCH_SIZE = 16
@@ -59,6 +65,12 @@ class Plan:
     def total(self) -> int:
         """Prompts to be measured."""
         return len(self.positions)
+
+    @property
+    def fingerprint(self) -> str:
+        """Say in a few characters which prompts go together, and in which order."""
+        ids = [[encoded.prompt.id for encoded in batch] for batch in self.batches]
+        return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16]
 
     def header(self) -> dict[str, Any]:
         """Return what identifies the run, as JSON values."""
@@ -153,7 +165,34 @@ def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement
 
 def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     """Measure one batch of a plan, or a part of one."""
-    return _measured(plan, batch, plan.corruption.batch(batch))
+
+    def compute() -> list[Record]:
+        return _measured(plan, batch, plan.corruption.batch(batch))
+
+    return _by_all(plan, MEASURE, batch, compute)
+
+
+def _by_all(
+    plan: Plan, kind: int, batch: Sequence[Encoded], compute: Callable[[], list[Record]]
+) -> list[Record]:
+    """Measure a batch; of a model that ranks hold together, on all of them, with equal results."""
+    team = plan.model.team
+    if team is None:
+        return compute()
+    positions = [plan.positions[encoded.prompt.id] for encoded in batch]
+    records = team.together(kind, positions, compute, "measuring a batch")
+    words = [[record.id, record.prediction, record.answer] for record in records]
+    numbers = np.array([[*r.jsd.ravel(), r.reliance, r.floor] for r in records])
+    with team.meeting("comparing the results"):
+        same, spread = team.same(words), team.spread(numbers)
+    allowed = null_limit(plan.model.identity.dtype)
+    if not same or not spread <= allowed:
+        said = f"differ by {spread:.1e} nats (allowed: {allowed:.0e})" if same else "differ"
+        raise MeasurementError(
+            f"these numbers cannot be right: the results of the ranks {said}; "
+            "try without --tensor-parallel"
+        )
+    return records
 
 
 def _measured(plan: Plan, batch: Sequence[Encoded], made: Batch) -> list[Record]:
@@ -171,6 +210,10 @@ def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     Raises:
         MeasurementError: if they do not.
     """
+    return _by_all(plan, MEASURE_FIRST, batch, lambda: _measured_first(plan, batch))
+
+
+def _measured_first(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     blocks, made = plan.model.blocks, plan.corruption.batch(batch)
     before = clean_logits(blocks, made)
     records = _measured(plan, batch, made)
@@ -190,6 +233,8 @@ def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
     if plan.labelling.max_tokens is None or not asked:
         return {}
     written = generate_answers(plan.model, asked, plan.labelling.max_tokens)
+    if plan.model.team is not None:
+        plan.model.team.settle()
     return {e.prompt.id: answer for e, answer in zip(asked, written, strict=True)}
 
 
@@ -207,29 +252,41 @@ def measure(plan: Plan) -> Run:
 
 
 def run_experiment(
-    plan: Plan, folder: Path, should_stop: Callable[[], bool] = lambda: False
+    plan: Plan,
+    folder: Path,
+    should_stop: Callable[[], bool] = lambda: False,
+    rank: Rank = ALONE,
 ) -> Generator[Event, None, None]:
-    """Measure a plan into ``folder``, going on where an earlier call stopped.
+    """Measure a plan into ``folder``, going on where earlier calls stopped.
 
     Args:
         plan: what to measure.
         folder: of the run; see :class:`mlxjsd.store.Store`.
         should_stop: asked between batches.
+        rank: of this process, where several measure the plan together. What any of them has
+            measured, now or earlier, is not measured again.
 
     Yields:
         ``Started``, a ``BatchDone`` after each batch is on disk, then ``Finished`` or
-        ``Stopped``.
+        ``Stopped``. Of several ranks the first goes on with ``Waiting`` until the others are
+        done as well, and ends with ``PeersLost`` if they never will be; the others end with
+        ``ShareDone``.
 
     Raises:
         InputError: if the folder belongs to something else.
         MeasurementError: if the first batch of this call does not prove itself.
     """
-    with Store(folder, plan.header()) as store:
+    ours = world(rank, plan.fingerprint)
+    with Store(folder, {**plan.header(), "world": ours}, shard_name(rank.index)) as store:
+        store.set_world(ours)
+        refuse_strangers(store.path, ours)
         store.set_skipped(plan.skipped)
-        measured, first = store.done(), True
+        measured, first, share = read_done(folder), True, 0
         done, total, layers = len(measured), plan.total, plan.model.identity.layers
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes)
-        for planned in plan.batches:
+        for index, planned in enumerate(plan.batches):
+            if not rank.owns(index):
+                continue
             batch = [prompt for prompt in planned if prompt.prompt.id not in measured]
             if not batch:
                 continue
@@ -240,9 +297,16 @@ def run_experiment(
             records = (measure_first_batch if first else measure_batch)(plan, batch)
             first = False
             store.add(records)
-            done += len(records)
+            share += len(records)
+            done = done + len(records) if rank == ALONE else len(read_done(folder))
             seconds = time.perf_counter() - began
             yield BatchDone(tuple(records), done, total, seconds, mx.get_peak_memory())
+        if not rank.leads:
+            yield ShareDone(share)
+            return
+        wanted = set(plan.positions)
+        if rank.size > 1 and not (yield from await_others(folder, rank, wanted, should_stop)):
+            return
         _add_cosines(plan, store)
         yield Finished(total)
 
@@ -259,10 +323,22 @@ def _add_cosines(plan: Plan, store: Store) -> None:
         return
     sums = DirectionSums()
     for batch in plan.batches:
-        tokens = np.array([encoded.tokens for encoded in batch], dtype=np.int32)
-        directions = last_token_directions(plan.model.blocks, tokens)
-        sums.add([category.get(encoded.prompt.id) for encoded in batch], directions)
+        sums.add([category.get(e.prompt.id) for e in batch], directions_of(plan, batch))
     store.set_cosines({"labelling": labelling, "groups": sums.cosines()})
+
+
+def directions_of(plan: Plan, batch: Sequence[Encoded]) -> np.ndarray:
+    """Return the directions of a batch's last tokens, (B, L, hidden) float32."""
+    tokens = np.array([encoded.tokens for encoded in batch], dtype=np.int32)
+
+    def compute() -> np.ndarray:
+        return last_token_directions(plan.model.blocks, tokens)
+
+    if plan.model.team is None:
+        return compute()
+    positions = [plan.positions[encoded.prompt.id] for encoded in batch]
+    found: np.ndarray = plan.model.team.together(DIRECTIONS, positions, compute, "a clean pass")
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -8,10 +8,11 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlxjsd.blas import calm_openblas, prefer_openblas
 
@@ -25,9 +26,12 @@ from mlx.utils import tree_flatten  # noqa: E402
 from mlxjsd.adapter import ADAPTER_FILES, check_applied, find_adapter  # noqa: E402
 from mlxjsd.assets import MODEL  # noqa: E402
 from mlxjsd.blocks import Blocks  # noqa: E402
-from mlxjsd.errors import InputError, UnsupportedModel, said_by  # noqa: E402
+from mlxjsd.errors import InputError, TeamBroken, UnsupportedModel, said_by  # noqa: E402
 from mlxjsd.hub import cached_folder, is_whole  # noqa: E402
 from mlxjsd.spans import Encoder  # noqa: E402
+
+if TYPE_CHECKING:
+    from mlxjsd.team import Team
 
 #: What is taken from a Hub repository, as MLX-LM takes it.
 HUB_FILES = [
@@ -81,6 +85,8 @@ class LoadedModel:
     """MLX-LM's wrapper, for generation."""
     notes: tuple[str, ...] = field(default=())
     """How it runs on this machine, to be said once in a run's output."""
+    team: "Team | None" = None
+    """The ranks that hold it together; None for a model that is here as a whole."""
 
     def embed(self, tokens: np.ndarray) -> np.ndarray:
         """Return what enters block 0 for ``tokens`` (rows, T): float32 (rows, T, hidden)."""
@@ -92,6 +98,7 @@ def load_model(
     trust_remote_code: bool = False,
     revision: str | None = None,
     adapter_path: str | Path | None = None,
+    team: "Team | None" = None,
 ) -> LoadedModel:
     """Load a model that MLX-LM can load.
 
@@ -101,16 +108,22 @@ def load_model(
         trust_remote_code: run model code that a repository brings along.
         revision: a branch, tag or commit of the Hub repository; None for its default.
         adapter_path: folder of a LoRA adapter, as ``mlx_lm.lora`` writes it.
+        team: ranks that hold the model together; all of them call this at the same time.
 
     Raises:
-        InputError: if it is not there or is not a model, or the adapter is not one of it.
+        InputError: if it is not there or is not a model, or the adapter is not one of it, or it
+            cannot be split over the team.
         UnsupportedModel: if its blocks cannot be stepped between.
     """
     name = MODEL.name if model is None else str(model)
     adapter = None if adapter_path is None else find_adapter(adapter_path)
     folder = _find(model, revision)
     notes = [*_prepare_backend()]
-    module, tokenizer, config = _load(folder, trust_remote_code, adapter)
+    if team is not None and adapter is not None:
+        raise InputError(
+            "--tensor-parallel takes no adapter; make one model of both with mlx_lm.fuse"
+        )
+    module, tokenizer, config = _load(folder, trust_remote_code, adapter, team)
     quantization = _describe_quantization(config)
     if quantization and not _on_gpu() and (note := _dequantize_if_it_fits(module)):
         notes.append(note)
@@ -120,10 +133,11 @@ def load_model(
     module.eval()
     blocks = Blocks(module)
     try:
-        probe = mx.zeros((1, 2), mx.int32)
-        states, logits = blocks.embed(probe), module(probe)
-        mx.eval(logits)
-        trouble = blocks.anatomy.trouble
+        with nullcontext() if team is None else team.meeting("trying the model"):
+            probe = mx.zeros((1, 2), mx.int32)
+            states, logits = blocks.embed(probe), module(probe)
+            mx.eval(logits)
+            trouble = blocks.anatomy.trouble
     except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
         raise UnsupportedModel(
             f"MLX cannot run the model on this machine: {said_by(error, 200)}"
@@ -151,6 +165,7 @@ def load_model(
         ),
         tokenizer=tokenizer,
         notes=tuple(notes),
+        team=team,
     )
 
 
@@ -238,7 +253,7 @@ def _download(name: str, revision: str | None, said: str) -> Path:
 
 
 def _load(
-    folder: Path, trust_remote_code: bool, adapter: Path | None = None
+    folder: Path, trust_remote_code: bool, adapter: Path | None, team: "Team | None"
 ) -> tuple[nn.Module, Any, dict[str, Any]]:
     from mlx_lm.utils import load
 
@@ -249,13 +264,17 @@ def _load(
                 f"the model in {folder} brings code of its own ({config['model_file']}), which is "
                 "run only with --trust-remote-code"
             )
+        if team is not None:
+            from mlxjsd.tensor_parallel import load_sharded
+
+            return load_sharded(folder, trust_remote_code, team)
         # MLX-LM 0.31, the last for Python 3.10, runs such code without being asked to.
         asks = "trust_remote_code" in inspect.signature(load).parameters
         trust = {"trust_remote_code": trust_remote_code} if asks else {}
         module, tokenizer, config = load(str(folder), return_config=True, **trust)
         if adapter is not None:
             _adapt(module, adapter)
-    except InputError:
+    except (InputError, TeamBroken):
         raise
     except Exception as error:
         # MLX-LM and the tokenizer libraries raise whatever the file at fault leads to.
@@ -323,10 +342,13 @@ def _dequantize_if_it_fits(module: nn.Module) -> str | None:
     """
     from mlx_lm.utils import dequantize_model, get_total_parameters
 
+    from mlxjsd.tensor_parallel import unpack_sharded
+
     size = 4 * get_total_parameters(module)
     if size > 0.4 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
         return None
     module.set_dtype(mx.float32)
+    unpack_sharded(module)
     dequantize_model(module)
     module.set_dtype(mx.float32)
     return "quantized weights were unpacked to float32, with the same values"

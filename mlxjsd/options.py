@@ -89,4 +89,16 @@ AdapterPath = Annotated[
     Path | None,
     typer.Option(help="A folder with a LoRA adapter of mlx_lm.lora.", show_default="none"),
 ]
+Rank = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K/N",
+        help="Measure one of N shares of the prompts, 0/N for the first.",
+        show_default="as mlx.launch says, or all",
+    ),
+]
+TensorParallel = Annotated[
+    bool,
+    typer.Option("--tensor-parallel", help="Split the model, not the prompts, over the ranks."),
+]
 By = Annotated[str | None, typer.Option(help=f"One heatmap for each {', '.join(GROUPINGS)}.")]

@@ -2,7 +2,6 @@
 
 import hashlib
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,16 +64,18 @@ class KnownRun:
 
 def list_runs(root: Path = RUNS) -> list[KnownRun]:
     """Return the runs in ``root``, the one that was last written to first."""
-    from mlxjsd.store import FILE, read_header  # NumPy: not needed to name a folder
+    # NumPy is not needed to name a folder.
+    from mlxjsd.shards import shard_files
+    from mlxjsd.store import read_done, read_header
 
     found = []
-    for path in root.glob(f"*/{FILE}"):
+    for folder in root.glob("*/"):
         try:
-            header = read_header(path.parent)
-            with closing(sqlite3.connect(path, timeout=1)) as connection:
-                (done,) = connection.execute("SELECT COUNT(*) FROM results").fetchone()
-            changed = path.stat().st_mtime
+            if not (files := shard_files(folder)):
+                continue
+            header, done = read_header(folder), len(read_done(folder))
+            changed = max(path.stat().st_mtime for path in files)
         except (InputError, sqlite3.Error, OSError):
             continue  # not a run of ours, or gone again: nothing to offer
-        found.append(KnownRun(path.parent, header, done, header["total"], changed))
+        found.append(KnownRun(folder, header, done, header["total"], changed))
     return sorted(found, key=lambda run: run.changed, reverse=True)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mlxjsd.model import LoadedModel
     from mlxjsd.prompts import PromptFile
     from mlxjsd.records import Run
+    from mlxjsd.team import Team
 
 
 def prompts_of(data: Path | None, format: str | None = None) -> "PromptFile":
@@ -27,12 +28,13 @@ def load(
     trust_remote_code: bool,
     revision: str | None = None,
     adapter_path: Path | None = None,
+    team: "Team | None" = None,
 ) -> "LoadedModel":
     """Load a model, and say meanwhile that this is what takes the time."""
     from mlxjsd.model import load_model
 
     with talk.status("loading the model"):
-        return load_model(model, trust_remote_code, revision, adapter_path)
+        return load_model(model, trust_remote_code, revision, adapter_path, team)
 
 
 def read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":
@@ -63,11 +65,11 @@ def show_run(
     console.print(summary(run, console.width, has_colour(console), by), markup=False)
 
 
-def console_for(stderr: bool = False) -> "Console":
-    """Return what data or, on standard error, talk is printed on."""
+def console_for(stderr: bool = False, quiet: bool = False) -> "Console":
+    """Return what data or, on standard error, talk is printed on; nothing at all if ``quiet``."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    return Console(stderr=stderr, highlight=False, quiet=quiet)
 
 
 def has_colour(console: "Console") -> bool:

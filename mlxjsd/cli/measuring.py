@@ -7,7 +7,9 @@ import typer
 from mlxjsd import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of, show_run
-from mlxjsd.cli.exits import INTERRUPTED, WRONG
+from mlxjsd.cli.exits import DONE, INTERRUPTED, WRONG
+from mlxjsd.cli.ranks import rank_of, share_of, team_for
+from mlxjsd.events import PeersLost
 from mlxjsd.framing import template_from
 from mlxjsd.labelling import Labelling
 from mlxjsd.runs import run_folder
@@ -36,11 +38,15 @@ def run(
     trust_remote_code: options.TrustRemoteCode = False,
     revision: options.Revision = None,
     adapter_path: options.AdapterPath = None,
+    rank: options.Rank = None,
+    tensor_parallel: options.TensorParallel = False,
 ) -> None:
     """Measure the heatmap; with no option, of the bundled model on the bundled prompts.
 
-    The same command again goes on where it stopped.
+    The same command again goes on where it stopped. Under mlx.launch, or with --rank, several
+    processes share the prompts.
     """
+    place = rank_of(rank, tensor_parallel)
     template = template_from(prompt_template)
     settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
@@ -50,24 +56,35 @@ def run(
 
     check_folder(folder)  # now, not after a large model has been loaded
     prompts = prompts_of(data, format)
-    talk = console_for(stderr=True)
-    loaded = load(talk, model, trust_remote_code, revision, adapter_path)
+    talk = console_for(stderr=True, quiet=not place.leads)  # one speaks for all
+    with team_for(tensor_parallel) as team:
+        loaded = load(talk, model, trust_remote_code, revision, adapter_path, team)
 
-    from mlxjsd.experiment import plan_run, run_experiment
-    from mlxjsd.products import write_products
-    from mlxjsd.progress import follow
+        from mlxjsd.experiment import plan_run, run_experiment
+        from mlxjsd.products import write_products
+        from mlxjsd.progress import follow, peers_lost
 
-    plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling)
-    events = run_experiment(plan, folder)
-    try:
-        follow(events, talk)
-    except KeyboardInterrupt:
-        events.close()
-        talk.print(
-            f"interrupted; what is measured is in {folder}, the same command goes on from there",
-            markup=False,
-        )
-        raise typer.Exit(INTERRUPTED) from None
+        plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling)
+        share = share_of(team, place, plan)
+        if share is None:
+            return
+        events = run_experiment(plan, folder, rank=share)
+        try:
+            last = follow(events, talk)
+        except KeyboardInterrupt:
+            events.close()
+            talk.print(
+                f"interrupted; what is measured is in {folder}, the same command goes on from "
+                "there",
+                markup=False,
+            )
+            raise typer.Exit(INTERRUPTED) from None
+    if isinstance(last, PeersLost):
+        talk.print(peers_lost(last), markup=False, soft_wrap=True)
+        # Its share is done; a launcher that saw a failure would stop the others in theirs.
+        raise typer.Exit(DONE if last.absent else INTERRUPTED)
+    if not place.leads:
+        return
     write_products(folder)
     show_run(folder)
     talk.print("\nthe run, heatmap.png and heatmap.csv are in", end=" ")

@@ -1,4 +1,4 @@
-"""The commands that read a run: show, plot, summary, compare, export."""
+"""The commands that read a run: show, plot, summary, compare, export, merge."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from mlxjsd import options
 from mlxjsd.cli.app import app
-from mlxjsd.cli.common import read, show_run
+from mlxjsd.cli.common import console_for, read, show_run
 from mlxjsd.errors import InputError
 
 
@@ -109,4 +109,31 @@ def export(folder: options.RunFolder, output: options.OutputFile) -> None:
     from mlxjsd.store import read_run
 
     export_run(read_run(folder), output)
+    print(output)
+
+
+@app.command()
+def merge(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or files of them.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A new run folder, or one of them.")
+    ],
+) -> None:
+    """Join what several machines have measured of one run; again changes nothing."""
+    from mlxjsd.merge import merge_runs
+
+    merged = merge_runs(runs, output)
+    talk = console_for(stderr=True)
+    told = f"{merged.added} prompts are new, {merged.done} of {merged.total} are there"
+    talk.print(told, markup=False)
+    if merged.machines > 1:
+        talk.print("they were measured by different versions or devices", markup=False)
+    if merged.finished:
+        from mlxjsd.products import write_products
+
+        write_products(output)
+    else:
+        talk.print("`mlxjsd run` with the same options and this --output goes on", markup=False)
     print(output)

@@ -1,0 +1,100 @@
+"""Joining what several machines have measured of one run, where they share no disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlxjsd.errors import InputError
+from mlxjsd.lock import owner_of
+from mlxjsd.records import Run
+from mlxjsd.shards import joined, shard_files
+from mlxjsd.store import (
+    Store,
+    check_folder,
+    differences,
+    read_done,
+    read_header,
+    read_run,
+)
+
+#: Entries of a file's header that are its own, and not its run's.
+_OF_A_FILE = ("created", "cosines", "world")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge has done."""
+
+    folder: Path
+    added: int
+    """Prompts that were not there before."""
+    done: int
+    """Prompts that are there now."""
+    total: int
+    machines: int
+    """Different sets of versions and devices that measured them."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every prompt of the run is there."""
+        return self.done >= self.total
+
+
+def merge_runs(sources: Sequence[Path], output: Path) -> Merged:
+    """Join run folders, or single files of them, into the run folder ``output``.
+
+    All of it is checked before anything is written, and written in one step. What ``output``
+    holds already is left alone, so merging again changes nothing.
+
+    Args:
+        sources: at least one; ``output`` may be among them.
+        output: a new folder, or one of the same run.
+
+    Raises:
+        InputError: if they are not of one run (settings, model, data), hold different results
+            for a prompt, or ``output`` is being written.
+    """
+    check_folder(output)
+    known = [output] if shard_files(output) else []
+    paths = [*known, *(s for s in sources if not (known and s.resolve() == output.resolve()))]
+    headers = [read_header(path) for path in paths]
+    for path, header in zip(paths[1:], headers[1:], strict=True):
+        if said := [*differences(headers[0], header), *_shape(headers[0], header)]:
+            raise InputError(
+                f"{path} is not of the same run as {paths[0]} ({'; '.join(said)}); "
+                "only shares of one run can be joined"
+            )
+    runs = [read_run(path) for path in paths]
+    run = joined(runs, [str(path) for path in paths])
+
+    header = {k: v for k, v in headers[0].items() if k not in _OF_A_FILE}
+    _refuse_writers(output)
+    with Store(output, {**header, "versions": dict(run.versions)}) as store:
+        added = _add(store, run)
+    machines = len({tuple(sorted(one.versions.items())) for one in runs})
+    return Merged(output, added, len(run.records), run.total, machines)
+
+
+def _shape(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    names = ("layers", "total")
+    return [f"{n} {one[n]}, now {other[n]}" for n in names if one[n] != other[n]]
+
+
+def _refuse_writers(folder: Path) -> None:
+    for path in shard_files(folder):
+        if owner := owner_of(path):
+            raise InputError(f"{path} is being written by {owner}; merge when it has ended")
+
+
+def _add(store: Store, run: Run) -> int:
+    there = read_done(store.folder)
+    new = [record for record in run.records if record.id not in there]
+    if new:
+        store.add(new)
+        store.set_versions(run.versions)
+    if skipped := run.skipped:
+        store.set_skipped(skipped)
+    if run.cosines:
+        store.set_cosines(run.cosines)
+    return len(new)

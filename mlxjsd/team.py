@@ -1,0 +1,182 @@
+"""Ranks that hold one model together, each with its part of every attention and MLP.
+
+Their forward passes meet in collectives, hidden inside the model's own blocks, so all of them
+must do the same in the same order. The first rank leads: it runs the experiment as a single
+process would, and says before each batch which prompts it is of; the others do as they hear.
+After each batch the results must agree.
+
+A collective whose peer is lost raises once, and the next one hangs; a peer that is frozen hangs
+it as well. So whatever meets the others is under a time limit, and a rank that has lost another
+leaves the process at once: nothing that could still be awaited is.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+import mlxjsd.model  # noqa: F401  (first: a fast BLAS has to come before MLX)
+
+import mlx.core as mx  # isort: skip
+import numpy as np
+
+from mlxjsd.errors import InputError, MeasurementError, TeamBroken, said_by
+from mlxjsd.ranks import Rank
+
+#: How the process ends that has lost another: as one that was interrupted.
+LOST = 130
+#: Seconds for the ranks to find each other, to load a model, and for a batch.
+CONNECTING, LOADING, COMPUTING = 120.0, 3600.0, 600.0
+#: What the first rank can ask for.
+STOP, MEASURE, MEASURE_FIRST, DIRECTIONS = range(4)
+
+
+class Team:
+    """The ranks that hold one model together."""
+
+    def __init__(self, limit: float = COMPUTING) -> None:
+        """Find the other ranks.
+
+        Args:
+            limit: seconds after which a batch that does not end means a frozen rank.
+
+        Raises:
+            InputError: if no launcher started this process as one of several.
+        """
+        self._limit = limit
+        with self.limited("the other ranks do not come", CONNECTING):
+            try:
+                self.group = mx.distributed.init(strict=True)
+            except (RuntimeError, ValueError) as error:
+                raise InputError(
+                    f"--tensor-parallel needs several ranks that find each other, as "
+                    f"`mlx.launch -n 2 -- mlxjsd run --tensor-parallel` starts them "
+                    f"({said_by(error, 200)})"
+                ) from error
+        self.rank = Rank(self.group.rank(), self.group.size())
+        self._followed = False
+        if self.rank.size < 2:
+            raise InputError(
+                "--tensor-parallel needs several ranks; start them with "
+                "`mlx.launch -n 2 -- mlxjsd run --tensor-parallel`"
+            )
+
+    @property
+    def leads(self) -> bool:
+        """Whether this rank runs the experiment, writes and prints."""
+        return self.rank.leads
+
+    @contextmanager
+    def limited(self, what: str, seconds: float | None = None) -> Iterator[None]:
+        """Leave the process if the body takes longer than ``seconds``, or than a batch may."""
+        seconds = self._limit if seconds is None else seconds
+        watch = threading.Timer(seconds, leave, (f"{what} ({seconds:g} seconds without a sign)",))
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    @contextmanager
+    def meeting(self, what: str, seconds: float | None = None) -> Iterator[None]:
+        """Run a body that meets the other ranks.
+
+        Raises:
+            TeamBroken: in place of any error but a measurement that cannot be right, which is
+                found on all ranks at the same point.
+        """
+        with self.limited(f"another rank is lost or frozen, {what}", seconds):
+            try:
+                yield
+            except (MeasurementError, InputError, TeamBroken):
+                raise
+            except Exception as error:
+                said = said_by(error, 200) or type(error).__name__
+                raise TeamBroken(f"the ranks are out of step, {what}: {said}") from error
+
+    def settle(self) -> None:
+        """Wait for what MLX-LM began ahead as it generated.
+
+        It computes the token after the last one on a stream of its own. What is left of that
+        would meet the other ranks at the same time as the next forward pass, in either order.
+        """
+        from mlx_lm.generate import generation_stream
+
+        mx.synchronize(generation_stream)
+
+    def announce(self, kind: int, positions: Sequence[int] = ()) -> None:
+        """Tell the others what comes next: one of the kinds above, of which prompts."""
+        self._sum([kind, len(positions)])
+        if positions:
+            self._sum(positions)
+
+    def heard(self) -> tuple[int, list[int]]:
+        """Return what the first rank announces, as soon as it does."""
+        kind, count = self._sum([0, 0])
+        return kind, self._sum([0] * count) if count else []
+
+    def _sum(self, values: Sequence[int]) -> list[int]:
+        total = mx.distributed.all_sum(mx.array(list(values), mx.int32), group=self.group, stream=mx.cpu)
+        return [int(value) for value in np.array(total)]
+
+    def same(self, words: Any) -> bool:
+        """Say whether all ranks gave the same JSON values; all of them get the same answer."""
+        digest = hashlib.sha256(json.dumps(words).encode()).digest()
+        return self._spread(mx.array(np.frombuffer(digest, dtype="<i4").astype(np.int32))) == 0
+
+    def spread(self, numbers: np.ndarray) -> float:
+        """Return the largest difference between any two ranks' ``numbers`` of the same shape.
+
+        NaN, for what there is none of, agrees with itself only.
+        """
+        given = np.where(np.isnan(numbers), -1e9, numbers).astype(np.float32).ravel()
+        return self._spread(mx.array(given))
+
+    def _spread(self, values: mx.array) -> float:
+        highest = mx.distributed.all_max(values, group=self.group, stream=mx.cpu)
+        lowest = mx.distributed.all_min(values, group=self.group, stream=mx.cpu)
+        mx.eval(highest, lowest)
+        # In float64, where the difference of two int32 does not wrap around.
+        gaps = np.array(highest).astype(np.float64) - np.array(lowest).astype(np.float64)
+        return float(gaps.max()) if gaps.size else 0.0
+
+    def follow(self) -> None:
+        """Say that from now on the others do what the first rank announces."""
+        self._followed = True
+
+    def together(
+        self, kind: int, positions: Sequence[int], compute: Callable[[], Any], what: str
+    ) -> Any:
+        """Let all ranks compute the same, which the first one announces."""
+        followed, self._followed = self._followed, False
+        with self.meeting(what):
+            if self.leads:
+                self.announce(kind, positions)
+            found = compute()
+        self._followed = followed
+        return found
+
+    def dismiss(self) -> None:
+        """Let the other ranks go, if they listen: not in the middle of a batch."""
+        if self.leads and self._followed:
+            with suppress(TeamBroken), self.meeting("letting the ranks go"):
+                self.announce(STOP)
+
+
+def leave(why: str) -> NoReturn:
+    """End the process at once, whatever other threads or collectives are waiting for."""
+    with suppress(Exception):
+        sys.stdout.flush()
+        cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar hides it
+        print(
+            f"{cursor}\nmlxjsd: {why}; what was committed stays, the same command goes on from "
+            "there",
+            file=sys.stderr,
+            flush=True,
+        )
+    os._exit(LOST)
