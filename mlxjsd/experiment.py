@@ -6,7 +6,7 @@ of one stream of events.
 
 import platform
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,19 +15,22 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
 from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
+from mlxjsd.finite import sound_rows, where_it_breaks
 from mlxjsd.generation import generate_answers
 from mlxjsd.grouping import labelling_of
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
+from mlxjsd.memory import in_memory
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
-from mlxjsd.proofs import cheap_proofs, clean_logits
+from mlxjsd.proofs import cheap_proofs, clean_logits, null_limit
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.reference import reference_batch
 from mlxjsd.settings import Settings
@@ -38,6 +41,10 @@ from mlxjsd.sweep import sweep_batch
 
 #: Prompts for each pass, unless told otherwise.
 BATCH_SIZE = 16
+#: A run in which a larger share of the prompts cannot be measured is stopped, ...
+MOST_FAILED = 0.1
+#: ... judged by no fewer than these, or all: batches are of a kind, and failures with them.
+ENOUGH_TO_JUDGE = 64
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Plan:
     batches: list[list[Encoded]]
     skipped: tuple[Skipped, ...]
     labelling: Labelling
+    batch_size: int
 
     @property
     def total(self) -> int:
@@ -69,6 +77,9 @@ class Plan:
             # As it was given, so that the run can be taken up again.
             "data_path": str(self.data.path),
             "limit": self.limit,
+            # Going on with the same batches gives the same numbers to the last bit.
+            "batch_size": self.batch_size,
+            "floor_limit": null_limit(self.model.identity.dtype),
             "labelling": asdict(self.labelling),
             "versions": versions(),
             "layers": self.model.identity.layers,
@@ -130,7 +141,8 @@ def plan_run(
     skipped = [s for s in skipped if limit is None or s.position < limit]
     if not wanted:
         raise InputError(_no_prompt(data, skipped))
-    batches = plan_batches(wanted, batch_size or BATCH_SIZE)
+    size = batch_size or BATCH_SIZE
+    batches = plan_batches(wanted, size)
     skipped.sort(key=lambda s: s.position)
     return Plan(
         model,
@@ -142,6 +154,7 @@ def plan_run(
         batches,
         tuple(skipped),
         labelling or Labelling(),
+        size,
     )
 
 
@@ -151,21 +164,28 @@ def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement
     return by_path(model.blocks, batch, window)
 
 
-def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch: every prompt of it is in one of the two."""
+
+    records: list[Record]
+    failed: list[Skipped]
+
+    @classmethod
+    def join(cls, parts: "Iterable[Outcome]") -> "Outcome":
+        """Put several together."""
+        found = list(parts)
+        return cls([r for o in found for r in o.records], [f for o in found for f in o.failed])
+
+
+def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
     """Measure one batch of a plan, or a part of one."""
-    return _measured(plan, batch, plan.corruption.batch(batch))
-
-
-def _measured(plan: Plan, batch: Sequence[Encoded], made: Batch) -> list[Record]:
+    made = plan.corruption.batch(batch)
     numbers = measurement_of(plan.model, made, plan.settings.window)
-    answers = _answers(plan, batch)
-    return [
-        _record(plan, encoded, numbers, row, answers.get(encoded.prompt.id))
-        for row, encoded in enumerate(batch)
-    ]
+    return _outcome(plan, batch, numbers, _sound(plan, numbers))
 
 
-def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
+def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
     """Measure a batch whose numbers have to prove themselves, for a few more forward passes.
 
     Raises:
@@ -173,15 +193,54 @@ def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     """
     blocks, made = plan.model.blocks, plan.corruption.batch(batch)
     before = clean_logits(blocks, made)
-    records = _measured(plan, batch, made)
-    jsd, floor = np.stack([r.jsd for r in records]), np.array([r.floor for r in records])
-    for proof in cheap_proofs(blocks, made, jsd, floor, before, plan.model.identity.dtype):
-        if not proof.passed:
-            raise MeasurementError(
-                f"these numbers cannot be right: it must hold that {proof.name}, but the "
-                f"difference is {proof.measured} (allowed: {proof.allowed}); try `mlxjsd check`"
-            )
-    return records
+    numbers = measurement_of(plan.model, made, plan.settings.window)
+    sound, dtype = _sound(plan, numbers), plan.model.identity.dtype
+    if sound.any():
+        found = (numbers.jsd, numbers.floor, before)
+        for proof in cheap_proofs(blocks, made, *found, dtype, sound):
+            if not proof.passed:
+                sentence = messages.NUMBERS_CANNOT_BE_RIGHT(
+                    proof=proof.name, measured=proof.measured, allowed=proof.allowed
+                )
+                raise MeasurementError(sentence)
+    return _outcome(plan, batch, numbers, sound)
+
+
+def _sound(plan: Plan, numbers: Measurement) -> np.ndarray:
+    return sound_rows(numbers, plan.model.blocks.anatomy, plan.settings.window)
+
+
+def _outcome(
+    plan: Plan, batch: Sequence[Encoded], numbers: Measurement, sound: np.ndarray
+) -> Outcome:
+    answers = _answers(plan, [e for e, good in zip(batch, sound, strict=True) if good])
+    records, failed = [], []
+    for row, encoded in enumerate(batch):
+        if sound[row]:
+            records.append(_record(plan, encoded, numbers, row, answers.get(encoded.prompt.id)))
+        else:
+            alone = plan.corruption.batch([encoded])
+            reason = where_it_breaks(plan.model.blocks, alone, plan.settings.window)
+            failed.append(_failed(plan, encoded, reason))
+    return Outcome(records, failed)
+
+
+def _failed(plan: Plan, encoded: Encoded, reason: str) -> Skipped:
+    return Skipped(encoded.prompt.id, plan.positions[encoded.prompt.id], reason)
+
+
+def measure_what_fits(plan: Plan, batch: Sequence[Encoded], first: bool) -> Outcome:
+    """Measure one batch in as many parts as memory asks for.
+
+    Args:
+        plan: of the run.
+        batch: of it, or a part of one.
+        first: whether its numbers have to prove themselves.
+    """
+    measure = measure_first_batch if first else measure_batch
+    parts, too_large = in_memory(lambda part: measure(plan, part), batch)
+    failed = [_failed(plan, encoded, reason) for encoded, reason in too_large]
+    return Outcome.join([*parts, Outcome([], failed)])
 
 
 def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
@@ -195,19 +254,30 @@ def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
 
 def measure(plan: Plan) -> Run:
     """Measure a whole plan in memory; the result is like one that was read from a folder."""
-    records = [
-        record
-        for index, batch in enumerate(plan.batches)
-        for record in (measure_batch if index else measure_first_batch)(plan, batch)
-    ]
-    records.sort(key=lambda record: record.position)
+    outcome = Outcome.join(
+        measure_what_fits(plan, batch, first=not index) for index, batch in enumerate(plan.batches)
+    )
     header = plan.header()
-    del header["settings"], header["limit"], header["data_path"]
-    return Run(settings=plan.settings, records=records, skipped=plan.skipped, **header)
+    for name in _NOT_OF_A_RUN:
+        del header[name]
+    return Run(
+        settings=plan.settings,
+        records=sorted(outcome.records, key=lambda record: record.position),
+        skipped=plan.skipped,
+        failed=sorted(outcome.failed, key=lambda failed: failed.position),
+        **header,
+    )
+
+
+#: What a run's header holds for those who take the run up again.
+_NOT_OF_A_RUN = ("settings", "limit", "data_path", "batch_size")
 
 
 def run_experiment(
-    plan: Plan, folder: Path, should_stop: Callable[[], bool] = lambda: False
+    plan: Plan,
+    folder: Path,
+    should_stop: Callable[[], bool] = lambda: False,
+    retry_failed: bool = False,
 ) -> Generator[Event, None, None]:
     """Measure a plan into ``folder``, going on where an earlier call stopped.
 
@@ -215,36 +285,67 @@ def run_experiment(
         plan: what to measure.
         folder: of the run; see :class:`mlxjsd.store.Store`.
         should_stop: asked between batches.
+        retry_failed: try the prompts again that failed in earlier calls.
 
     Yields:
         ``Started``, a ``BatchDone`` after each batch is on disk, then ``Finished`` or
         ``Stopped``.
 
     Raises:
-        InputError: if the folder belongs to something else.
-        MeasurementError: if the first batch of this call does not prove itself.
+        InputError: if the folder belongs to something else, or another process writes to it.
+        MeasurementError: if the first batch of this call does not prove itself, or too many
+            prompts fail.
+        MachineError: if a batch cannot be written.
     """
     with Store(folder, plan.header()) as store:
         store.set_skipped(plan.skipped)
-        measured, first = store.done(), True
-        done, total, layers = len(measured), plan.total, plan.model.identity.layers
-        yield Started(folder, layers, total, done, plan.skipped, plan.model.notes)
+        if retry_failed:
+            store.forget_failed()
+        tried, first = store.done() | store.failed(), True
+        done, total, layers = len(tried), plan.total, plan.model.identity.layers
+        limit = null_limit(plan.model.identity.dtype)
+        yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
         for planned in plan.batches:
-            batch = [prompt for prompt in planned if prompt.prompt.id not in measured]
+            batch = [prompt for prompt in planned if prompt.prompt.id not in tried]
             if not batch:
                 continue
             if should_stop():
                 yield Stopped(done, total)
                 return
             began = time.perf_counter()
-            records = (measure_first_batch if first else measure_batch)(plan, batch)
-            first = False
-            store.add(records)
-            done += len(records)
+            outcome = measure_what_fits(plan, batch, first)
+            first = first and not outcome.records  # only numbers can prove themselves
+            store.add(outcome.records, outcome.failed)
+            done += len(batch)
             seconds = time.perf_counter() - began
-            yield BatchDone(tuple(records), done, total, seconds, mx.get_peak_memory())
+            yield BatchDone(
+                tuple(outcome.records),
+                done,
+                total,
+                seconds,
+                mx.get_peak_memory(),
+                tuple(outcome.failed),
+            )
+            _refuse_if_too_many_failed(store, done, total)
+        _refuse_if_too_many_failed(store, done, total)
         _add_cosines(plan, store)
         yield Finished(total)
+
+
+def _refuse_if_too_many_failed(store: Store, done: int, total: int) -> None:
+    """Stop a run in which more than MOST_FAILED of the prompts, once there are some, fail."""
+    failed = len(store.failed())
+    if done >= min(ENOUGH_TO_JUDGE, total) and failed > MOST_FAILED * done:
+        last = read_run(store.folder).failed[-1]
+        sentence = messages.TOO_MANY_FAILED(
+            failed=failed,
+            tried=done,
+            share=MOST_FAILED,
+            id=last.id,
+            why=last.reason,
+            folder=store.folder,
+        )
+        raise MeasurementError(sentence)
 
 
 def _add_cosines(plan: Plan, store: Store) -> None:
@@ -258,10 +359,15 @@ def _add_cosines(plan: Plan, store: Store) -> None:
     if not labels.present():
         return
     sums = DirectionSums()
-    for batch in plan.batches:
+
+    def add(batch: Sequence[Encoded]) -> None:
         tokens = np.array([encoded.tokens for encoded in batch], dtype=np.int32)
         directions = last_token_directions(plan.model.blocks, tokens)
-        sums.add([category.get(encoded.prompt.id) for encoded in batch], directions)
+        sums.add([category[encoded.prompt.id] for encoded in batch], directions)
+
+    for planned in plan.batches:
+        if batch := [e for e in planned if category.get(e.prompt.id)]:
+            in_memory(add, batch)
     store.set_cosines({"labelling": labelling, "groups": sums.cosines()})
 
 

@@ -1,5 +1,7 @@
-"""The commands that compute: run, check, bench."""
+"""The commands that compute: run, resume, check, bench."""
 
+import shlex
+import sys
 from typing import Annotated
 
 import typer
@@ -7,10 +9,11 @@ import typer
 from mlxjsd import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of, show_run
-from mlxjsd.cli.exits import INTERRUPTED, WRONG
+from mlxjsd.cli.exits import WRONG
+from mlxjsd.cli.interrupts import Interrupts
 from mlxjsd.framing import template_from
+from mlxjsd.job import Job
 from mlxjsd.labelling import Labelling
-from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 
 
@@ -44,30 +47,61 @@ def run(
     template = template_from(prompt_template)
     settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
-    folder = output or run_folder(model, data, settings, limit, revision, adapter_path)
+    measure(
+        Job(
+            model,
+            data,
+            output,
+            limit,
+            settings,
+            batch_size,
+            trust_remote_code,
+            labelling,
+            format,
+            revision,
+            adapter_path,
+        )
+    )
 
-    from mlxjsd.store import check_folder
 
+@app.command()
+def resume(
+    folder: options.RunFolder,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try the prompts again that could not be measured."),
+    ] = False,
+    trust_remote_code: options.TrustRemoteCode = False,
+) -> None:
+    """Go on with a run that was stopped, with the settings that it began with."""
+    from mlxjsd.resume import job_of
+
+    measure(job_of(folder, trust_remote_code), retry_failed)
+
+
+def measure(job: Job, retry_failed: bool = False) -> None:
+    """Measure what is asked for; show it, and how to go on if it was stopped."""
+    from mlxjsd.store import check_folder, check_free
+
+    folder = job.folder
     check_folder(folder)  # now, not after a large model has been loaded
-    prompts = prompts_of(data, format)
+    check_free(folder)
+    prompts = prompts_of(job.data, job.format)
     talk = console_for(stderr=True)
-    loaded = load(talk, model, trust_remote_code, revision, adapter_path)
+    loaded = load(talk, job.model, job.trust_remote_code, job.revision, job.adapter_path)
 
-    from mlxjsd.experiment import plan_run, run_experiment
+    from mlxjsd.events import Stopped
+    from mlxjsd.experiment import run_experiment
     from mlxjsd.products import write_products
     from mlxjsd.progress import follow
 
-    plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling)
-    events = run_experiment(plan, folder)
-    try:
-        follow(events, talk)
-    except KeyboardInterrupt:
-        events.close()
-        talk.print(
-            f"interrupted; what is measured is in {folder}, the same command goes on from there",
-            markup=False,
-        )
-        raise typer.Exit(INTERRUPTED) from None
+    plan = job.plan(loaded, prompts)
+    with Interrupts(lambda said: talk.print(said, style="dim", markup=False)) as interrupts:
+        last = follow(run_experiment(plan, folder, interrupts.asked, retry_failed), talk)
+    if isinstance(last, Stopped):
+        talk.print(f"stopped after {last.done} of {last.total} prompts; to go on:", markup=False)
+        print(shlex.join(["mlxjsd", "resume", str(folder)]), file=sys.stderr)
+        raise typer.Exit(interrupts.exit_code)
     write_products(folder)
     show_run(folder)
     talk.print("\nthe run, heatmap.png and heatmap.csv are in", end=" ")

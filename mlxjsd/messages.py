@@ -1,0 +1,85 @@
+"""Every sentence that refuses something, in one place: what is wrong, and what to do next.
+
+``InputError``, ``MeasurementError`` and ``MachineError`` are raised with these and no others;
+``tests/test_messages.py`` reads the code for it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sentence with gaps."""
+
+    what: str
+    """What is wrong."""
+    do: str
+    """What to do next."""
+
+    def __call__(self, **values: Any) -> str:
+        """Return the sentence, its gaps filled with ``values``."""
+        return f"{self.what}; {self.do}".format(**values)
+
+
+# The run folder.
+
+IN_USE = Message(
+    "{folder} is being written by {owner}",
+    "wait until it has ended, or stop it, or give another --output",
+)
+CANNOT_LOCK = Message(
+    "{path} cannot be locked against a second writer: {why}",
+    "give an --output on a disk that can be written to",
+)
+RUN_IS_A_FILE = Message("{folder} is a file", "name a folder for the run")
+HOLDS_SOMETHING_ELSE = Message("{folder} holds something else", "name a new or an empty folder")
+NOT_A_RUN = Message("{folder} is not a run folder: it holds no {file}", "name one that does")
+FOREIGN_FILE = Message("{path} was not written by mlxjsd", "name a run folder of mlxjsd")
+NEWER_FILE = Message(
+    "{path} has version {version}; this mlxjsd reads up to {known}", "bring mlxjsd up to date"
+)
+DAMAGED = Message(
+    "{path} is damaged or not a run file ({why})",
+    "`mlxjsd export {folder} -o saved.json --salvage` saves what can be trusted",
+)
+NOTHING_TO_SALVAGE = Message(
+    "nothing in {path} can be trusted: {why}", "measure it again into another folder"
+)
+SALVAGE_TO_JSON = Message(
+    "--salvage writes a .json file, which says what was lost, not {name!r}",
+    "name one with --output",
+)
+BUSY = Message("{path} is held by another program: {why}", "try again when it has let go")
+CANNOT_MIGRATE = Message(
+    "{path} cannot be brought to this version: {why}", "measure it again into another folder"
+)
+OTHER_SETTINGS = Message(
+    "{folder} holds a run with other settings ({differences})",
+    "give the same ones to go on with it, or another --output",
+)
+PROMPTS_ARE_GONE = Message(
+    "the prompts of {folder} are not at {path}, or have changed",
+    "put the same file there or into the folder, or give them with `mlxjsd run --data`",
+)
+
+# While a run measures.
+
+CANNOT_WRITE_RUN = Message(
+    "{path} can no longer be written: {why}",
+    "what was committed is safe; make room and go on with `mlxjsd resume {folder}`",
+)
+CANNOT_BEGIN_RUN = Message(
+    "no run can be begun in {folder}: {why}", "make room, or give another --output"
+)
+NUMBERS_CANNOT_BE_RIGHT = Message(
+    "these numbers cannot be right: it must hold that {proof}, but the difference is {measured} "
+    "(allowed: {allowed})",
+    "try `mlxjsd check`",
+)
+TOO_MANY_FAILED = Message(
+    "{failed} of {tried} prompts could not be measured, more than {share:.0%}; the last one, "
+    "{id!r}, because {why}",
+    "try `mlxjsd check`, a model with fewer bits or one of another dtype; what was measured is "
+    "in {folder}",
+)
