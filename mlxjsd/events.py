@@ -15,9 +15,11 @@ class Started:
     total: int
     """Prompts that the run is about."""
     done: int
-    """Of those, measured in an earlier call."""
+    """Of those, measured or failed in an earlier call."""
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
+    floor_limit: float | None = None
+    """nats that the noise floor may have."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +28,19 @@ class BatchDone:
 
     records: tuple[Record, ...]
     done: int
+    """Prompts that are measured or have failed, so far."""
     total: int
     seconds: float
     """What this batch took."""
     peak_memory: int
     """Bytes that MLX held at the most, so far."""
+    failed: tuple[Skipped, ...] = ()
+    """Prompts of this batch that could not be measured."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Every prompt is measured."""
+    """Every prompt is measured, or has failed."""
 
     total: int
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,16 +17,19 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
 from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
+from mlxjsd.finite import sound_rows, where_it_breaks
 from mlxjsd.generation import generate_answers
 from mlxjsd.grouping import labelling_of
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
+from mlxjsd.memory import in_memory
 from mlxjsd.model import LoadedModel
 from mlxjsd.peers import await_others, refuse_strangers, world
 from mlxjsd.prompts import PromptFile
@@ -38,12 +41,16 @@ from mlxjsd.settings import Settings
 from mlxjsd.shards import shard_name
 from mlxjsd.similarity import DirectionSums, last_token_directions
 from mlxjsd.spans import Encoded, Unusable
-from mlxjsd.store import Store, read_done, read_run
+from mlxjsd.store import Store, read_run, read_tried
 from mlxjsd.sweep import sweep_batch
 from mlxjsd.team import DIRECTIONS, MEASURE, MEASURE_FIRST
 
 #: Prompts for each pass, unless told otherwise.
 BATCH_SIZE = 16
+#: A run in which a larger share of the prompts cannot be measured is stopped, ...
+MOST_FAILED = 0.1
+#: ... judged by no fewer than these, or all: batches are of a kind, and failures with them.
+ENOUGH_TO_JUDGE = 64
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Plan:
     batches: list[list[Encoded]]
     skipped: tuple[Skipped, ...]
     labelling: Labelling
+    batch_size: int
 
     @property
     def total(self) -> int:
@@ -81,6 +89,9 @@ class Plan:
             # As it was given, so that the run can be taken up again.
             "data_path": str(self.data.path),
             "limit": self.limit,
+            # Going on with the same batches gives the same numbers to the last bit.
+            "batch_size": self.batch_size,
+            "floor_limit": null_limit(self.model.identity.dtype),
             "labelling": asdict(self.labelling),
             "versions": versions(),
             "layers": self.model.identity.layers,
@@ -142,7 +153,8 @@ def plan_run(
     skipped = [s for s in skipped if limit is None or s.position < limit]
     if not wanted:
         raise InputError(_no_prompt(data, skipped))
-    batches = plan_batches(wanted, batch_size or BATCH_SIZE)
+    size = batch_size or BATCH_SIZE
+    batches = plan_batches(wanted, size)
     skipped.sort(key=lambda s: s.position)
     return Plan(
         model,
@@ -154,6 +166,7 @@ def plan_run(
         batches,
         tuple(skipped),
         labelling or Labelling(),
+        size,
     )
 
 
@@ -163,48 +176,53 @@ def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement
     return by_path(model.blocks, batch, window)
 
 
-def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch: every prompt of it is in one of the two."""
+
+    records: list[Record]
+    failed: list[Skipped]
+
+    @classmethod
+    def join(cls, parts: "Iterable[Outcome]") -> "Outcome":
+        """Put several together."""
+        found = list(parts)
+        return cls([r for o in found for r in o.records], [f for o in found for f in o.failed])
+
+
+def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
     """Measure one batch of a plan, or a part of one."""
-
-    def compute() -> list[Record]:
-        return _measured(plan, batch, plan.corruption.batch(batch))
-
-    return _by_all(plan, MEASURE, batch, compute)
+    return _by_all(plan, MEASURE, batch, lambda: _measured(plan, batch))
 
 
 def _by_all(
-    plan: Plan, kind: int, batch: Sequence[Encoded], compute: Callable[[], list[Record]]
-) -> list[Record]:
+    plan: Plan, kind: int, batch: Sequence[Encoded], compute: Callable[[], Outcome]
+) -> Outcome:
     """Measure a batch; of a model that ranks hold together, on all of them, with equal results."""
     team = plan.model.team
     if team is None:
         return compute()
     positions = [plan.positions[encoded.prompt.id] for encoded in batch]
-    records = team.together(kind, positions, compute, "measuring a batch")
-    words = [[record.id, record.prediction, record.answer] for record in records]
-    numbers = np.array([[*r.jsd.ravel(), r.reliance, r.floor] for r in records])
+    outcome: Outcome = team.together(kind, positions, compute, "measuring a batch")
+    words = [[r.id, r.prediction, r.answer] for r in outcome.records]
+    words += [[f.id, f.reason] for f in outcome.failed]
+    numbers = np.array([[*r.jsd.ravel(), r.reliance, r.floor] for r in outcome.records])
     with team.meeting("comparing the results"):
         same, spread = team.same(words), team.spread(numbers)
     allowed = null_limit(plan.model.identity.dtype)
     if not same or not spread <= allowed:
         said = f"differ by {spread:.1e} nats (allowed: {allowed:.0e})" if same else "differ"
-        raise MeasurementError(
-            f"these numbers cannot be right: the results of the ranks {said}; "
-            "try without --tensor-parallel"
-        )
-    return records
+        raise MeasurementError(messages.RANKS_DISAGREE(said=said))
+    return outcome
 
 
-def _measured(plan: Plan, batch: Sequence[Encoded], made: Batch) -> list[Record]:
+def _measured(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
+    made = plan.corruption.batch(batch)
     numbers = measurement_of(plan.model, made, plan.settings.window)
-    answers = _answers(plan, batch)
-    return [
-        _record(plan, encoded, numbers, row, answers.get(encoded.prompt.id))
-        for row, encoded in enumerate(batch)
-    ]
+    return _outcome(plan, batch, numbers, _sound(plan, numbers))
 
 
-def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
+def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
     """Measure a batch whose numbers have to prove themselves, for a few more forward passes.
 
     Raises:
@@ -213,18 +231,57 @@ def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     return _by_all(plan, MEASURE_FIRST, batch, lambda: _measured_first(plan, batch))
 
 
-def _measured_first(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
+def _measured_first(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
     blocks, made = plan.model.blocks, plan.corruption.batch(batch)
     before = clean_logits(blocks, made)
-    records = _measured(plan, batch, made)
-    jsd, floor = np.stack([r.jsd for r in records]), np.array([r.floor for r in records])
-    for proof in cheap_proofs(blocks, made, jsd, floor, before, plan.model.identity.dtype):
-        if not proof.passed:
-            raise MeasurementError(
-                f"these numbers cannot be right: it must hold that {proof.name}, but the "
-                f"difference is {proof.measured} (allowed: {proof.allowed}); try `mlxjsd check`"
-            )
-    return records
+    numbers = measurement_of(plan.model, made, plan.settings.window)
+    sound, dtype = _sound(plan, numbers), plan.model.identity.dtype
+    if sound.any():
+        found = (numbers.jsd, numbers.floor, before)
+        for proof in cheap_proofs(blocks, made, *found, dtype, sound):
+            if not proof.passed:
+                sentence = messages.NUMBERS_CANNOT_BE_RIGHT(
+                    proof=proof.name, measured=proof.measured, allowed=proof.allowed
+                )
+                raise MeasurementError(sentence)
+    return _outcome(plan, batch, numbers, sound)
+
+
+def _sound(plan: Plan, numbers: Measurement) -> np.ndarray:
+    return sound_rows(numbers, plan.model.blocks.anatomy, plan.settings.window)
+
+
+def _outcome(
+    plan: Plan, batch: Sequence[Encoded], numbers: Measurement, sound: np.ndarray
+) -> Outcome:
+    answers = _answers(plan, [e for e, good in zip(batch, sound, strict=True) if good])
+    records, failed = [], []
+    for row, encoded in enumerate(batch):
+        if sound[row]:
+            records.append(_record(plan, encoded, numbers, row, answers.get(encoded.prompt.id)))
+        else:
+            alone = plan.corruption.batch([encoded])
+            reason = where_it_breaks(plan.model.blocks, alone, plan.settings.window)
+            failed.append(_failed(plan, encoded, reason))
+    return Outcome(records, failed)
+
+
+def _failed(plan: Plan, encoded: Encoded, reason: str) -> Skipped:
+    return Skipped(encoded.prompt.id, plan.positions[encoded.prompt.id], reason)
+
+
+def measure_what_fits(plan: Plan, batch: Sequence[Encoded], first: bool) -> Outcome:
+    """Measure one batch in as many parts as memory asks for.
+
+    Args:
+        plan: of the run.
+        batch: of it, or a part of one.
+        first: whether its numbers have to prove themselves.
+    """
+    measure = measure_first_batch if first else measure_batch
+    parts, too_large = in_memory(lambda part: measure(plan, part), batch)
+    failed = [_failed(plan, encoded, reason) for encoded, reason in too_large]
+    return Outcome.join([*parts, Outcome([], failed)])
 
 
 def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
@@ -240,21 +297,30 @@ def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
 
 def measure(plan: Plan) -> Run:
     """Measure a whole plan in memory; the result is like one that was read from a folder."""
-    records = [
-        record
-        for index, batch in enumerate(plan.batches)
-        for record in (measure_batch if index else measure_first_batch)(plan, batch)
-    ]
-    records.sort(key=lambda record: record.position)
+    outcome = Outcome.join(
+        measure_what_fits(plan, batch, first=not index) for index, batch in enumerate(plan.batches)
+    )
     header = plan.header()
-    del header["settings"], header["limit"], header["data_path"]
-    return Run(settings=plan.settings, records=records, skipped=plan.skipped, **header)
+    for name in _NOT_OF_A_RUN:
+        del header[name]
+    return Run(
+        settings=plan.settings,
+        records=sorted(outcome.records, key=lambda record: record.position),
+        skipped=plan.skipped,
+        failed=sorted(outcome.failed, key=lambda failed: failed.position),
+        **header,
+    )
+
+
+#: What a run's header holds for those who take the run up again.
+_NOT_OF_A_RUN = ("settings", "limit", "data_path", "batch_size")
 
 
 def run_experiment(
     plan: Plan,
     folder: Path,
     should_stop: Callable[[], bool] = lambda: False,
+    retry_failed: bool = False,
     rank: Rank = ALONE,
 ) -> Generator[Event, None, None]:
     """Measure a plan into ``folder``, going on where earlier calls stopped.
@@ -263,8 +329,9 @@ def run_experiment(
         plan: what to measure.
         folder: of the run; see :class:`mlxjsd.store.Store`.
         should_stop: asked between batches.
+        retry_failed: try the prompts again that failed in earlier calls.
         rank: of this process, where several measure the plan together. What any of them has
-            measured, now or earlier, is not measured again.
+            tried, now or earlier, is not measured again.
 
     Yields:
         ``Started``, a ``BatchDone`` after each batch is on disk, then ``Finished`` or
@@ -273,34 +340,50 @@ def run_experiment(
         ``ShareDone``.
 
     Raises:
-        InputError: if the folder belongs to something else.
-        MeasurementError: if the first batch of this call does not prove itself.
+        InputError: if the folder belongs to something else, or another process writes to it.
+        MeasurementError: if the first batch of this call does not prove itself, or too many
+            prompts fail.
+        MachineError: if a batch cannot be written.
     """
     ours = world(rank, plan.fingerprint)
     with Store(folder, {**plan.header(), "world": ours}, shard_name(rank.index)) as store:
         store.set_world(ours)
         refuse_strangers(store.path, ours)
         store.set_skipped(plan.skipped)
-        measured, first, share = read_done(folder), True, 0
-        done, total, layers = len(measured), plan.total, plan.model.identity.layers
-        yield Started(folder, layers, total, done, plan.skipped, plan.model.notes)
+        if retry_failed:
+            store.forget_failed()
+        there = read_run(folder)  # and whatever other ranks wrote
+        tried = {record.id for record in there.records}
+        tried |= set() if retry_failed else {failed.id for failed in there.failed}
+        done, total, layers = len(tried), plan.total, plan.model.identity.layers
+        limit, first, share = null_limit(plan.model.identity.dtype), True, 0
+        yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
         for index, planned in enumerate(plan.batches):
             if not rank.owns(index):
                 continue
-            batch = [prompt for prompt in planned if prompt.prompt.id not in measured]
+            batch = [prompt for prompt in planned if prompt.prompt.id not in tried]
             if not batch:
                 continue
             if should_stop():
                 yield Stopped(done, total)
                 return
             began = time.perf_counter()
-            records = (measure_first_batch if first else measure_batch)(plan, batch)
-            first = False
-            store.add(records)
-            share += len(records)
-            done = done + len(records) if rank == ALONE else len(read_done(folder))
+            outcome = measure_what_fits(plan, batch, first)
+            first = first and not outcome.records  # only numbers can prove themselves
+            store.add(outcome.records, outcome.failed)
+            share += len(batch)
+            done = done + len(batch) if rank == ALONE else len(read_tried(folder))
             seconds = time.perf_counter() - began
-            yield BatchDone(tuple(records), done, total, seconds, mx.get_peak_memory())
+            yield BatchDone(
+                tuple(outcome.records),
+                done,
+                total,
+                seconds,
+                mx.get_peak_memory(),
+                tuple(outcome.failed),
+            )
+            _refuse_if_too_many_failed(store, done, total)
+        _refuse_if_too_many_failed(store, done, total)
         if not rank.leads:
             yield ShareDone(share)
             return
@@ -309,6 +392,22 @@ def run_experiment(
             return
         _add_cosines(plan, store)
         yield Finished(total)
+
+
+def _refuse_if_too_many_failed(store: Store, done: int, total: int) -> None:
+    """Stop a run in which more than MOST_FAILED of the prompts, once there are some, fail."""
+    failed = len(store.failed())
+    if done >= min(ENOUGH_TO_JUDGE, total) and failed > MOST_FAILED * done:
+        last = read_run(store.folder).failed[-1]
+        sentence = messages.TOO_MANY_FAILED(
+            failed=failed,
+            tried=done,
+            share=MOST_FAILED,
+            id=last.id,
+            why=last.reason,
+            folder=store.folder,
+        )
+        raise MeasurementError(sentence)
 
 
 def _add_cosines(plan: Plan, store: Store) -> None:
@@ -322,8 +421,13 @@ def _add_cosines(plan: Plan, store: Store) -> None:
     if not labels.present():
         return
     sums = DirectionSums()
-    for batch in plan.batches:
-        sums.add([category.get(e.prompt.id) for e in batch], directions_of(plan, batch))
+
+    def add(batch: Sequence[Encoded]) -> None:
+        sums.add([category[e.prompt.id] for e in batch], directions_of(plan, batch))
+
+    for planned in plan.batches:
+        if batch := [e for e in planned if category.get(e.prompt.id)]:
+            in_memory(add, batch)
     store.set_cosines({"labelling": labelling, "groups": sums.cosines()})
 
 

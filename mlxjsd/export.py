@@ -91,11 +91,13 @@ def to_json(run: Run) -> bytes:
             for record, category in zip(run.records, labels.categories, strict=True)
         ],
         "skipped": [{"id": s.id, "reason": s.reason} for s in run.skipped],
+        "failed": [{"id": f.id, "reason": f.reason} for f in run.failed],
         "mean": _by_row(heatmap.mean),
         "ci95": {"low": _by_row(low), "high": _by_row(high)},
         "labelling": {**run.labelling, "threshold": labels.threshold},
         "n": heatmap.count,
         "floor": _number(heatmap.floor),
+        "floor_limit": run.floor_limit,
     }
     return (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode()
 

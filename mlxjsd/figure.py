@@ -14,7 +14,7 @@ from mlxjsd.compare import Comparison
 from mlxjsd.curves import KINDS, confidences, cosines, norm_ratios
 from mlxjsd.errors import InputError
 from mlxjsd.export import write_whole
-from mlxjsd.heatmap import Heatmap, heatmap_of
+from mlxjsd.heatmap import Heatmap, floor_warning_of, heatmap_of
 from mlxjsd.interventions import ROW_LABELS
 from mlxjsd.records import Run
 
@@ -222,7 +222,11 @@ def title_of(run: Run) -> str:
         corruption = "swapped subjects"
     name = _escape(str(run.model["name"]))
     how = f"{corruption}, window {settings.window}{settings.framing}"
-    return f"{name}    n = {len(run.records)}    {how}"
+    title = f"{name}    n = {len(run.records)}    {how}"
+    floor = max((record.floor for record in run.records), default=0.0)
+    if floor_warning_of(run):
+        title += f"\nnoise floor {floor:.1e} nats, over the limit of {run.floor_limit:.0e}"
+    return title
 
 
 def save_figure(figure: Figure, path: Path) -> None:

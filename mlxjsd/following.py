@@ -1,5 +1,6 @@
 """What the ranks of a team do that do not lead: the same as the first one, as they hear it."""
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.experiment import Plan, directions_of, measure_batch, measure_first_batch
 from mlxjsd.team import DIRECTIONS, MEASURE, MEASURE_FIRST, STOP
@@ -24,10 +25,7 @@ def refuse_other_plans(plan: Plan) -> None:
     with team.meeting("comparing what was asked for"):
         same = team.same(asked)
     if not same:
-        raise InputError(
-            "the ranks were not asked for the same; give all of them the same model, prompts, "
-            "settings and --batch-size"
-        )
+        raise InputError(messages.OTHER_PLANS())
     team.follow()
 
 

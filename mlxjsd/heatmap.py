@@ -104,6 +104,21 @@ def bootstrap_interval(
     return ends.reshape(2, *jsd.shape[1:])
 
 
+def floor_warning(floor: float, limit: float | None) -> str:
+    """Return a sentence if the noise floor (nats) is over its limit; otherwise nothing."""
+    if limit is None or not floor > limit:
+        return ""
+    return (
+        f"The noise floor of {floor:.1e} nats is over {limit:.0e}, the most that this data type "
+        "should cost: cells of that size mean nothing here, see `mlxjsd check`."
+    )
+
+
+def floor_warning_of(run: Run) -> str:
+    """Return :func:`floor_warning` of a run's largest floor."""
+    return floor_warning(max((r.floor for r in run.records), default=0.0), run.floor_limit)
+
+
 def heatmap_of(run: Run) -> Heatmap:
     """Return the heatmap of all prompts of a run."""
     return aggregate(run.records, run.layers)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.lock import owner_of
 from mlxjsd.records import Run
@@ -13,13 +14,12 @@ from mlxjsd.store import (
     Store,
     check_folder,
     differences,
-    read_done,
     read_header,
     read_run,
 )
 
 #: Entries of a file's header that are its own, and not its run's.
-_OF_A_FILE = ("created", "cosines", "world")
+_OF_A_FILE = ("created", "cosines", "world", "seal")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Merged:
     added: int
     """Prompts that were not there before."""
     done: int
-    """Prompts that are there now."""
+    """Prompts that are there now, measured or failed."""
     total: int
     machines: int
     """Different sets of versions and devices that measured them."""
@@ -60,11 +60,9 @@ def merge_runs(sources: Sequence[Path], output: Path) -> Merged:
     paths = [*known, *(s for s in sources if not (known and s.resolve() == output.resolve()))]
     headers = [read_header(path) for path in paths]
     for path, header in zip(paths[1:], headers[1:], strict=True):
-        if said := [*differences(headers[0], header), *_shape(headers[0], header)]:
-            raise InputError(
-                f"{path} is not of the same run as {paths[0]} ({'; '.join(said)}); "
-                "only shares of one run can be joined"
-            )
+        said = differences(headers[0], header) or _shape(headers[0], header)
+        if said:
+            raise InputError(messages.NOT_ONE_RUN(path=path, first=paths[0], differences=said))
     runs = [read_run(path) for path in paths]
     run = joined(runs, [str(path) for path in paths])
 
@@ -73,28 +71,30 @@ def merge_runs(sources: Sequence[Path], output: Path) -> Merged:
     with Store(output, {**header, "versions": dict(run.versions)}) as store:
         added = _add(store, run)
     machines = len({tuple(sorted(one.versions.items())) for one in runs})
-    return Merged(output, added, len(run.records), run.total, machines)
+    return Merged(output, added, len(run.records) + len(run.failed), run.total, machines)
 
 
-def _shape(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+def _shape(one: dict[str, Any], other: dict[str, Any]) -> str:
     names = ("layers", "total")
-    return [f"{n} {one[n]}, now {other[n]}" for n in names if one[n] != other[n]]
+    return "; ".join(f"{n} {one[n]}, now {other[n]}" for n in names if one[n] != other[n])
 
 
 def _refuse_writers(folder: Path) -> None:
     for path in shard_files(folder):
         if owner := owner_of(path):
-            raise InputError(f"{path} is being written by {owner}; merge when it has ended")
+            raise InputError(messages.MERGE_WHILE_WRITTEN(path=path, owner=owner))
 
 
 def _add(store: Store, run: Run) -> int:
-    there = read_done(store.folder)
-    new = [record for record in run.records if record.id not in there]
-    if new:
-        store.add(new)
+    there = read_run(store.folder)
+    measured = {record.id for record in there.records}
+    tried = measured | {failed.id for failed in there.failed}
+    records = [record for record in run.records if record.id not in measured]
+    failed = [one for one in run.failed if one.id not in tried]
+    if records or failed:
+        store.add(records, failed)
         store.set_versions(run.versions)
-    if skipped := run.skipped:
-        store.set_skipped(skipped)
+    store.set_skipped(run.skipped)
     if run.cosines:
         store.set_cosines(run.cosines)
-    return len(new)
+    return len(records)

@@ -23,6 +23,7 @@ import mlx.nn as nn  # noqa: E402
 import numpy as np  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
+from mlxjsd import messages  # noqa: E402
 from mlxjsd.adapter import ADAPTER_FILES, check_applied, find_adapter  # noqa: E402
 from mlxjsd.assets import MODEL  # noqa: E402
 from mlxjsd.blocks import Blocks  # noqa: E402
@@ -120,9 +121,7 @@ def load_model(
     folder = _find(model, revision)
     notes = [*_prepare_backend()]
     if team is not None and adapter is not None:
-        raise InputError(
-            "--tensor-parallel takes no adapter; make one model of both with mlx_lm.fuse"
-        )
+        raise InputError(messages.ADAPTER_OVER_RANKS())
     module, tokenizer, config = _load(folder, trust_remote_code, adapter, team)
     quantization = _describe_quantization(config)
     if quantization and not _on_gpu() and (note := _dequantize_if_it_fits(module)):

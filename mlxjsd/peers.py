@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.events import Event, PeersLost, Stopped, Waiting
 from mlxjsd.lock import owner_of
 from mlxjsd.ranks import Rank
 from mlxjsd.shards import shard_files, shard_name
-from mlxjsd.store import read_done, read_file_header
+from mlxjsd.store import read_header, read_tried
 
 #: Seconds between two looks at the other ranks' files.
 LOOK_EVERY = 0.5
@@ -57,21 +58,14 @@ def refuse_strangers(own: Path, ours: dict[str, Any], patience: Patience = Patie
         if path == own:
             continue
         until = time.monotonic() + patience.settling
-        while (owner := owner_of(path)) and (theirs := read_file_header(path).get("world")) != ours:
+        while (owner := owner_of(path)) and (theirs := read_header(path).get("world")) != ours:
             if time.monotonic() >= until:
-                raise InputError(_strangers(path, owner, theirs or {}, ours))
+                theirs = theirs or {}
+                if theirs.get("ranks") == ours["ranks"]:
+                    raise InputError(messages.OTHER_BATCHES(path=path, owner=owner))
+                sizes = {"theirs": theirs.get("ranks", 1), "ours": ours["ranks"]}
+                raise InputError(messages.OTHER_WORLD(path=path, owner=owner, **sizes))
             time.sleep(min(patience.look_every, 0.1))
-
-
-def _strangers(path: Path, owner: str, theirs: dict[str, Any], ours: dict[str, Any]) -> str:
-    if theirs.get("ranks") == ours["ranks"]:
-        why = "puts the prompts together in other batches; give all ranks the same --batch-size"
-    else:
-        why = (
-            f"measures this run as one of {theirs.get('ranks', 1)} ranks, not of {ours['ranks']}; "
-            "wait until it has ended, or stop it"
-        )
-    return f"{path} is being written by {owner}, which {why}"
 
 
 def await_others(
@@ -103,7 +97,7 @@ def await_others(
         paths = {r: folder / shard_name(r) for r in range(rank.size) if r != rank.index}
         living = tuple(r for r, path in paths.items() if owner_of(path) is not None)
         absent = tuple(r for r, path in paths.items() if r not in living and not path.exists())
-        done = len(wanted & read_done(folder))
+        done = len(wanted & read_tried(folder))
         if done >= total:
             return True
         if should_stop():

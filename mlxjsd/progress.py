@@ -7,6 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from mlxjsd.events import BatchDone, Event, PeersLost, Started, Waiting
+from mlxjsd.heatmap import floor_warning
 from mlxjsd.plain import clean
 
 #: Shares of a run after which a line says how far it is, where no bar can be drawn.
@@ -23,11 +24,14 @@ def follow(events: Iterable[Event], console: Console) -> Event | None:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    event, measured, seconds, lines, waits = None, 0, 0.0, 0, False
+    measured, seconds, highest, lines, waits = 0, 0.0, 0.0, 0, False
+    event: Event | None = None
+    floor_limit: float | None = None
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("", total=None, rate="")
         for event in events:
             if isinstance(event, Started):
+                floor_limit = event.floor_limit
                 _introduce(event, progress.console)
                 lines = event.done * _LINES // max(event.total, 1)
                 progress.update(bar, total=event.total, completed=event.done)
@@ -36,6 +40,13 @@ def follow(events: Iterable[Event], console: Console) -> Event | None:
                 seconds += event.seconds
                 rate = f"{measured / seconds:.1f} prompts/s"
                 progress.update(bar, completed=event.done, rate=rate)
+                for failed in event.failed:
+                    told = f"{failed.id} could not be measured: {failed.reason}"
+                    progress.console.print(Text(clean(told)), style="yellow")
+                floor = max((record.floor for record in event.records), default=0.0)
+                if floor > highest and (told := floor_warning(floor, floor_limit)):
+                    progress.console.print(Text(told), style="yellow")
+                highest = max(highest, floor)
             elif isinstance(event, Waiting):
                 if not waits:
                     told = f"this rank's share is measured; waiting for {_named(event.ranks)}"

@@ -71,6 +71,7 @@ def cheap_proofs(
     floor: np.ndarray,
     before: np.ndarray,
     dtype: str,
+    sound: np.ndarray | None = None,
 ) -> list[Proof]:
     """Return what can be proved of a measured batch for a few more forward passes.
 
@@ -81,19 +82,24 @@ def cheap_proofs(
         floor: (B,) of its null branch.
         before: :func:`clean_logits` from before the measuring.
         dtype: of the residual stream.
+        sound: (B,) bool, the prompts whose numbers all are numbers; the others prove nothing.
     """
     limit = null_limit(dtype)
+    rows = np.ones(batch.size, bool) if sound is None else sound
+    jsd, floor = jsd[rows], floor[rows]
 
     def small(name: str, values: np.ndarray) -> Proof:
         highest = float(values.max())
         return Proof(name, f"{highest:.1e} nats", f"{limit:.0e}", highest <= limit)
 
-    changed = float(np.abs(clean_logits(blocks, batch) - before).max())
-    total = total_effect(blocks, batch)
+    after = clean_logits(blocks, batch)
+    same = np.array_equal(before, after, equal_nan=True)
+    changed = 0.0 if same else float(np.nanmax(np.abs(after - before)))
+    total = total_effect(blocks, batch)[rows]
     whole = "Last. at the last layer is the total effect"
     return [
         small("the null branch changes nothing", floor),
-        Proof("logits are as before", f"{changed:.1e}", "bit for bit", changed == 0),
+        Proof("logits are as before", f"{changed:.1e}", "bit for bit", same),
         agreement(whole, jsd[:, LAST, -1], total, dtype, float(floor.max())),
         small("Subj. at the last layer is nothing", jsd[:, SUBJ, -1]),
     ]

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: Files or values that name all ranks, by the back end of ``mlx.launch`` that sets them.
@@ -35,9 +36,7 @@ class Rank:
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.size:
-            raise InputError(
-                f"there is no rank {self.index} of {self.size}; ranks are counted from 0"
-            )
+            raise InputError(messages.NO_SUCH_RANK(index=self.index, size=self.size))
 
     @property
     def leads(self) -> bool:
@@ -61,7 +60,7 @@ def rank_from(text: str) -> Rank:
     """
     found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text.strip())
     if found is None:
-        raise InputError(f"--rank is such as 0/2 or 1/2, the first or second of two, not {text!r}")
+        raise InputError(messages.RANK_FORM(given=text))
     return Rank(int(found[1]), int(found[2]))
 
 
@@ -87,10 +86,7 @@ def launched_rank(environment: Mapping[str, str] | None = None) -> Rank:
         lists = [env[name] for name in _LISTS if env.get(name)]
         size = _length(lists[0]) if lists else int(env.get("MLX_WORLD_SIZE") or 1)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"MLX_RANK is set, but how many ranks there are cannot be read ({error}); "
-            "start the ranks with mlx.launch, or give --rank"
-        ) from None
+        raise InputError(messages.RANKS_UNREADABLE(why=error)) from None
     return Rank(index, size)
 
 

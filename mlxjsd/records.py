@@ -51,7 +51,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A prompt that was not measured."""
+    """A prompt that was not measured, or could not be."""
 
     id: str
     position: int
@@ -72,17 +72,23 @@ class Run:
     records: Sequence[Record]
     """In the order of the data file."""
     skipped: Sequence[Skipped] = field(default=())
+    """Prompts that cannot be measured, found out before anything was."""
+    failed: Sequence[Skipped] = field(default=())
+    """Prompts that were tried, and whose numbers could not be trusted or did not fit in memory;
+    they are among ``total``."""
     labelling: Mapping[str, Any] = field(default_factory=dict)
     """``max_tokens`` of the answers (None: not asked for), and the ``match`` and
     ``reliance_threshold`` that sort them."""
     cosines: Mapping[str, Any] = field(default_factory=dict)
     """``groups`` (mean pairwise cosine of last-token states by layer, for each category) and the
     ``labelling`` for which they hold; empty until the run is finished."""
+    floor_limit: float | None = None
+    """nats that the noise floor may have in this dtype; None in runs of older versions."""
 
     @property
     def finished(self) -> bool:
-        """Whether every prompt has been measured."""
-        return len(self.records) >= self.total
+        """Whether every prompt has been tried."""
+        return len(self.records) + len(self.failed) >= self.total
 
     def jsd(self) -> np.ndarray:
         """Return (N, 3, L) float32 in nats, prompts in the order of ``records``."""

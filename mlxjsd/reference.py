@@ -5,7 +5,7 @@ cell is the whole model run on the whole prompt with one edit. It is slow, and i
 :func:`mlxjsd.sweep.sweep_batch` must equal.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import mlx.core as mx
 import numpy as np
@@ -33,9 +33,7 @@ def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
     """
     layers, anatomy = len(blocks), blocks.anatomy
     tokens = mx.array(batch.tokens)
-    subject = mx.array(batch.subject_mask())
-    last = mx.broadcast_to(mx.arange(batch.length)[None] == batch.length - 1, subject.shape)
-    tail = mx.broadcast_to(mx.arange(batch.length)[None] >= batch.end, subject.shape)
+    subject, last, tail = _places(batch)
 
     clean_logits, clean_states = _record(blocks, tokens, lambda x: x)
     norms = np.stack([np.array(subject_norms(x, subject)) for x in clean_states], axis=1)
@@ -46,7 +44,7 @@ def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
 
     jsd = np.zeros((batch.size, 3, layers))
     for sample in range(batch.samples):
-        _, corrupted = _record(blocks, *_corrupted_run(batch, sample))
+        _, corrupted = _record(blocks, *corrupted_run(batch, sample))
         for layer in range(layers):
             jsd[:, SUBJ, layer] += divergence(_patch(layer, subject, corrupted[layer]))
             jsd[:, LAST, layer] += divergence(_patch(layer, last, corrupted[layer]))
@@ -70,17 +68,40 @@ def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:
     """Return JSD(clean run, corrupted run) in nats, (B,): what Last. at the last layer must be."""
     clean, _ = _record(blocks, mx.array(batch.tokens), lambda x: x)
     samples = [
-        js_divergence(clean, _record(blocks, *_corrupted_run(batch, sample))[0])
+        js_divergence(clean, _record(blocks, *corrupted_run(batch, sample))[0])
         for sample in range(batch.samples)
     ]
     return np.array(mx.mean(mx.concatenate(samples, axis=1), axis=1))
+
+
+def edits_of(blocks: Blocks, batch: Batch, window: int) -> Iterator[tuple[str, Visitor]]:
+    """Yield the name and the edit of every run that :func:`reference_batch` makes."""
+    layers, anatomy = len(blocks), blocks.anatomy
+    subject, last, tail = _places(batch)
+    for sample in range(batch.samples):
+        _, corrupted = _record(blocks, *corrupted_run(batch, sample))
+        for layer in range(layers):
+            yield f"Subj. at layer {layer}", _patch(layer, subject, corrupted[layer])
+            yield f"Last. at layer {layer}", _patch(layer, last, corrupted[layer])
+    for layer in range(layers):
+        inside = knockout_blocks(layer, window, layers)
+        yield f"Attn. at layer {layer}", _knock_out(inside, last, subject, anatomy)
+    yield "reliance", _knock_out(range(layers), tail, subject, anatomy)
+
+
+def _places(batch: Batch) -> tuple[mx.array, mx.array, mx.array]:
+    """Return where the subject, the last token and the tail stand, (B, T) bool each."""
+    subject = mx.array(batch.subject_mask())
+    at = mx.arange(batch.length)[None]
+    last = mx.broadcast_to(at == batch.length - 1, subject.shape)
+    return subject, last, mx.broadcast_to(at >= batch.end, subject.shape)
 
 
 def _unchanged(call: BlockCall) -> mx.array:
     return call.forward(call.x, call.mask)
 
 
-def _corrupted_run(batch: Batch, sample: int) -> tuple[mx.array, Edit]:
+def corrupted_run(batch: Batch, sample: int) -> tuple[mx.array, Edit]:
     """Return the corrupted run's tokens, and what is done to the states that enter block 0."""
     if batch.source_tokens is not None:
         return mx.array(batch.source_tokens), lambda x: x

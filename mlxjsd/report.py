@@ -6,7 +6,7 @@ from mlxjsd.compare import Comparison, Panel, comparison_lines
 from mlxjsd.errors import InputError
 from mlxjsd.flags import flag_sentences
 from mlxjsd.grouping import group, heatmaps_by, labelling_of
-from mlxjsd.heatmap import Heatmap, aggregate, heatmap_of
+from mlxjsd.heatmap import Heatmap, aggregate, floor_warning_of, heatmap_of
 from mlxjsd.knowledge import CATEGORY_NAMES, label, why_no_threshold
 from mlxjsd.phases import reading, reading_table
 from mlxjsd.plain import clean
@@ -26,6 +26,10 @@ def report(run: Run, by: str | None = None) -> str:
         parts.append(counts)
     if flagged := flag_sentences([r.flags for r in run.records]):
         parts.append(" ".join(flagged))
+    if warning := floor_warning_of(run):
+        parts.append(warning)
+    if run.failed:
+        parts.append(f"{len(run.failed)} prompts could not be measured and are not among these.")
     if by is None:
         parts.append(_reading(heatmap_of(run)))
     else:

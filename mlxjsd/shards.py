@@ -9,18 +9,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.records import Record, Run, Skipped
 
 #: Of a single process, and of the first of several.
 FILE = "run.sqlite"
 _NAME = re.compile(r"run(?:-([1-9][0-9]{0,3}))?\.sqlite")
-
-Row = TypeVar("Row", Record, Skipped)
 
 
 def shard_name(rank: int) -> str:
@@ -53,13 +52,13 @@ def joined(runs: Sequence[Run], names: Sequence[str]) -> Run:
     """
     if len(runs) == 1:
         return runs[0]
-    records = union([run.records for run in runs], names)
+    records = _records_of(runs, names)
     measured = {record.id for record in records}
-    skipped = union([run.skipped for run in runs], names)
     return replace(
         runs[0],
         records=records,
-        skipped=[one for one in skipped if one.id not in measured],
+        skipped=_reasons_of([run.skipped for run in runs], measured),
+        failed=_reasons_of([run.failed for run in runs], measured),
         versions=joined_versions([run.versions for run in runs]),
         cosines=next((run.cosines for run in runs if run.cosines), {}),
     )
@@ -75,25 +74,31 @@ def joined_versions(versions: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {name: "; ".join(values) for name, values in found.items()}
 
 
-def union(parts: Sequence[Sequence[Row]], names: Sequence[str]) -> list[Row]:
-    """Return the rows of all parts by their place in the data file, each prompt once.
-
-    Raises:
-        InputError: if two parts differ about a prompt.
-    """
-    found: dict[str, tuple[Row, str]] = {}
-    for rows, name in zip(parts, names, strict=True):
-        for row in rows:
-            first, where = found.setdefault(row.id, (row, name))
-            if first is not row and (said := difference(first, row)):
+def _records_of(runs: Sequence[Run], names: Sequence[str]) -> list[Record]:
+    """Return the records of all runs by their place in the data file, each prompt once."""
+    found: dict[str, tuple[Record, str]] = {}
+    for run, name in zip(runs, names, strict=True):
+        for record in run.records:
+            first, where = found.setdefault(record.id, (record, name))
+            if first is not record and (said := difference(first, record)):
                 raise InputError(
-                    f"{where} and {name} both hold prompt {row.id!r}, and differ in {said}; "
-                    "keep one of the two"
+                    messages.BOTH_HOLD(one=where, other=name, id=record.id, differences=said)
                 )
-    return sorted((row for row, _ in found.values()), key=lambda row: row.position)
+    return sorted((record for record, _ in found.values()), key=lambda record: record.position)
 
 
-def difference(one: Record | Skipped, other: Record | Skipped) -> str | None:
+def _reasons_of(parts: Iterable[Sequence[Skipped]], measured: set[str]) -> list[Skipped]:
+    """Return why there are no numbers of some prompts; one that failed on one machine only is
+    measured by another, and so not among them."""
+    found: dict[str, Skipped] = {}
+    for rows in parts:
+        for row in rows:
+            if row.id not in measured:
+                found.setdefault(row.id, row)
+    return sorted(found.values(), key=lambda row: row.position)
+
+
+def difference(one: Record, other: Record) -> str | None:
     """Say in what two results of a prompt differ; None if they are the same bit for bit."""
     for field in fields(one):
         a, b = getattr(one, field.name), getattr(other, field.name)

@@ -24,6 +24,7 @@ import mlxjsd.model  # noqa: F401  (first: a fast BLAS has to come before MLX)
 import mlx.core as mx  # isort: skip
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError, MeasurementError, TeamBroken, said_by
 from mlxjsd.ranks import Rank
 
@@ -52,18 +53,11 @@ class Team:
             try:
                 self.group = mx.distributed.init(strict=True)
             except (RuntimeError, ValueError) as error:
-                raise InputError(
-                    f"--tensor-parallel needs several ranks that find each other, as "
-                    f"`mlx.launch -n 2 -- mlxjsd run --tensor-parallel` starts them "
-                    f"({said_by(error, 200)})"
-                ) from error
+                raise InputError(messages.NO_TEAM(why=said_by(error, 200))) from error
         self.rank = Rank(self.group.rank(), self.group.size())
         self._followed = False
         if self.rank.size < 2:
-            raise InputError(
-                "--tensor-parallel needs several ranks; start them with "
-                "`mlx.launch -n 2 -- mlxjsd run --tensor-parallel`"
-            )
+            raise InputError(messages.NO_TEAM(why="there is one"))
 
     @property
     def leads(self) -> bool:
@@ -121,7 +115,9 @@ class Team:
         return kind, self._sum([0] * count) if count else []
 
     def _sum(self, values: Sequence[int]) -> list[int]:
-        total = mx.distributed.all_sum(mx.array(list(values), mx.int32), group=self.group, stream=mx.cpu)
+        total = mx.distributed.all_sum(
+            mx.array(list(values), mx.int32), group=self.group, stream=mx.cpu
+        )
         return [int(value) for value in np.array(total)]
 
     def same(self, words: Any) -> bool:

@@ -16,6 +16,7 @@ from mlx.nn.layers.distributed import (
 )
 from mlx.utils import tree_unflatten
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.team import LOADING, Team
 
@@ -46,10 +47,8 @@ def load_sharded(
     whole, config = load_model(folder, lazy=True, strict=True, **trust)
     family = str(config.get("model_type", ""))
     if not hasattr(whole, "shard"):
-        raise InputError(
-            f"MLX-LM cannot split the family {family} over ranks; it can: "
-            f"{', '.join(shardable_families())}. Leave out --tensor-parallel"
-        )
+        families = ", ".join(shardable_families())
+        raise InputError(messages.FAMILY_OVER_RANKS(family=family, families=families))
     del whole
     options = _taken_by(
         sharded_load,
@@ -60,9 +59,8 @@ def load_sharded(
         try:
             module, tokenizer = sharded_load(str(folder), tensor_group=team.group, **options)
         except (ValueError, AssertionError) as error:
-            raise InputError(
-                f"the model cannot be split over {team.rank.size} ranks: {said_by(error, 200)}"
-            ) from error
+            why = said_by(error, 200)
+            raise InputError(messages.CANNOT_SPLIT(size=team.rank.size, why=why)) from error
     _refuse_without_heads(module, team.rank.size)
     return module, tokenizer, config
 
@@ -77,10 +75,8 @@ def _refuse_without_heads(module: nn.Module, size: int) -> None:
     for name, layer in module.named_modules():
         for heads in ("n_heads", "n_kv_heads", "num_heads", "num_key_value_heads"):
             if getattr(layer, heads, None) == 0:
-                raise InputError(
-                    f"the model cannot be split over {size} ranks: {name} has fewer heads than "
-                    "that; use fewer ranks"
-                )
+                why = f"{name} has fewer heads than that"
+                raise InputError(messages.CANNOT_SPLIT(size=size, why=why))
 
 
 def shardable_families() -> list[str]:

@@ -1,5 +1,6 @@
 """The heatmap and its numbers on a terminal, as Rich renderables."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from mlxjsd.flags import flag_sentences
 from mlxjsd.grouping import heatmaps_by, labelling_of
-from mlxjsd.heatmap import Heatmap, heatmap_of
+from mlxjsd.heatmap import Heatmap, floor_warning_of, heatmap_of
 from mlxjsd.interventions import ROW_LABELS
 from mlxjsd.knowledge import CATEGORY_NAMES, label, why_no_threshold
 from mlxjsd.phases import reading
@@ -143,13 +144,14 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
                 f"noise floor {heatmap.floor:.1e} nats (largest null intervention)"
             ),
         ]
+        if warning := floor_warning_of(run):
+            parts.append(Text(warning, style="yellow"))
     else:
         parts.append(Text("no prompt has been measured yet"))
     parts += [Text(sentence) for sentence in flag_sentences([r.flags for r in run.records])]
-    if run.skipped:
-        reasons: dict[str, int] = {}
-        for skipped in run.skipped:
-            reasons[skipped.reason] = reasons.get(skipped.reason, 0) + 1
-        listed = "; ".join(f"{count} because {reason}" for reason, count in reasons.items())
-        parts.append(Text(f"{len(run.skipped)} prompts were skipped: {listed}"))
+    for said, prompts in (("were skipped", run.skipped), ("could not be measured", run.failed)):
+        if prompts:
+            reasons = Counter(prompt.reason for prompt in prompts)
+            listed = "; ".join(f"{n} because {clean(why)}" for why, n in reasons.items())
+            parts.append(Text(f"{len(prompts)} prompts {said}: {listed}"))
     return Group(*parts)

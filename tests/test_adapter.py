@@ -21,11 +21,11 @@ from mlxjsd.errors import InputError
 from mlxjsd.experiment import measure, plan_run
 from mlxjsd.model import load_model
 from mlxjsd.prompts import read_prompts
+from mlxjsd.resume import job_of
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 from mlxjsd.store import Store, read_run
 from mlxjsd.tui.job import Job
-from mlxjsd.tui.resume import job_of
 
 CONFIG = {
     "model_type": "llama",

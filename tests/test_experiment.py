@@ -82,7 +82,7 @@ def test_every_record_equals_the_reference(
 ) -> None:
     plan = plan_run(bundled, data, settings, limit=4)
     for batch in plan.batches:
-        for encoded, record in zip(batch, measure_batch(plan, batch), strict=True):
+        for encoded, record in zip(batch, measure_batch(plan, batch).records, strict=True):
             alone = plan.corruption.batch([encoded])
             expected = reference_batch(bundled.blocks, alone, settings.window)
             np.testing.assert_allclose(record.jsd, expected.jsd[0], atol=1e-5)

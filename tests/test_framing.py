@@ -17,12 +17,12 @@ from mlxjsd.chat import Chat
 from mlxjsd.errors import InputError
 from mlxjsd.framing import fill, template_from
 from mlxjsd.prompts import Prompt
+from mlxjsd.resume import job_of
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 from mlxjsd.spans import Encoder, Unusable
 from mlxjsd.store import FILE, Store, read_header
 from mlxjsd.tui.job import Job
-from mlxjsd.tui.resume import job_of
 
 ASKED = Prompt("p", "What is the capital of Norland?", "Norland")
 #: Holds the prompt's own words, and its subject, on both sides.

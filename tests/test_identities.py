@@ -8,7 +8,7 @@ from models import FAMILIES, LAYERS, VOCABULARY, random_batch, rows_of, tiny
 from mlxjsd.blocks import BlockCall, Blocks
 from mlxjsd.divergence import MAX_DIVERGENCE, js_divergence
 from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement
-from mlxjsd.reference import _corrupted_run, _patch, _record, reference_batch
+from mlxjsd.reference import _patch, _record, corrupted_run, reference_batch
 from mlxjsd.sweep import sweep_batch
 
 WINDOW = 3
@@ -70,7 +70,7 @@ def test_the_null_branch_is_zero(blocks: Blocks) -> None:
 def test_last_at_the_last_layer_is_the_total_effect(blocks: Blocks, kind: str) -> None:
     batch = random_batch(kind)
     clean = blocks.model(mx.array(batch.tokens))[:, -1]
-    corrupted, _ = _record(blocks, *_corrupted_run(batch, 0))
+    corrupted, _ = _record(blocks, *corrupted_run(batch, 0))
     total = np.array(js_divergence(clean, corrupted[:, 0]))
     np.testing.assert_allclose(
         sweep_batch(blocks, batch, WINDOW).jsd[:, LAST, -1], total, atol=1e-5
@@ -89,7 +89,7 @@ def test_patching_every_token_is_the_total_effect_and_itself_nothing(
     tokens = mx.array(batch.tokens)
     everywhere = mx.ones(tokens.shape, mx.bool_)
     clean, clean_states = _record(blocks, tokens, lambda x: x)
-    corrupted, corrupted_states = _record(blocks, *_corrupted_run(batch, 0))
+    corrupted, corrupted_states = _record(blocks, *corrupted_run(batch, 0))
     patched = blocks.run(tokens, _patch(layer, everywhere, corrupted_states[layer]))
     np.testing.assert_allclose(
         js_divergence(clean, patched[:, -1:]), js_divergence(clean, corrupted), atol=1e-6

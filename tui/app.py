@@ -16,10 +16,10 @@ from textual.screen import Screen
 
 from mlxjsd.compare import Panel
 from mlxjsd.errors import InputError
+from mlxjsd.resume import job_or_none
 from mlxjsd.store import read_run
 from mlxjsd.tui.comparing import CompareState, Figure, figures, other_panel
 from mlxjsd.tui.job import Engine, Job
-from mlxjsd.tui.resume import job_of
 from mlxjsd.tui.screens.compare import CompareScreen
 from mlxjsd.tui.screens.help import HelpScreen
 from mlxjsd.tui.screens.open import OpenScreen
@@ -84,7 +84,7 @@ class MlxjsdApp(App[None]):
         """Show a run folder; it can be taken up from there if its prompts are found."""
         try:
             state = RunState.of(folder, read_run(folder))
-            job = job_of(folder)
+            job = job_or_none(folder)
         except (InputError, OSError, sqlite3.Error) as error:
             self.push_screen(TroubleScreen(str(error), "Choose another folder."))
             return

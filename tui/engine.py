@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.corruption import NO_PARTNER, choose_partners
-from mlxjsd.errors import InputError, MeasurementError, said_by
-from mlxjsd.events import Finished, Started
+from mlxjsd.errors import (
+    InputError,
+    MachineError,
+    MeasurementError,
+    is_out_of_memory,
+    said_by,
+)
+from mlxjsd.events import BatchDone, Finished, Started, Stopped
 from mlxjsd.framing import fill
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.spans import Encoder, Unusable
@@ -103,11 +109,14 @@ class MLXEngine:
                     from mlxjsd.products import write_products
 
                     write_products(job.folder)
-                tell(event)
+                if isinstance(event, BatchDone | Finished | Stopped):  # the app has no ranks
+                    tell(event)
         except InputError as error:
             tell(Failed(str(error), "Change the settings, or choose something else."))
         except MeasurementError as error:
-            tell(Failed(str(error), "Nothing of this batch is kept."))
+            tell(Failed(str(error), "The prompts measured before this batch are kept."))
+        except MachineError as error:
+            tell(Failed(str(error), "The prompts measured so far are kept."))
         except Exception as error:  # whatever it is, the app has to stay usable
             tell(_explain(error))
 
@@ -115,7 +124,6 @@ class MLXEngine:
         tell(Loading("reading the prompts"))
         data = read_prompts(job.data or PROMPTS, job.format)
         tell(Loading("loading the model"))
-        from mlxjsd.experiment import plan_run
         from mlxjsd.model import load_model
 
         wanted = (job.model, job.trust_remote_code, job.revision, job.adapter_path)
@@ -123,9 +131,7 @@ class MLXEngine:
             self._model = None  # two large models at a time may not fit
             self._model = (wanted, load_model(*wanted))
         tell(Loading("preparing the prompts"))
-        return plan_run(
-            self._model[1], data, job.settings, job.limit, job.batch_size, job.labelling
-        )
+        return job.plan(self._model[1], data)
 
     def _look(self, look: Look, number: int, tell: Callable[[Preview], object]) -> None:
         if number != self._newest_look:
@@ -204,10 +210,7 @@ def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
 def _explain(error: Exception) -> Failed:
     said = said_by(error, 600)
     reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    lowered = reason.lower()
-    if isinstance(error, MemoryError) or any(
-        sign in lowered for sign in ("allocate", "out of memory", "insufficient memory")
-    ):
+    if is_out_of_memory(error):
         return Failed(
             f"There is not enough memory. {reason}",
             "Choose a smaller batch, a smaller model or one with fewer bits, or close other "

@@ -6,40 +6,11 @@ from pathlib import Path
 from typing import Protocol
 
 from mlxjsd.events import BatchDone, Finished, Stopped
-from mlxjsd.labelling import Labelling
+from mlxjsd.job import Job
 from mlxjsd.records import Run
-from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 
-
-@dataclass(frozen=True)
-class Job:
-    """A run that is asked for: the options of ``mlxjsd run``."""
-
-    model: str | None = None
-    """A folder or Hub repository; None for the bundled model."""
-    data: Path | None = None
-    """Prompts; None for the bundled ones."""
-    output: Path | None = None
-    """The run folder; None for one named after what is measured."""
-    limit: int | None = None
-    settings: Settings = field(default_factory=Settings)
-    batch_size: int | None = None
-    trust_remote_code: bool = False
-    labelling: Labelling = field(default_factory=Labelling)
-    format: str | None = None
-    """Of the prompts, one of :data:`mlxjsd.formats.FORMATS`; None to recognise it."""
-    revision: str | None = None
-    """Of the Hub repository; None for its default."""
-    adapter_path: Path | None = None
-    """Folder of a LoRA adapter; None for none."""
-
-    @property
-    def folder(self) -> Path:
-        """The run folder, the one that ``mlxjsd run`` would use."""
-        return self.output or run_folder(
-            self.model, self.data, self.settings, self.limit, self.revision, self.adapter_path
-        )
+__all__ = ["Engine", "Failed", "Job", "Loading", "Look", "News", "Opened", "Preview", "Tell"]
 
 
 @dataclass(frozen=True)

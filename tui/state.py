@@ -9,7 +9,7 @@ import numpy as np
 
 from mlxjsd.events import BatchDone
 from mlxjsd.grouping import labelling_of
-from mlxjsd.heatmap import Heatmap
+from mlxjsd.heatmap import Heatmap, floor_warning
 from mlxjsd.interventions import ROW_LABELS, ROWS
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.settings import Settings
@@ -50,6 +50,9 @@ class RunState:
     model: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    failed: tuple[Skipped, ...] = ()
+    floor_limit: float | None = None
+    """nats; see :attr:`mlxjsd.records.Run.floor_limit`."""
     notes: tuple[str, ...] = ()
     measured: Measured = field(default_factory=lambda: Measured(32))
 
@@ -83,7 +86,8 @@ class RunState:
         """Show ``run``, with what was measured earlier."""
         self.layers, self.total, self.settings = run.layers, run.total, run.settings
         self.model, self.data, self.notes = run.model, run.data, notes
-        self.skipped = tuple(run.skipped)
+        self.skipped, self.failed = tuple(run.skipped), tuple(run.failed)
+        self.floor_limit = run.floor_limit
         self.measured = Measured(run.layers, list(run.records), **labelling_of(run))
         self._leave_empty_group()
         self.layer = min(self.layer, run.layers - 1)
@@ -92,6 +96,7 @@ class RunState:
     def add(self, batch: BatchDone) -> None:
         """Take in a batch."""
         self.measured.add(batch.records)
+        self.failed += batch.failed
         self._leave_empty_group()
         self.fresh += len(batch.records)
         self.seconds += batch.seconds
@@ -103,6 +108,17 @@ class RunState:
         return len(self.measured.records)
 
     @property
+    def tried(self) -> int:
+        """Prompts that are behind us: measured, or failed."""
+        return self.done + len(self.failed)
+
+    @property
+    def floor_warning(self) -> str:
+        """What is said of a noise floor that is too high; "" of any other."""
+        floor = max((record.floor for record in self.measured.records), default=0.0)
+        return floor_warning(floor, self.floor_limit)
+
+    @property
     def rate(self) -> float:
         """Prompts per second, in this session; 0 before the first batch."""
         return self.fresh / self.seconds if self.seconds else 0.0
@@ -110,7 +126,7 @@ class RunState:
     @property
     def seconds_left(self) -> float | None:
         """Estimate of the time to the end; None before the first batch."""
-        return (self.total - self.done) / self.rate if self.rate else None
+        return (self.total - self.tried) / self.rate if self.rate else None
 
     @property
     def heatmap(self) -> Heatmap:

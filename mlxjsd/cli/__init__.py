@@ -1,11 +1,14 @@
 """The command line: the only place that prints. stdout is data, stderr is talk."""
 
+import errno
+import select
 import sys
 from typing import Any, NoReturn
 
 from mlxjsd.cli.app import app
-from mlxjsd.cli.exits import BAD_INPUT, INTERRUPTED, WRONG
-from mlxjsd.errors import InputError, MeasurementError
+from mlxjsd.cli.exits import BAD_INPUT, HUNG_UP, INTERRUPTED, WRONG
+from mlxjsd.cli.interrupts import without_terminal
+from mlxjsd.errors import InputError, MachineError, MeasurementError
 from mlxjsd.plain import clean
 
 # Each puts its commands into the app; the order is that of the help.
@@ -20,12 +23,24 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; exit code 0 done, 1 wrong numbers, 2 bad input, 130 interrupted."""
+    """Run the command line; the exit codes are those of :mod:`mlxjsd.cli.exits`."""
     try:
         app(arguments, prog_name="mlxjsd")
     except InputError as error:
         _fail(str(error), BAD_INPUT)
-    except MeasurementError as error:
+    except (MeasurementError, MachineError) as error:
         _fail(str(error), WRONG)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
+    except OSError as error:
+        if error.errno == errno.EIO and _terminal_is_gone():
+            without_terminal()
+            sys.exit(HUNG_UP)
+        _fail(f"{error.strerror or error}: {error.filename or 'the output'}", WRONG)
+
+
+def _terminal_is_gone() -> bool:
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))

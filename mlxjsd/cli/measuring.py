@@ -1,5 +1,7 @@
-"""The commands that compute: run, check, bench."""
+"""The commands that compute: run, resume, check, bench."""
 
+import shlex
+import sys
 from typing import Annotated
 
 import typer
@@ -8,11 +10,12 @@ from mlxjsd import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of, show_run
 from mlxjsd.cli.exits import DONE, INTERRUPTED, WRONG
+from mlxjsd.cli.interrupts import Interrupts
 from mlxjsd.cli.ranks import rank_of, share_of, team_for
 from mlxjsd.events import PeersLost
 from mlxjsd.framing import template_from
+from mlxjsd.job import Job
 from mlxjsd.labelling import Labelling
-from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 
 
@@ -46,39 +49,82 @@ def run(
     The same command again goes on where it stopped. Under mlx.launch, or with --rank, several
     processes share the prompts.
     """
-    place = rank_of(rank, tensor_parallel)
     template = template_from(prompt_template)
     settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
     labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
-    folder = output or run_folder(model, data, settings, limit, revision, adapter_path)
+    measure(
+        Job(
+            model,
+            data,
+            output,
+            limit,
+            settings,
+            batch_size,
+            trust_remote_code,
+            labelling,
+            format,
+            revision,
+            adapter_path,
+        ),
+        rank=rank,
+        tensor_parallel=tensor_parallel,
+    )
 
-    from mlxjsd.store import check_folder
 
+@app.command()
+def resume(
+    folder: options.RunFolder,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try the prompts again that could not be measured."),
+    ] = False,
+    trust_remote_code: options.TrustRemoteCode = False,
+    rank: options.Rank = None,
+    tensor_parallel: options.TensorParallel = False,
+) -> None:
+    """Go on with a run that was stopped, with the settings that it began with."""
+    from mlxjsd.resume import job_of
+
+    measure(job_of(folder, trust_remote_code), retry_failed, rank, tensor_parallel)
+
+
+def measure(
+    job: Job,
+    retry_failed: bool = False,
+    rank: str | None = None,
+    tensor_parallel: bool = False,
+) -> None:
+    """Measure what is asked for; show it, and how to go on if it was stopped."""
+    from mlxjsd.shards import shard_name
+    from mlxjsd.store import check_folder, check_free
+
+    folder = job.folder
     check_folder(folder)  # now, not after a large model has been loaded
-    prompts = prompts_of(data, format)
+    place = rank_of(rank, tensor_parallel)
+    if place.leads or not tensor_parallel:  # who writes
+        check_free(folder, shard_name(place.index))
+    prompts = prompts_of(job.data, job.format)
     talk = console_for(stderr=True, quiet=not place.leads)  # one speaks for all
     with team_for(tensor_parallel) as team:
-        loaded = load(talk, model, trust_remote_code, revision, adapter_path, team)
+        loaded = load(talk, job.model, job.trust_remote_code, job.revision, job.adapter_path, team)
 
-        from mlxjsd.experiment import plan_run, run_experiment
+        from mlxjsd.events import Stopped
+        from mlxjsd.experiment import run_experiment
         from mlxjsd.products import write_products
         from mlxjsd.progress import follow, peers_lost
 
-        plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling)
+        plan = job.plan(loaded, prompts)
         share = share_of(team, place, plan)
         if share is None:
             return
-        events = run_experiment(plan, folder, rank=share)
-        try:
+        with Interrupts(lambda said: talk.print(said, style="dim", markup=False)) as interrupts:
+            events = run_experiment(plan, folder, interrupts.asked, retry_failed, share)
             last = follow(events, talk)
-        except KeyboardInterrupt:
-            events.close()
-            talk.print(
-                f"interrupted; what is measured is in {folder}, the same command goes on from "
-                "there",
-                markup=False,
-            )
-            raise typer.Exit(INTERRUPTED) from None
+    if isinstance(last, Stopped):
+        talk.print(f"stopped after {last.done} of {last.total} prompts; to go on:", markup=False)
+        if place.leads:
+            print(shlex.join(["mlxjsd", "resume", str(folder)]), file=sys.stderr)
+        raise typer.Exit(interrupts.exit_code)
     if isinstance(last, PeersLost):
         talk.print(peers_lost(last), markup=False, soft_wrap=True)
         # Its share is done; a launcher that saw a failure would stop the others in theirs.

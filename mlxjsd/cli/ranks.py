@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError, TeamBroken
 from mlxjsd.ranks import ALONE, Rank, launched_rank, rank_from
 
@@ -17,7 +18,7 @@ def rank_of(given: str | None, tensor_parallel: bool) -> Rank:
     if given is None:
         return launched_rank()
     if tensor_parallel:
-        raise InputError("--rank deals out prompts; leave it out with --tensor-parallel")
+        raise InputError(messages.RANK_AND_TENSOR_PARALLEL())
     return rank_from(given)
 
 

@@ -9,10 +9,10 @@ from records import HEADER
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts import read_prompts
+from mlxjsd.resume import job_of, job_or_none
 from mlxjsd.store import Store
 from mlxjsd.tui.form import job_from, values_of
 from mlxjsd.tui.job import Job
-from mlxjsd.tui.resume import job_of
 
 RELATION = {
     "name": "capital",
@@ -32,10 +32,11 @@ def test_a_folder_of_relations_is_found_again_and_any_change_noticed(tmp_path: P
     (data / "factual/capital.json").write_text(json.dumps(RELATION))
     Store(tmp_path / "run", header_of(data))
     job = job_of(tmp_path / "run")
-    assert job is not None
     assert (job.data, job.format) == (data, "lre")
     (data / "factual/capital.json").rename(data / "capital.json")
-    assert job_of(tmp_path / "run") is None
+    assert job_or_none(tmp_path / "run") is None
+    with pytest.raises(InputError, match="or have changed"):
+        job_of(tmp_path / "run")
 
 
 def test_a_forced_format_is_taken_up_with(tmp_path: Path) -> None:
@@ -45,7 +46,6 @@ def test_a_forced_format_is_taken_up_with(tmp_path: Path) -> None:
     assert read_prompts(data).format == "entity_questions"
     Store(tmp_path / "run", header_of(data, "json"))
     job = job_of(tmp_path / "run")
-    assert job is not None
     assert job.format == "json"
     with pytest.raises(InputError, match="data format 'json', now 'entity_questions'"):
         Store(tmp_path / "run", header_of(data))
@@ -69,7 +69,6 @@ def test_revision_and_adapter_are_taken_up_with(tmp_path: Path) -> None:
     model = {**HEADER["model"], "revision": "v2", "adapter": "out/lora"}
     Store(tmp_path / "run", header_of(data, model=model))
     job = job_of(tmp_path / "run")
-    assert job is not None
     assert (job.model, job.revision, job.adapter_path) == ("tiny", "v2", Path("out/lora"))
     filled = values_of(job)
     assert job_from(filled, "noise", job).adapter_path == Path("out/lora")

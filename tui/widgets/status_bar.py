@@ -82,6 +82,10 @@ class StatusBar(Static):
         text.append(f" · {spoiled} · window {settings.window}{settings.framing}", dim)
         if state.skipped:
             text.append(f" · {len(state.skipped)} skipped", dim)
+        if state.failed:
+            text.append(f" · {len(state.failed)} failed", self._part("bad"))
+        if state.floor_warning:
+            text.append(" · noise floor too high", self._part("bad"))
         return text
 
     def _progress(self, width: int) -> Text:
@@ -92,7 +96,7 @@ class StatusBar(Static):
         text.append(f"{_SIGNS[state.status]} {said} ", self._part(look))
         after = Text(no_wrap=True)
         if state.total:
-            after.append(f" {state.done}/{state.total}")
+            after.append(f" {state.tried}/{state.total}")
         facts = []
         if state.rate:
             facts.append(f"{state.rate:.1f}/s")
@@ -100,14 +104,14 @@ class StatusBar(Static):
                 facts.append(f"{clock(state.seconds_left)} left")
         if state.peak_memory:
             facts.append(size_of(state.peak_memory))
-        if state.done:
+        if state.tried:
             floor = state.measured.heatmap().floor
             facts.append(f"floor {floor:.0e}" if floor else "floor 0")
         for fact in facts:
             after.append(f" · {fact}", dim)
         space = width - text.cell_len - after.cell_len
         if state.total and space >= 4:
-            share = state.done / state.total
+            share = state.tried / state.total
             filled = round(share * space)
             text.append("━" * filled, self._part("done"))
             text.append("─" * (space - filled), self._part("todo"))

@@ -2,32 +2,36 @@
 
 from pathlib import Path
 
+from mlxjsd import messages
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
 from mlxjsd.formats.text import content_hash
+from mlxjsd.job import Job
 from mlxjsd.labelling import Labelling
 from mlxjsd.settings import Settings
 from mlxjsd.store import read_header
-from mlxjsd.tui.job import Job
 
 #: The name under which a run knows the bundled model.
 _BUNDLED = "bundled"
 
 
-def job_of(folder: Path) -> Job | None:
-    """Return the job that goes on with the run in ``folder``; None if its prompts are gone.
+def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
+    """Return the job that goes on with the run in ``folder``.
 
-    Whether a model may run code of its own is never taken from the folder.
+    Args:
+        folder: of the run.
+        trust_remote_code: never taken from the folder.
 
     Raises:
-        InputError: if it is not a run folder.
+        InputError: if it is not a run folder, or its prompts are gone.
     """
     header = read_header(folder)
     wanted = header["data"]["sha256"]
-    places = (PROMPTS, Path(header["data_path"]), folder / header["data"]["file"])
+    places = (PROMPTS, Path(header["data_path"]), folder / Path(header["data"]["file"]).name)
     found = next((path for path in places if _hash(path) == wanted), None)
     if found is None:
-        return None
+        sentence = messages.PROMPTS_ARE_GONE(folder=folder, path=header["data_path"])
+        raise InputError(sentence)
     model = header["model"]
     name, adapter = model["name"], model.get("adapter")
     return Job(
@@ -37,10 +41,24 @@ def job_of(folder: Path) -> Job | None:
         output=folder,
         limit=header["limit"],
         settings=Settings.from_json(header["settings"]),
+        trust_remote_code=trust_remote_code,
         labelling=Labelling(**header["labelling"]),
         revision=model.get("revision"),
         adapter_path=None if adapter is None else Path(adapter),
     )
+
+
+def job_or_none(folder: Path) -> Job | None:
+    """Return the job that goes on with the run in ``folder``; None if its prompts are gone.
+
+    Raises:
+        InputError: if it is not a run folder.
+    """
+    read_header(folder)
+    try:
+        return job_of(folder)
+    except InputError:
+        return None
 
 
 def _hash(path: Path) -> str | None:

@@ -1,0 +1,85 @@
+"""Stopping a run: asked once, after the current batch; asked twice, now.
+
+Python runs a signal's handler only between two of its own steps, and a batch can be one long
+call of MLX. So a thread of its own reads each signal from the wakeup file descriptor, which
+the operating system's handler writes to at once.
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+
+#: What asks a run to stop: Ctrl-C, a polite kill, a closed terminal.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Listens for what asks a run to stop, while it is a context manager."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        """Prepare.
+
+        Args:
+            say: shows the user a sentence; called from another thread.
+        """
+        self._say = say
+        self._asked: int | None = None
+        self._before: dict[int, object] = {}
+        self._reader, self._writer = socket.socketpair()
+
+    @property
+    def exit_code(self) -> int:
+        """128 and the signal's number, as a shell has it: 130 for Ctrl-C."""
+        return 128 + (self._asked or signal.SIGINT)
+
+    def asked(self) -> bool:
+        """Whether the run is to stop."""
+        return self._asked is not None
+
+    def __enter__(self) -> "Interrupts":
+        self._writer.setblocking(False)
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                self._before[number] = signal.signal(number, _leave_to_thread)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, name="mlxjsd-interrupts", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._writer.close()  # which ends the thread
+
+    def _listen(self) -> None:
+        with self._reader:
+            while got := self._reader.recv(1):
+                if got[0] not in SIGNALS:
+                    continue
+                if got[0] == signal.SIGHUP:
+                    without_terminal()
+                if self.asked():
+                    self._say("stopped at once; the current batch is not kept")
+                    os._exit(128 + got[0])
+                self._asked = got[0]
+                self._say("finishing the current batch; once more stops at once")
+
+
+def _leave_to_thread(number: int, frame: FrameType | None) -> None:
+    """Do nothing: a handler of Python's has to be there for the wakeup to be written."""
+
+
+def without_terminal() -> None:
+    """Send what is printed from now on nowhere: the terminal is gone."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
