@@ -158,7 +158,7 @@ def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
 
 def _measured(plan: Plan, batch: Sequence[Encoded], made: Batch) -> list[Record]:
     numbers = measurement_of(plan.model, made, plan.settings.window)
-    answers = _answers(plan, batch)
+    answers = _answers(plan, batch, numbers.prediction)
     return [
         _record(plan, encoded, numbers, row, answers.get(encoded.prompt.id))
         for row, encoded in enumerate(batch)
@@ -184,13 +184,14 @@ def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> list[Record]:
     return records
 
 
-def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
+def _answers(plan: Plan, batch: Sequence[Encoded], first: np.ndarray) -> dict[str, str]:
     """Let the model answer the prompts of ``batch`` whose answers are known, by prompt id."""
-    asked = [encoded for encoded in batch if encoded.prompt.answers]
+    asked = [(e, int(t)) for e, t in zip(batch, first, strict=True) if e.prompt.answers]
     if plan.labelling.max_tokens is None or not asked:
         return {}
-    written = generate_answers(plan.model, asked, plan.labelling.max_tokens)
-    return {e.prompt.id: answer for e, answer in zip(asked, written, strict=True)}
+    prompts, tokens = zip(*asked, strict=True)
+    written = generate_answers(plan.model, prompts, tokens, plan.labelling.max_tokens)
+    return {e.prompt.id: answer for e, answer in zip(prompts, written, strict=True)}
 
 
 def measure(plan: Plan) -> Run:
