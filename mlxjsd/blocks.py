@@ -152,7 +152,7 @@ class Blocks:
         beside: list[Any] = []
 
         def forward(x: mx.array, mask: Mask, cache: Any, start: int, attempt: bool) -> mx.array:
-            given = _cut(bound, start, total) if start else bound
+            given = _cut(bound, start, start + x.shape[1], total)
             if attempt:
                 others = (*signature.rest, *([signature.cache] if signature.cache else ()))
                 given = given | {name: copy.deepcopy(given[name]) for name in others}
@@ -325,10 +325,12 @@ class _Signature:
         return [(bound | replaced)[name] for name in self.signature.parameters]
 
 
-def _cut(bound: dict[str, Any], start: int, total: int) -> dict[str, Any]:
-    """Cut arrays with a row for each position, such as scales, to the positions from start."""
+def _cut(bound: dict[str, Any], start: int, end: int, total: int) -> dict[str, Any]:
+    """Cut arrays with a row for each position, such as scales, to the positions [start, end)."""
+    if end - start == total:
+        return bound
     return {
-        name: value[start:]
+        name: value[start:end]
         if isinstance(value, mx.array) and value.ndim == 2 and value.shape[0] == total
         else value
         for name, value in bound.items()

@@ -27,7 +27,7 @@ from mlxjsd.blocks import BlockCall, Blocks, Recorder
 from mlxjsd.divergence import entropy, js_divergence, log_softmax
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement, knockout_blocks
-from mlxjsd.masks import hide_keys, suffix_mask
+from mlxjsd.masks import hide_keys, prefix_mask, suffix_mask
 
 RELIANCE, FLOOR = 3, 4
 #: Logits held at one time, in elements: large vocabularies are read out in pieces.
@@ -114,6 +114,7 @@ class _Walk:
         one = batch.end == total - 1
         self.tail = self.last if one else _Branches(start=batch.end)
         self.groups = (self.last,) if one else (self.last, self.tail)
+        self.shared = batch.shared
         self.subject = mx.array(batch.subject_mask())
         self.corrupted: mx.array
         self.norms: list[mx.array] = []
@@ -128,10 +129,8 @@ class _Walk:
             if layer == (window[0] if window else 0):
                 self.last.open(x[:, None, -1:], (ATTN, cell), hidden=window)
 
-        clean = Recorder()
-        x = call.forward(x, call.mask, clean)
+        x, kept = self._clean(x, call)
         self.norms.append(subject_norms(x, self.subject))
-        kept = _state(clean, call, self.anatomy.blocks[layer].keys is not None)
         front = [mx.repeat(a, batch.samples, axis=0) for a in kept]
         spoiled = Recorder(batch.first, front)
         mask = suffix_mask(call.mask, batch.first, batch.length)
@@ -151,6 +150,25 @@ class _Walk:
         # The host builds the next block's graph while the device computes this one.
         mx.async_eval(x, self.corrupted, self.norms[-1], *(g.arrived[0] for g in self.groups))
         return x if layer < len(self.windows) - 1 else x[:, -1:]
+
+    def _clean(self, x: mx.array, call: BlockCall) -> tuple[mx.array, tuple[mx.array, ...]]:
+        """Run one block on the clean rows; return their states and their keys and values."""
+        keeps = self.anatomy.blocks[call.index].keys is not None
+        shared, batch = self.shared, self.batch
+        if not shared:
+            clean = Recorder()
+            x = call.forward(x, call.mask, clean)
+            return x, _state(clean, call, keeps)
+        # What all prompts begin with goes through once.
+        one = Recorder()
+        begun = call.forward(x[:1, :shared], prefix_mask(call.mask, shared), one)
+        rest = [(0, 0), (0, 0), (0, batch.length - shared), (0, 0)]
+        under = [mx.repeat(mx.pad(a, rest), batch.size, axis=0) for a in _state(one, call, keeps)]
+        clean = Recorder(shared, under)
+        mask = suffix_mask(call.mask, shared, batch.length)
+        x = call.forward(x[:, shared:], mask, clean, shared)
+        x = mx.concatenate([mx.repeat(begun, batch.size, axis=0), x], axis=1)
+        return x, _state(clean, call, keeps)
 
     def _by_sample(self, rows: mx.array) -> mx.array:
         """Split (B * S, ...) into (B, S, ...)."""
@@ -213,11 +231,10 @@ def _collect(
 ) -> Measurement:
     """Average the samples of each cell."""
     values, layers = np.array(divergences), norms.shape[1]
-    sums = np.zeros((values.shape[0], 5, layers))
-    counts = np.zeros((5, layers))
-    for at, (row, cell) in enumerate(labels):
-        sums[:, row, cell] += values[:, at]
-        counts[row, cell] += 1
+    rows, cells = np.array(labels).T
+    sums, counts = np.zeros((values.shape[0], 5, layers)), np.zeros((5, layers))
+    np.add.at(sums, (slice(None), rows, cells), values)
+    np.add.at(counts, (rows, cells), 1)
     means = (sums / np.maximum(counts, 1)).astype(np.float32)
     return Measurement(
         jsd=means[:, :3],
