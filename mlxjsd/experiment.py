@@ -203,7 +203,8 @@ def _by_all(
     if team is None:
         return compute()
     positions = [plan.positions[encoded.prompt.id] for encoded in batch]
-    outcome: Outcome = team.together(kind, positions, compute, "measuring a batch")
+    tokens = sum(len(encoded.tokens) for encoded in batch)
+    outcome: Outcome = team.together(kind, positions, tokens, compute, "measuring a batch")
     words = [[r.id, r.prediction, r.answer] for r in outcome.records]
     words += [[f.id, f.reason] for f in outcome.failed]
     numbers = np.array([[*r.jsd.ravel(), r.reliance, r.floor] for r in outcome.records])
@@ -443,7 +444,8 @@ def directions_of(plan: Plan, batch: Sequence[Encoded]) -> np.ndarray:
     if plan.model.team is None:
         return compute()
     positions = [plan.positions[encoded.prompt.id] for encoded in batch]
-    found: np.ndarray = plan.model.team.together(DIRECTIONS, positions, compute, "a clean pass")
+    what = "a clean pass"
+    found: np.ndarray = plan.model.team.together(DIRECTIONS, positions, tokens.size, compute, what)
     return found
 
 

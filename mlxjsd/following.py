@@ -42,6 +42,8 @@ def follow_leader(plan: Plan) -> None:
     while True:
         with team.meeting("waiting for the first rank"):
             kind, positions = team.heard()
+            if kind != STOP and kind not in _DONE_BY:
+                raise RuntimeError(f"the first rank announced {kind}")
         if kind == STOP:
             return
         _DONE_BY[kind](plan, [encoded[position] for position in positions])

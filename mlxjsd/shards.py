@@ -50,8 +50,6 @@ def joined(runs: Sequence[Run], names: Sequence[str]) -> Run:
     Raises:
         InputError: if two of them hold different results for a prompt.
     """
-    if len(runs) == 1:
-        return runs[0]
     records = _records_of(runs, names)
     measured = {record.id for record in records}
     return replace(

@@ -5,9 +5,11 @@ must do the same in the same order. The first rank leads: it runs the experiment
 process would, and says before each batch which prompts it is of; the others do as they hear.
 After each batch the results must agree.
 
-A collective whose peer is lost raises once, and the next one hangs; a peer that is frozen hangs
-it as well. So whatever meets the others is under a time limit, and a rank that has lost another
-leaves the process at once: nothing that could still be awaited is.
+A collective whose peer is lost raises once or twice where ``mx.eval`` waits for it, passes in
+silence with wrong numbers where NumPy does, and hangs after that; a peer that is frozen hangs it
+as well. So whatever meets the others is under a time limit, no batch counts before all ranks have
+been counted after it, and a rank that has lost another leaves the process at once: nothing that
+could still be awaited is.
 """
 
 import hashlib
@@ -15,6 +17,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -30,25 +33,25 @@ from mlxjsd.ranks import Rank
 
 #: How the process ends that has lost another: as one that was interrupted.
 LOST = 130
-#: Seconds for the ranks to find each other, to load a model, and for a batch.
+#: Seconds for the ranks to find each other, to load a model, and for a first batch.
 CONNECTING, LOADING, COMPUTING = 120.0, 3600.0, 600.0
+#: Later batches may take this many times what the slowest one took for a token, ...
+TIMES = 20
+#: ... but no fewer seconds than this, which is also what the first rank may need between two.
+BETWEEN = 90.0
 #: What the first rank can ask for.
-STOP, MEASURE, MEASURE_FIRST, DIRECTIONS = range(4)
+STOP, MEASURE, MEASURE_FIRST, DIRECTIONS = range(1, 5)
 
 
 class Team:
     """The ranks that hold one model together."""
 
-    def __init__(self, limit: float = COMPUTING) -> None:
+    def __init__(self) -> None:
         """Find the other ranks.
-
-        Args:
-            limit: seconds after which a batch that does not end means a frozen rank.
 
         Raises:
             InputError: if no launcher started this process as one of several.
         """
-        self._limit = limit
         with self.limited("the other ranks do not come", CONNECTING):
             try:
                 self.group = mx.distributed.init(strict=True)
@@ -56,6 +59,7 @@ class Team:
                 raise InputError(messages.NO_TEAM(why=said_by(error, 200))) from error
         self.rank = Rank(self.group.rank(), self.group.size())
         self._followed = False
+        self._slowest: float | None = None  # seconds for a token of a batch
         if self.rank.size < 2:
             raise InputError(messages.NO_TEAM(why="there is one"))
 
@@ -66,8 +70,8 @@ class Team:
 
     @contextmanager
     def limited(self, what: str, seconds: float | None = None) -> Iterator[None]:
-        """Leave the process if the body takes longer than ``seconds``, or than a batch may."""
-        seconds = self._limit if seconds is None else seconds
+        """Leave the process if the body takes longer than ``seconds``; ``BETWEEN`` if None."""
+        seconds = BETWEEN if seconds is None else seconds
         watch = threading.Timer(seconds, leave, (f"{what} ({seconds:g} seconds without a sign)",))
         watch.daemon = True
         watch.start()
@@ -87,9 +91,10 @@ class Team:
         with self.limited(f"another rank is lost or frozen, {what}", seconds):
             try:
                 yield
-            except (MeasurementError, InputError, TeamBroken):
+            except (MeasurementError, InputError):
                 raise
             except Exception as error:
+                self._followed = False  # no one can be told anything any more
                 said = said_by(error, 200) or type(error).__name__
                 raise TeamBroken(f"the ranks are out of step, {what}: {said}") from error
 
@@ -115,10 +120,14 @@ class Team:
         return kind, self._sum([0] * count) if count else []
 
     def _sum(self, values: Sequence[int]) -> list[int]:
-        total = mx.distributed.all_sum(
-            mx.array(list(values), mx.int32), group=self.group, stream=mx.cpu
-        )
-        return [int(value) for value in np.array(total)]
+        """Return the sums over all ranks, once each of them has been counted."""
+        given = mx.array([1, *values], mx.int32)
+        total = mx.distributed.all_sum(given, group=self.group, stream=mx.cpu)
+        mx.eval(total)  # NumPy would not hear of an error
+        count, *sums = (int(value) for value in np.array(total))
+        if count != self.rank.size:
+            raise RuntimeError(f"only {count} of {self.rank.size} ranks answered")
+        return sums
 
     def same(self, words: Any) -> bool:
         """Say whether all ranks gave the same JSON values; all of them get the same answer."""
@@ -139,6 +148,7 @@ class Team:
         mx.eval(highest, lowest)
         # In float64, where the difference of two int32 does not wrap around.
         gaps = np.array(highest).astype(np.float64) - np.array(lowest).astype(np.float64)
+        self._sum([])  # whoever answers now has answered before
         return float(gaps.max()) if gaps.size else 0.0
 
     def follow(self) -> None:
@@ -146,14 +156,36 @@ class Team:
         self._followed = True
 
     def together(
-        self, kind: int, positions: Sequence[int], compute: Callable[[], Any], what: str
+        self,
+        kind: int,
+        positions: Sequence[int],
+        tokens: int,
+        compute: Callable[[], Any],
+        what: str,
     ) -> Any:
-        """Let all ranks compute the same, which the first one announces."""
+        """Let all ranks compute the same, which the first one announces.
+
+        Args:
+            kind: one of the kinds above.
+            positions: of the prompts.
+            tokens: of all of them together.
+            compute: what to do; all ranks do it in the same order.
+            what: that is, for a message.
+        """
         followed, self._followed = self._followed, False
-        with self.meeting(what):
+        began = time.monotonic()
+        slowest = self._slowest
+        seconds = COMPUTING if slowest is None else max(BETWEEN, TIMES * slowest * tokens)
+        with self.meeting(what, seconds):
             if self.leads:
                 self.announce(kind, positions)
-            found = compute()
+            try:
+                found = compute()
+            except MeasurementError:
+                self._sum([])  # with a rank lost, this would be an error of its own making
+                raise
+            self._sum([])  # and what was computed would mean nothing
+        self._slowest = max(slowest or 0.0, (time.monotonic() - began) / tokens)
         self._followed = followed
         return found
 
