@@ -1,8 +1,6 @@
 """Where runs are kept, and which ones are there."""
 
 import hashlib
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,28 +51,28 @@ class KnownRun:
     header: dict[str, Any]
     """See :func:`mlxjsd.store.read_header`."""
     done: int
+    """Prompts that are measured or have failed."""
     total: int
     changed: float
     """When it was last written to, in seconds since the epoch."""
 
     @property
     def finished(self) -> bool:
-        """Whether every prompt has been measured."""
+        """Whether every prompt has been tried."""
         return self.done >= self.total
 
 
 def list_runs(root: Path = RUNS) -> list[KnownRun]:
     """Return the runs in ``root``, the one that was last written to first."""
-    from mlxjsd.store import FILE, read_header  # NumPy: not needed to name a folder
+    from mlxjsd.store import FILE, count_tried, read_header  # NumPy: not needed to name a folder
 
     found = []
     for path in root.glob(f"*/{FILE}"):
         try:
             header = read_header(path.parent)
-            with closing(sqlite3.connect(path, timeout=1)) as connection:
-                (done,) = connection.execute("SELECT COUNT(*) FROM results").fetchone()
+            done = count_tried(path.parent)
             changed = path.stat().st_mtime
-        except (InputError, sqlite3.Error, OSError):
+        except (InputError, OSError):
             continue  # not a run of ours, or gone again: nothing to offer
         found.append(KnownRun(path.parent, header, done, header["total"], changed))
     return sorted(found, key=lambda run: run.changed, reverse=True)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from mlxjsd import messages, schema
-from mlxjsd.errors import InputError, MachineError
+from mlxjsd.errors import InputError, MachineError, said_by
 from mlxjsd.formats import FORMATS
 from mlxjsd.lock import FileLock, owner_of
 from mlxjsd.records import Record, Run, Skipped
@@ -178,6 +178,15 @@ def read_run(folder: Path | str) -> Run:
         return _read(connection, path)
 
 
+def count_tried(folder: Path) -> int:
+    """Return how many prompts of a run are measured or have failed, at a glance."""
+    path = _run_file(folder)
+    with _readable(path), closing(_connect(path)) as connection:
+        tables = ["results"] + ["failed"] * (version_of(connection, path) >= schema.CHECKED)
+        counts = [connection.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in tables]
+        return sum(counts)
+
+
 class Damage(Exception):
     """Something in a run file is not what was written."""
 
@@ -200,7 +209,8 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _damaged(path: Path, why: object) -> str:
-    return messages.DAMAGED(path=path, why=why, folder=path.parent)
+    said = said_by(why, 200) if isinstance(why, Exception) else why
+    return messages.DAMAGED(path=path, why=said, folder=path.parent)
 
 
 def _read(connection: sqlite3.Connection, path: Path) -> Run:

@@ -8,7 +8,7 @@ from models import FAMILIES, LAYERS, VOCABULARY, random_batch, rows_of, tiny
 from mlxjsd.blocks import BlockCall, Blocks
 from mlxjsd.divergence import MAX_DIVERGENCE, js_divergence
 from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement
-from mlxjsd.reference import corrupted_run, _patch, _record, reference_batch
+from mlxjsd.reference import _patch, _record, corrupted_run, reference_batch
 from mlxjsd.sweep import sweep_batch
 
 WINDOW = 3
