@@ -18,7 +18,7 @@ from typing import Any
 from mlxjsd import messages, schema
 from mlxjsd.errors import InputError, MachineError, said_by
 from mlxjsd.formats import FORMATS
-from mlxjsd.lock import FileLock, owner_of
+from mlxjsd.lock import FileLock, lock_path, owner_of
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.settings import Settings
 
@@ -100,6 +100,11 @@ class Store:
         """Return the ids of the prompts that were tried, and could not be measured."""
         return {row[0] for row in self._connection.execute("SELECT id FROM failed")}
 
+    def begin(self, task: str) -> int:
+        """Write down what is done next; return how many processes have died at it before."""
+        self._lock.begin(task)
+        return self._lock.deaths_at(task)
+
     def add(self, records: Sequence[Record], failed: Sequence[Skipped] = ()) -> None:
         """Commit one batch: all of it or, if the process ends here, none of it.
 
@@ -154,6 +159,11 @@ def check_free(folder: Path, file: str = FILE) -> None:
     """Raise ``InputError`` if another process is writing to the run in ``folder``."""
     if owner := owner_of(folder / file):
         raise InputError(messages.IN_USE(folder=folder, owner=owner))
+
+
+def forget_lock(folder: Path, file: str = FILE) -> None:
+    """Remove the mark of a process that is about to end on purpose: it did not die of a batch."""
+    lock_path(folder / file).unlink(missing_ok=True)
 
 
 def read_header(folder: Path | str) -> dict[str, Any]:

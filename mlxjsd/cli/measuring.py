@@ -81,7 +81,7 @@ def resume(
 
 def measure(job: Job, retry_failed: bool = False) -> None:
     """Measure what is asked for; show it, and how to go on if it was stopped."""
-    from mlxjsd.store import check_folder, check_free
+    from mlxjsd.store import check_folder, check_free, forget_lock
 
     folder = job.folder
     check_folder(folder)  # now, not after a large model has been loaded
@@ -96,7 +96,11 @@ def measure(job: Job, retry_failed: bool = False) -> None:
     from mlxjsd.progress import follow
 
     plan = job.plan(loaded, prompts)
-    with Interrupts(lambda said: talk.print(said, style="dim", markup=False)) as interrupts:
+
+    def say(told: str) -> None:
+        talk.print(told, style="dim", markup=False)
+
+    with Interrupts(say, lambda: forget_lock(folder)) as interrupts:
         last = follow(run_experiment(plan, folder, interrupts.asked, retry_failed), talk)
     if isinstance(last, Stopped):
         talk.print(f"stopped after {last.done} of {last.total} prompts; to go on:", markup=False)
