@@ -1,6 +1,7 @@
 """A run as a file for other programs: CSV, JSON or NPZ."""
 
 import csv
+import errno
 import glob
 import io
 import json
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlxjsd import messages
-from mlxjsd.errors import InputError
+from mlxjsd.errors import InputError, MachineError
 from mlxjsd.grouping import group, labelling_of
 from mlxjsd.heatmap import aggregate, bootstrap_interval, heatmap_of
 from mlxjsd.interventions import ROWS
@@ -31,7 +32,8 @@ def export_run(run: Run, path: Path) -> None:
     writers = {".csv": to_csv, ".json": to_json, ".npz": to_npz}
     writer = writers.get(path.suffix.lower())
     if writer is None:
-        raise InputError(f"an export ends in {', '.join(writers)}, not {path.name!r}")
+        endings = ", ".join(writers)
+        raise InputError(messages.EXPORT_ENDING(endings=endings, name=path.name))
     content = writer(run)
     write_whole(path, lambda partial: partial.write_bytes(content))
 
@@ -54,6 +56,7 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
     Raises:
         InputError: if that is not possible; a file that was there is left as it was.
+        MachineError: if the disk is full; the same.
     """
     _remove_abandoned(path)
     partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
@@ -62,7 +65,10 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         _sync(partial)
         partial.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        why = error.strerror or error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MachineError(messages.NO_ROOM_FOR(path=path, why=why)) from None
+        raise InputError(messages.CANNOT_WRITE(path=path, why=why)) from None
     finally:
         partial.unlink(missing_ok=True)
 

@@ -134,7 +134,9 @@ def _read(file: int) -> dict[str, Any]:
 def _died(told: dict[str, Any]) -> dict[str, int]:
     """Return how many owners died at which task, the one that wrote ``told`` included."""
     before, task = told.get("died"), told.get("task")
-    died = {k: v for k, v in before.items() if isinstance(v, int)} if isinstance(before, dict) else {}
+    died = (
+        {k: v for k, v in before.items() if isinstance(v, int)} if isinstance(before, dict) else {}
+    )
     if isinstance(task, str):
         died[task] = died.get(task, 0) + 1
     return died

@@ -83,3 +83,26 @@ TOO_MANY_FAILED = Message(
     "try `mlxjsd check`, a model with fewer bits or one of another dtype; what was measured is "
     "in {folder}",
 )
+
+# Files that are written.
+
+EXPORT_ENDING = Message("an export ends in {endings}, not {name!r}", "name such a file with -o")
+CANNOT_WRITE = Message("cannot write {path}: {why}", "name a file that can be written with -o")
+NO_ROOM_FOR = Message(
+    "cannot write {path}: {why}", "make room, and give the same command again: nothing is lost"
+)
+
+# Stepping between a model's blocks.
+
+_OTHER_MODEL = "measure another model, and report this one"
+BLOCK_CALLED_TWICE = Message("block {block} was called twice in one pass", _OTHER_MODEL)
+BLOCK_OUT_OF_ORDER = Message("block {block} was called where block {due} was due", _OTHER_MODEL)
+BLOCK_NOT_CALLED = Message("block {block} was not called in a forward pass", _OTHER_MODEL)
+BLOCK_SHAPE = Message(
+    "block {block} ({kind}) does not return states: given {was}, it returns {now}", _OTHER_MODEL
+)
+STEPPED_THROUGH_ALREADY = Message(
+    "the model is being stepped through already", "let one measurement end before the next"
+)
+BLOCK_CHANGED = Message("block {block} {how}", "load the model anew")
+BLOCKS_ADDED = Message("the model has {now} blocks now, and had others", "load the model anew")
