@@ -106,3 +106,35 @@ STEPPED_THROUGH_ALREADY = Message(
 )
 BLOCK_CHANGED = Message("block {block} {how}", "load the model anew")
 BLOCKS_ADDED = Message("the model has {now} blocks now, and had others", "load the model anew")
+
+# A model's folder.
+
+_COPY_AGAIN = "download or copy the model again"
+NOT_JSON = Message("{path} is not JSON: {why}", _COPY_AGAIN)
+NO_MODEL_TYPE = Message(
+    "{path} does not say of which type the model is (model_type)", "name a folder of a model"
+)
+UNKNOWN_TYPE = Message(
+    "MLX-LM has no model of type {kind}, which {folder} is",
+    "bring mlx-lm up to date, or name another model",
+)
+BAD_INDEX = Message("{path} does not say which file holds which weight", _COPY_AGAIN)
+WEIGHTS_MISSING = Message(
+    "{count} of the {total} weight files of {folder} are missing: {names}", _COPY_AGAIN
+)
+NO_WEIGHTS = Message(
+    "{folder} holds no weights (model*.safetensors)",
+    "name a model in MLX's or Hugging Face's safetensors format",
+)
+WEIGHTS_CUT_OFF = Message("{path} is cut off: it ends after {size} bytes", _COPY_AGAIN)
+NOT_SAFETENSORS = Message("{path} is not a file of safetensors", _COPY_AGAIN)
+UNLOADABLE = Message(
+    "the model in {folder} cannot be loaded: {why}",
+    "see whether `mlx_lm.generate --model` can load it, and copy it again if not",
+)
+CANNOT_READ = Message("cannot read {path}: {why}", "name a file that may be read")
+BRINGS_CODE = Message(
+    "the model in {folder} brings code of its own ({file}), which is run only with "
+    "--trust-remote-code",
+    "give that if you trust it, or name another model",
+)
