@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlxjsd import messages
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.masks import Mask
 
@@ -142,8 +143,10 @@ class Blocks:
         self, block: nn.Module, cls: type, signature: "_Signature", args: tuple, kwargs: dict
     ) -> Any:
         index = self._index[id(block)]
-        if index != self._next:
-            raise MeasurementError(f"block {index} was called where block {self._next} was due")
+        if index < self._next:
+            raise MeasurementError(messages.BLOCK_CALLED_TWICE(block=index))
+        if index > self._next:
+            raise MeasurementError(messages.BLOCK_OUT_OF_ORDER(block=index, due=self._next))
         self._next += 1
         bound = signature.bind(block, args, kwargs)
         streams = self._streams_of(bound[signature.x])
@@ -164,7 +167,10 @@ class Blocks:
                     beside.append(more)
                 self._returned[index] = len(more)
             if not isinstance(out, mx.array) or out.shape != x.shape:
-                raise UnsupportedModel(f"block {index} ({cls.__name__}) does not return states")
+                shape = out.shape if isinstance(out, mx.array) else type(out).__name__
+                raise UnsupportedModel(
+                    messages.BLOCK_SHAPE(block=index, kind=cls.__name__, was=x.shape, now=shape)
+                )
             return streams.fold(out)
 
         rest = {name: bound[name] for name in signature.rest if bound[name] is not None}
@@ -184,7 +190,8 @@ class Blocks:
     @contextmanager
     def _intercepted(self, tokens: mx.array, visit: Visitor) -> Iterator[None]:
         if self._visit is not None:
-            raise MeasurementError("the model is being stepped through already")
+            raise MeasurementError(messages.STEPPED_THROUGH_ALREADY())
+        self._refuse_if_changed("is not as it was loaded")
         self._visit, self._next, self._shape = visit, 0, tokens.shape
         try:
             for block, cls in zip(self.blocks, self._classes, strict=True):
@@ -192,8 +199,23 @@ class Blocks:
             yield
         finally:
             for block, cls in zip(self.blocks, self._classes, strict=True):
-                block.__class__ = cls
+                with suppress(TypeError):  # so that the others are restored all the same
+                    block.__class__ = cls
             self._visit = None
+            self._refuse_if_changed("was not restored after a pass")
+
+    def _refuse_if_changed(self, how: str) -> None:
+        """Raise if a block is not of its own class, or not in its place: edits would be left."""
+        for index, (block, cls) in enumerate(zip(self.blocks, self._classes, strict=True)):
+            if type(block) is not cls:
+                raise MeasurementError(messages.BLOCK_CHANGED(block=index, how=how))
+        for index, (block, now) in enumerate(zip(self.blocks, self.model.layers, strict=False)):
+            if now is not block:
+                raise MeasurementError(
+                    messages.BLOCK_CHANGED(block=index, how="was replaced by another one")
+                )
+        if len(self.model.layers) != len(self.blocks):
+            raise MeasurementError(messages.BLOCKS_ADDED(now=len(self.model.layers)))
 
     def run(self, tokens: mx.array, visit: Visitor) -> mx.array:
         """Run the model on ``tokens`` (rows, T), handing every block's call to ``visit``.
@@ -210,7 +232,7 @@ class Blocks:
         with self._intercepted(tokens, visit):
             logits = self.model(tokens)
         if self._next != len(self):
-            raise MeasurementError(f"block {self._next} was not called in a forward pass")
+            raise MeasurementError(messages.BLOCK_NOT_CALLED(block=self._next))
         return logits
 
     @cached_property

@@ -8,7 +8,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +47,8 @@ from mlxjsd.team import DIRECTIONS, MEASURE, MEASURE_FIRST
 
 #: Prompts for each pass, unless told otherwise.
 BATCH_SIZE = 16
+#: Processes that have to die in a batch before it is halved: one may have been killed by chance.
+DEATHS = 3
 #: A run in which a larger share of the prompts cannot be measured is stopped, ...
 MOST_FAILED = 0.1
 #: ... judged by no fewer than these, or all: batches are of a kind, and failures with them.
@@ -365,28 +367,21 @@ def run_experiment(
             if not rank.owns(index):
                 continue
             batch = [prompt for prompt in planned if prompt.prompt.id not in tried]
-            if not batch:
-                continue
-            if should_stop():
-                yield Stopped(done, total)
-                return
-            began = time.perf_counter()
-            outcome = measure_what_fits(plan, batch, first)
-            first = first and not outcome.records  # only numbers can prove themselves
-            store.add(outcome.records, outcome.failed)
-            share += len(batch)
-            done = done + len(batch) if rank == ALONE else len(read_tried(folder))
-            seconds = time.perf_counter() - began
-            yield BatchDone(
-                tuple(outcome.records),
-                done,
-                total,
-                seconds,
-                mx.get_peak_memory(),
-                tuple(outcome.failed),
-            )
-            _refuse_if_too_many_failed(store, done, total)
-        _refuse_if_too_many_failed(store, done, total)
+            for part, trust in _parts(store, batch):
+                if should_stop():
+                    yield Stopped(done, total)
+                    return
+                began = time.perf_counter()
+                outcome = measure_what_fits(plan, part, first) if trust else _deadly(plan, part)
+                first = first and not outcome.records  # only numbers can prove themselves
+                store.add(outcome.records, outcome.failed)
+                share += len(part)
+                done = sum(map(len, read_tried(folder)))
+                seconds = time.perf_counter() - began
+                found, failed = tuple(outcome.records), tuple(outcome.failed)
+                yield BatchDone(found, done, total, seconds, mx.get_peak_memory(), failed)
+                _refuse_if_too_many_failed(folder, total)
+        _refuse_if_too_many_failed(folder, total)
         if not rank.leads:
             yield ShareDone(share)
             return
@@ -397,18 +392,45 @@ def run_experiment(
         yield Finished(total)
 
 
-def _refuse_if_too_many_failed(store: Store, done: int, total: int) -> None:
+def _parts(store: Store, batch: list[Encoded]) -> Iterator[tuple[list[Encoded], bool]]:
+    """Yield a batch, in parts if whole processes have died of it, and whether to measure each.
+
+    Some failures are no errors that could be caught: the memory of a GPU's command buffer, the
+    system's killer of large processes. So a batch of which DEATHS processes in a row have died is
+    halved, and halved again, until one prompt is found that no process survives.
+    """
+    waiting = [batch] if batch else []
+    while waiting:
+        part = waiting.pop(0)
+        name = f"{len(part)} prompts from {part[0].prompt.id}"
+        deaths = store.begin(name)
+        if deaths < (DEATHS if len(part) == len(batch) else 1):
+            yield part, True
+        elif len(part) == 1:
+            yield part, False
+        else:
+            half = len(part) // 2
+            waiting[:0] = [part[:half], part[half:]]
+
+
+def _deadly(plan: Plan, part: Sequence[Encoded]) -> Outcome:
+    reason = "the process ended whenever this prompt was measured, as when memory runs out"
+    return Outcome([], [_failed(plan, encoded, reason) for encoded in part])
+
+
+def _refuse_if_too_many_failed(folder: Path, total: int) -> None:
     """Stop a run in which more than MOST_FAILED of the prompts, once there are some, fail."""
-    failed = len(store.failed())
+    measured, failed = map(len, read_tried(folder))
+    done = measured + failed
     if done >= min(ENOUGH_TO_JUDGE, total) and failed > MOST_FAILED * done:
-        last = read_run(store.folder).failed[-1]
+        last = read_run(folder).failed[-1]
         sentence = messages.TOO_MANY_FAILED(
             failed=failed,
             tried=done,
             share=MOST_FAILED,
             id=last.id,
             why=last.reason,
-            folder=store.folder,
+            folder=folder,
         )
         raise MeasurementError(sentence)
 

@@ -1,20 +1,26 @@
 """A run as a file for other programs: CSV, JSON or NPZ."""
 
 import csv
+import errno
+import glob
 import io
 import json
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlxjsd.errors import InputError
+from mlxjsd import messages
+from mlxjsd.errors import InputError, MachineError
 from mlxjsd.grouping import group, labelling_of
 from mlxjsd.heatmap import aggregate, bootstrap_interval, heatmap_of
 from mlxjsd.interventions import ROWS
 from mlxjsd.knowledge import label
 from mlxjsd.records import Record, Run
+from mlxjsd.salvage import Salvaged
 
 
 def export_run(run: Run, path: Path) -> None:
@@ -26,8 +32,22 @@ def export_run(run: Run, path: Path) -> None:
     writers = {".csv": to_csv, ".json": to_json, ".npz": to_npz}
     writer = writers.get(path.suffix.lower())
     if writer is None:
-        raise InputError(f"an export ends in {', '.join(writers)}, not {path.name!r}")
+        endings = ", ".join(writers)
+        raise InputError(messages.EXPORT_ENDING(endings=endings, name=path.name))
     content = writer(run)
+    write_whole(path, lambda partial: partial.write_bytes(content))
+
+
+def export_salvaged(salvaged: Salvaged, path: Path) -> None:
+    """Write what is left of a damaged run to ``path``, as JSON that also says what was lost.
+
+    Raises:
+        InputError: for another ending, or a folder that is not there.
+    """
+    if path.suffix.lower() != ".json":
+        raise InputError(messages.SALVAGE_TO_JSON(name=path.name))
+    document = {"salvage": salvaged.to_json(), **_document(salvaged.run)}
+    content = _json(document)
     write_whole(path, lambda partial: partial.write_bytes(content))
 
 
@@ -36,15 +56,47 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
 
     Raises:
         InputError: if that is not possible; a file that was there is left as it was.
+        MachineError: if the disk is full; the same.
     """
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    _remove_abandoned(path)
+    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
     try:
         write(partial)
+        _sync(partial)
         partial.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        why = error.strerror or error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MachineError(messages.NO_ROOM_FOR(path=path, why=why)) from None
+        raise InputError(messages.CANNOT_WRITE(path=path, why=why)) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary files of processes that were killed while they wrote this file."""
+    before, after = f".{path.stem}.partial-", path.suffix
+    with suppress(OSError):
+        for left in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
+            pid = left.name.removeprefix(before).removesuffix(after)
+            if pid.isdecimal() and not _lives(int(pid)):
+                left.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _sync(path: Path) -> None:
+    """See to it that the content is on the disk before the name is."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def to_csv(run: Run) -> bytes:
@@ -71,15 +123,32 @@ def _write_cells(writer: Any, category: str, records: Sequence[Record], layers: 
             values = (heatmap.mean, heatmap.error, low, high)
             cells = [_number(array[row, layer]) for array in values]
             texts = ["" if cell is None else f"{cell:.8g}" for cell in cells]
-            writer.writerow([category, name, layer, *texts, heatmap.count])
+            writer.writerow([text_cell(category), name, layer, *texts, heatmap.count])
+
+
+def text_cell(text: str) -> str:
+    """Return text for a cell of a table, which no spreadsheet takes for a formula.
+
+    What begins with one of = + - @, a tab or a line's end gets an apostrophe in front, which
+    spreadsheets read as "this is text". Numbers are never touched.
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def to_json(run: Run) -> bytes:
     """Return everything that a run holds."""
+    return _json(_document(run))
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _document(run: Run) -> dict[str, Any]:
     heatmap = heatmap_of(run)
     low, high = bootstrap_interval(run.jsd())
     labels = label(run.records, **labelling_of(run))
-    document = {
+    return {
         "settings": run.settings.to_json(),
         "model": run.model,
         "data": run.data,
@@ -99,7 +168,6 @@ def to_json(run: Run) -> bytes:
         "floor": _number(heatmap.floor),
         "floor_limit": run.floor_limit,
     }
-    return (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def to_npz(run: Run) -> bytes:

@@ -16,6 +16,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.export import write_whole
 from mlxjsd.heatmap import Heatmap, floor_warning_of, heatmap_of
 from mlxjsd.interventions import ROW_LABELS
+from mlxjsd.plain import clean
 from mlxjsd.records import Run
 
 ENDINGS = (".png", ".pdf", ".svg")
@@ -208,7 +209,7 @@ def _bare(mean: np.ndarray) -> Heatmap:
 
 
 def _escape(text: str) -> str:
-    return text.replace("$", r"\$")  # a dollar sign would open a formula
+    return clean(text).replace("$", r"\$")  # a dollar sign would open a formula
 
 
 def title_of(run: Run) -> str:

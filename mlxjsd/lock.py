@@ -1,7 +1,8 @@
 """One writer at a time: a lock on a run file, held by the operating system for a process.
 
 The kernel lets go of the lock when its process ends, however it ends, so a lock whose owner is
-dead is simply taken. Readers need none.
+dead is simply taken. Readers need none. What the owner was at when it died stands in the lock's
+file: a batch that ends the process each time must not be begun for ever.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ from datetime import datetime
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from mlxjsd import messages
 from mlxjsd.errors import InputError
@@ -29,13 +31,15 @@ class FileLock:
         Raises:
             InputError: if another process holds it; the message says which one, and since when.
         """
-        self.path = path.with_name(f"{path.name}.lock")
+        self.path = lock_path(path)
         self._file: FileIO | None = None
+        self._myself = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
+        self._died: dict[str, int] = {}
         try:
             while self._file is None:
                 self._file = self._try()
-            self._file.truncate()
-            self._file.write(json.dumps(_myself()).encode())
+            self._died = _died(_read(self._file.fileno()))
+            self._write(None)
         except OSError as error:
             self.release()
             why = error.strerror or error
@@ -56,6 +60,20 @@ class FileLock:
         except FileNotFoundError:
             pass  # removed between our two steps
         return None
+
+    def begin(self, task: str) -> None:
+        """Write down what is done next: if the process dies, it died at that."""
+        self._write(task)
+
+    def deaths_at(self, task: str) -> int:
+        """Return how many owners in a row died at ``task``, without an orderly end between."""
+        return self._died.get(task, 0)
+
+    def _write(self, task: str | None) -> None:
+        assert self._file is not None
+        told = json.dumps({**self._myself, "task": task, "died": self._died}).encode()
+        os.ftruncate(self._file.fileno(), 0)
+        os.pwrite(self._file.fileno(), told, 0)
 
     def release(self) -> None:
         """Let go; the lock's file goes with it."""
@@ -78,10 +96,15 @@ class FileLock:
         self.release()
 
 
+def lock_path(path: Path) -> Path:
+    """Return where the lock of the file ``path`` lies."""
+    return path.with_name(f"{path.name}.lock")
+
+
 def owner_of(path: Path) -> str | None:
     """Say who holds the lock of the file ``path``, or None if nobody does."""
     try:
-        file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR)
+        file = os.open(lock_path(path), os.O_RDWR)
     except OSError:
         return None
     try:
@@ -95,17 +118,34 @@ def owner_of(path: Path) -> str | None:
     return None
 
 
-def _myself() -> dict[str, str | int]:
-    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def _read(file: int) -> dict[str, Any]:
+    """Return what an owner wrote; nothing if it had not got so far."""
+    try:
+        told = json.loads(os.pread(file, 1 << 20, 0))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _died(told: dict[str, Any]) -> dict[str, int]:
+    """Return how many owners died at which task, the one that wrote ``told`` included."""
+    before, task = told.get("died"), told.get("task")
+    died = (
+        {k: v for k, v in before.items() if isinstance(v, int)} if isinstance(before, dict) else {}
+    )
+    if isinstance(task, str):
+        died[task] = died.get(task, 0) + 1
+    return died
 
 
 def _owner(file: int) -> str:
-    """Say who wrote the lock's file; its owner may not have got so far."""
-    try:
-        told = json.loads(os.pread(file, 4096, 0))
-        pid, host, since = int(told["pid"]), str(told["host"]), str(told["since"])
-    except (OSError, ValueError, KeyError, TypeError):
+    """Say who wrote the lock's file."""
+    told = _read(file)
+    if not {"pid", "host", "since"} <= told.keys():
         return "another process"
-    where = "" if host == socket.gethostname() else f" on {host}"
-    return f"process {pid}{where}, since {since}"
+    where = "" if told["host"] == socket.gethostname() else f" on {told['host']}"
+    return f"process {told['pid']}{where}, since {told['since']}"

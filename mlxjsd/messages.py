@@ -84,6 +84,61 @@ TOO_MANY_FAILED = Message(
     "in {folder}",
 )
 
+# Files that are written.
+
+EXPORT_ENDING = Message("an export ends in {endings}, not {name!r}", "name such a file with -o")
+CANNOT_WRITE = Message("cannot write {path}: {why}", "name a file that can be written with -o")
+NO_ROOM_FOR = Message(
+    "cannot write {path}: {why}", "make room, and give the same command again: nothing is lost"
+)
+
+# Stepping between a model's blocks.
+
+_OTHER_MODEL = "measure another model, and report this one"
+BLOCK_CALLED_TWICE = Message("block {block} was called twice in one pass", _OTHER_MODEL)
+BLOCK_OUT_OF_ORDER = Message("block {block} was called where block {due} was due", _OTHER_MODEL)
+BLOCK_NOT_CALLED = Message("block {block} was not called in a forward pass", _OTHER_MODEL)
+BLOCK_SHAPE = Message(
+    "block {block} ({kind}) does not return states: given {was}, it returns {now}", _OTHER_MODEL
+)
+STEPPED_THROUGH_ALREADY = Message(
+    "the model is being stepped through already", "let one measurement end before the next"
+)
+BLOCK_CHANGED = Message("block {block} {how}", "load the model anew")
+BLOCKS_ADDED = Message("the model has {now} blocks now, and had others", "load the model anew")
+
+# A model's folder.
+
+_COPY_AGAIN = "download or copy the model again"
+NOT_JSON = Message("{path} is not JSON: {why}", _COPY_AGAIN)
+NO_MODEL_TYPE = Message(
+    "{path} does not say of which type the model is (model_type)", "name a folder of a model"
+)
+UNKNOWN_TYPE = Message(
+    "MLX-LM has no model of type {kind}, which {folder} is",
+    "bring mlx-lm up to date, or name another model",
+)
+BAD_INDEX = Message("{path} does not say which file holds which weight", _COPY_AGAIN)
+WEIGHTS_MISSING = Message(
+    "{count} of the {total} weight files of {folder} are missing: {names}", _COPY_AGAIN
+)
+NO_WEIGHTS = Message(
+    "{folder} holds no weights (model*.safetensors)",
+    "name a model in MLX's or Hugging Face's safetensors format",
+)
+WEIGHTS_CUT_OFF = Message("{path} is cut off: it ends after {size} bytes", _COPY_AGAIN)
+NOT_SAFETENSORS = Message("{path} is not a file of safetensors", _COPY_AGAIN)
+UNLOADABLE = Message(
+    "the model in {folder} cannot be loaded: {why}",
+    "see whether `mlx_lm.generate --model` can load it, and copy it again if not",
+)
+CANNOT_READ = Message("cannot read {path}: {why}", "name a file that may be read")
+BRINGS_CODE = Message(
+    "the model in {folder} brings code of its own ({file}), which is run only with "
+    "--trust-remote-code",
+    "give that if you trust it, or name another model",
+)
+
 # Several ranks.
 
 RANK_FORM = Message("{given!r} is no rank", "give --rank as 0/2 or 1/2, the first or second of two")

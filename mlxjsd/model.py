@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import json
 import os
 import re
 import shutil
@@ -30,6 +29,7 @@ from mlxjsd.blocks import Blocks  # noqa: E402
 from mlxjsd.errors import InputError, TeamBroken, UnsupportedModel, said_by  # noqa: E402
 from mlxjsd.hub import cached_folder, is_whole  # noqa: E402
 from mlxjsd.spans import Encoder  # noqa: E402
+from mlxjsd.weights import check_weights, read_config  # noqa: E402
 
 if TYPE_CHECKING:
     from mlxjsd.team import Team
@@ -177,8 +177,8 @@ def load_encoder(model: str | Path | None = None, revision: str | None = None) -
     from mlx_lm.utils import load_tokenizer
 
     folder = _find(model, revision, local_only=True)
+    config = read_config(folder)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         tokenizer = load_tokenizer(folder)
     except Exception as error:
         raise _unloadable(folder, error) from error
@@ -256,13 +256,15 @@ def _load(
 ) -> tuple[nn.Module, Any, dict[str, Any]]:
     from mlx_lm.utils import load
 
+    config = read_config(folder)
+    if config.get("model_file"):
+        if not trust_remote_code:
+            sentence = messages.BRINGS_CODE(folder=folder, file=config["model_file"])
+            raise InputError(sentence)
+    elif not reads_family(config["model_type"]):
+        raise InputError(messages.UNKNOWN_TYPE(kind=config["model_type"], folder=folder))
+    check_weights(folder)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if config.get("model_file") and not trust_remote_code:
-            raise InputError(
-                f"the model in {folder} brings code of its own ({config['model_file']}), which is "
-                "run only with --trust-remote-code"
-            )
         if team is not None:
             from mlxjsd.tensor_parallel import load_sharded
 
@@ -296,7 +298,7 @@ def _adapt(module: nn.Module, adapter: Path) -> None:
 
 def _unloadable(folder: Path, error: Exception) -> InputError:
     said = said_by(error, 300) or type(error).__name__
-    return InputError(f"the model in {folder} cannot be loaded: {said}")
+    return InputError(messages.UNLOADABLE(folder=folder, why=said))
 
 
 def _encoder(tokenizer: Any, config: dict[str, Any]) -> Encoder:

@@ -97,7 +97,8 @@ def await_others(
         paths = {r: folder / shard_name(r) for r in range(rank.size) if r != rank.index}
         living = tuple(r for r, path in paths.items() if owner_of(path) is not None)
         absent = tuple(r for r, path in paths.items() if r not in living and not path.exists())
-        done = len(wanted & read_tried(folder))
+        measured, failed = read_tried(folder)
+        done = len(wanted & (measured | failed))
         if done >= total:
             return True
         if should_stop():

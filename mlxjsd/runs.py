@@ -1,7 +1,6 @@
 """Where runs are kept, and which ones are there."""
 
 import hashlib
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,13 +51,14 @@ class KnownRun:
     header: dict[str, Any]
     """See :func:`mlxjsd.store.read_header`."""
     done: int
+    """Prompts that are measured or have failed."""
     total: int
     changed: float
     """When it was last written to, in seconds since the epoch."""
 
     @property
     def finished(self) -> bool:
-        """Whether every prompt has been measured."""
+        """Whether every prompt has been tried."""
         return self.done >= self.total
 
 
@@ -73,9 +73,9 @@ def list_runs(root: Path = RUNS) -> list[KnownRun]:
         try:
             if not (files := shard_files(folder)):
                 continue
-            header, done = read_header(folder), len(read_tried(folder))
+            header, done = read_header(folder), sum(map(len, read_tried(folder)))
             changed = max(path.stat().st_mtime for path in files)
-        except (InputError, sqlite3.Error, OSError):
+        except (InputError, OSError):
             continue  # not a run of ours, or gone again: nothing to offer
         found.append(KnownRun(folder, header, done, header["total"], changed))
     return sorted(found, key=lambda run: run.changed, reverse=True)

@@ -68,6 +68,8 @@ RESULT_COLUMNS = (
     *("span_start", "span_end", "source", "prediction", "probability", "entropy", "jsd"),
     *("reliance", "floor", "norms", "answer", "flags", "popularity"),
 )
+#: Those that hold numbers with a fraction.
+REALS = ("probability", "entropy", "reliance", "floor", "popularity")
 #: Columns of each table that came with a version, and how they are declared.
 ADDED: dict[int, dict[str, dict[str, str]]] = {
     2: {"results": {"flags": "TEXT NOT NULL DEFAULT '[]'", "popularity": "REAL"}},

@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any
 
 from mlxjsd import messages, schema
-from mlxjsd.errors import InputError, MachineError
+from mlxjsd.errors import InputError, MachineError, said_by
 from mlxjsd.formats import FORMATS
-from mlxjsd.lock import FileLock, owner_of
+from mlxjsd.lock import FileLock, lock_path, owner_of
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.settings import Settings
 from mlxjsd.shards import FILE, joined, shard_files
@@ -104,6 +104,11 @@ class Store:
         """Return the ids of the prompts that were tried, and could not be measured."""
         return {row[0] for row in self._connection.execute("SELECT id FROM failed")}
 
+    def begin(self, task: str) -> int:
+        """Write down what is done next; return how many processes have died at it before."""
+        self._lock.begin(task)
+        return self._lock.deaths_at(task)
+
     def add(self, records: Sequence[Record], failed: Sequence[Skipped] = ()) -> None:
         """Commit one batch: all of it or, if the process ends here, none of it.
 
@@ -172,6 +177,11 @@ def check_free(folder: Path, file: str = FILE) -> None:
         raise InputError(messages.IN_USE(folder=folder, owner=owner))
 
 
+def forget_lock(folder: Path, file: str = FILE) -> None:
+    """Remove the mark of a process that is about to end on purpose: it did not die of a batch."""
+    lock_path(folder / file).unlink(missing_ok=True)
+
+
 def read_header(folder: Path | str) -> dict[str, Any]:
     """Return what :class:`Store` was given as ``header`` when the run began, and ``created``.
 
@@ -201,16 +211,17 @@ def read_run(folder: Path | str) -> Run:
     return joined(runs, [path.name for path in paths])
 
 
-def read_tried(folder: Path | str) -> set[str]:
-    """Return the ids of the prompts that are measured or have failed, in any file of a run."""
-    tried: set[str] = set()
+def read_tried(folder: Path | str) -> tuple[set[str], set[str]]:
+    """Return the ids of the prompts that any file of a run has measured, and of the rest that
+    have failed, at a glance: rows are not checked."""
+    measured: set[str] = set()
+    failed: set[str] = set()
     for path in shard_files(folder):
         with _readable(path), closing(_connect(path)) as connection:
-            version = version_of(connection, path)
-            tables = ("results", "failed") if version >= schema.CHECKED else ("results",)
-            for table in tables:
-                tried |= {row[0] for row in connection.execute(f"SELECT id FROM {table}")}
-    return tried
+            measured |= {row[0] for row in connection.execute("SELECT id FROM results")}
+            if version_of(connection, path) >= schema.CHECKED:
+                failed |= {row[0] for row in connection.execute("SELECT id FROM failed")}
+    return measured, failed - measured
 
 
 class Damage(Exception):
@@ -235,7 +246,8 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _damaged(path: Path, why: object) -> str:
-    return messages.DAMAGED(path=path, why=why, folder=path.parent)
+    said = said_by(why, 200) if isinstance(why, Exception) else why
+    return messages.DAMAGED(path=path, why=said, folder=path.parent)
 
 
 def _read(connection: sqlite3.Connection, path: Path) -> Run:

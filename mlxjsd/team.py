@@ -52,6 +52,8 @@ class Team:
         Raises:
             InputError: if no launcher started this process as one of several.
         """
+        self.farewell: Callable[[], object] = lambda: None
+        """What is left to do for a process that leaves at once."""
         with self.limited("the other ranks do not come", CONNECTING):
             try:
                 self.group = mx.distributed.init(strict=True)
@@ -72,7 +74,8 @@ class Team:
     def limited(self, what: str, seconds: float | None = None) -> Iterator[None]:
         """Leave the process if the body takes longer than ``seconds``; ``BETWEEN`` if None."""
         seconds = BETWEEN if seconds is None else seconds
-        watch = threading.Timer(seconds, leave, (f"{what} ({seconds:g} seconds without a sign)",))
+        told = f"{what} ({seconds:g} seconds without a sign)"
+        watch = threading.Timer(seconds, self.leave, (told,))
         watch.daemon = True
         watch.start()
         try:
@@ -195,16 +198,16 @@ class Team:
             with suppress(TeamBroken), self.meeting("letting the ranks go"):
                 self.announce(STOP)
 
-
-def leave(why: str) -> NoReturn:
-    """End the process at once, whatever other threads or collectives are waiting for."""
-    with suppress(Exception):
-        sys.stdout.flush()
-        cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar hides it
-        print(
-            f"{cursor}\nmlxjsd: {why}; what was committed stays, the same command goes on from "
-            "there",
-            file=sys.stderr,
-            flush=True,
-        )
-    os._exit(LOST)
+    def leave(self, why: str) -> NoReturn:
+        """End the process at once, whatever other threads or collectives are waiting for."""
+        with suppress(Exception):
+            self.farewell()
+            sys.stdout.flush()
+            cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar hides it
+            print(
+                f"{cursor}\nmlxjsd: {why}; what was committed stays, the same command goes on "
+                "from there",
+                file=sys.stderr,
+                flush=True,
+            )
+        os._exit(LOST)

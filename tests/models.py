@@ -12,7 +12,7 @@ from mlxjsd.interventions import Batch
 from mlxjsd.model import LoadedModel
 
 VOCABULARY, HIDDEN, LAYERS = 199, 64, 5
-_SIZES = {
+SIZES = {
     "hidden_size": HIDDEN,
     "num_hidden_layers": LAYERS,
     "intermediate_size": 96,
@@ -24,13 +24,13 @@ _SIZES = {
 
 
 def _llama() -> nn.Module:
-    return llama.Model(llama.ModelArgs(model_type="llama", **_SIZES))
+    return llama.Model(llama.ModelArgs(model_type="llama", **SIZES))
 
 
 def _llama_sliding() -> nn.Module:
     kinds = ["sliding_attention", "full_attention"] * LAYERS
     args = llama.ModelArgs(
-        model_type="llama", **_SIZES, layer_types=kinds[:LAYERS], sliding_window=3
+        model_type="llama", **SIZES, layer_types=kinds[:LAYERS], sliding_window=3
     )
     return llama.Model(args)
 
@@ -38,7 +38,7 @@ def _llama_sliding() -> nn.Module:
 def _qwen3() -> nn.Module:
     args = qwen3.ModelArgs(
         model_type="qwen3",
-        **_SIZES,
+        **SIZES,
         head_dim=16,
         max_position_embeddings=64,
         rope_theta=1e4,
@@ -48,14 +48,12 @@ def _qwen3() -> nn.Module:
 
 
 def _gemma2() -> nn.Module:
-    return gemma2.Model(gemma2.ModelArgs(model_type="gemma2", **_SIZES, head_dim=16))
+    return gemma2.Model(gemma2.ModelArgs(model_type="gemma2", **SIZES, head_dim=16))
 
 
 def _mixtral() -> nn.Module:
     return mixtral.Model(
-        mixtral.ModelArgs(
-            model_type="mixtral", **_SIZES, num_local_experts=4, num_experts_per_tok=2
-        )
+        mixtral.ModelArgs(model_type="mixtral", **SIZES, num_local_experts=4, num_experts_per_tok=2)
     )
 
 

@@ -57,7 +57,8 @@ class _Leaky(nn.Module):
     ("order", "message"),
     [
         ([0, 1, 2, 3], "block 4 was not called"),
-        ([0, 0, 1, 2, 3, 4], "block 0 was called where block 1 was due"),
+        ([0, 0, 1, 2, 3, 4], "block 0 was called twice"),
+        ([0, 1, 2, 3, 4, 4], "block 4 was called twice"),
         ([1, 0, 2, 3, 4], "block 1 was called where block 0 was due"),
     ],
 )
@@ -66,6 +67,73 @@ def test_a_model_that_skips_or_repeats_a_block_is_found_out(order: list[int], me
     assert len(blocks) == LAYERS
     with pytest.raises(MeasurementError, match=message):
         blocks.run(mx.array([[1, 2, 3]]), lambda call: call.forward(call.x, call.mask))
+
+
+def test_a_block_that_changes_shape_is_named() -> None:
+    class Wider(nn.Module):
+        def __call__(self, x: mx.array, mask: object = None, cache: object = None) -> mx.array:
+            return mx.concatenate([x, x], axis=-1)
+
+    class Changing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = [Wider(), Wider()]
+
+        def __call__(self, tokens: mx.array) -> mx.array:
+            x = mx.zeros((*tokens.shape, 4))
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    said = r"block 0 \(Wider\) does not return states: given \(1, 3, 4\), it returns \(1, 3, 8\)"
+    with pytest.raises(UnsupportedModel, match=said):
+        Blocks(Changing()).run(mx.array([[1, 2, 3]]), lambda call: call.forward(call.x, None))
+
+
+def test_a_block_that_was_not_restored_is_named_and_the_others_are() -> None:
+    blocks, tokens = tiny("llama"), mx.array([[1, 2, 3]])
+    ours = [type(block) for block in blocks.blocks]
+
+    class Stuck(type(blocks.blocks[2])):
+        """Does not let its class be taken from it."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "__class__" and type(self) is Stuck:
+                raise TypeError("not me")
+            super().__setattr__(name, value)
+
+    def visit(call: BlockCall) -> mx.array:
+        if call.index == 2:
+            blocks.blocks[2].__class__ = Stuck
+        return call.x
+
+    with pytest.raises(MeasurementError, match="block 2 was not restored after a pass"):
+        blocks.run(tokens, visit)
+    with pytest.raises(MeasurementError, match="block 2 is not as it was loaded; load the model"):
+        blocks.run(tokens, lambda call: call.x)
+    assert [type(b) for i, b in enumerate(blocks.blocks) if i != 2] == ours[:2] + ours[3:]
+    object.__setattr__(blocks.blocks[2], "__class__", ours[2])
+    blocks.run(tokens, lambda call: call.x)
+
+
+def test_blocks_are_restored_when_a_visit_raises() -> None:
+    blocks, tokens = tiny("llama"), mx.array([[1, 2, 3]])
+    before = np.array(blocks.model(tokens))
+    with pytest.raises(ZeroDivisionError):
+        blocks.run(tokens, lambda call: call.x / 0 if call.index < 3 else 1 // 0)
+    np.testing.assert_array_equal(before, np.array(blocks.model(tokens)))
+
+
+def test_a_block_that_was_put_in_anothers_place_is_named() -> None:
+    blocks, tokens = tiny("llama"), mx.array([[1, 2, 3]])
+    layers = blocks.model.model.layers
+    layers[3] = tiny("llama", seed=1).blocks[3]
+    with pytest.raises(MeasurementError, match="block 3 was replaced by another one"):
+        blocks.run(tokens, lambda call: call.x)
+    layers[3] = blocks.blocks[3]
+    layers.append(blocks.blocks[3])
+    with pytest.raises(MeasurementError, match="has 6 blocks now"):
+        blocks.run(tokens, lambda call: call.x)
 
 
 def test_stepping_through_a_model_twice_at_once_is_refused() -> None:

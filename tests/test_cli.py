@@ -169,7 +169,7 @@ BAD_LINE = '{"prompt": "The capital of France is", "subject": "France"}\n{oops\n
         (["run", "--model", "./none"], "there is no model folder"),
         (["run", "--model", "none"], "there is no model folder"),
         (["run", "--model", "folder"], "holds no config.json"),
-        (["run", "--model", "broken"], "cannot be loaded"),
+        (["run", "--model", "broken"], "holds no weights"),
         (["run", "--model", "foreign"], "only with --trust-remote-code"),
         (["run", "--model", "nobody/no-such-model"], "the Hub cannot be reached"),
         (["run", "--output", "folder"], "holds something else"),

@@ -19,13 +19,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """Listens for what asks a run to stop, while it is a context manager."""
 
-    def __init__(self, say: Callable[[str], object]) -> None:
+    def __init__(self, say: Callable[[str], object], leave: Callable[[], object]) -> None:
         """Prepare.
 
         Args:
-            say: shows the user a sentence; called from another thread.
+            say: shows the user a sentence; called from another thread, as is the other.
+            leave: what has to be done before the process ends at once.
         """
-        self._say = say
+        self._say, self._leave = say, leave
         self._asked: int | None = None
         self._before: dict[int, object] = {}
         self._reader, self._writer = socket.socketpair()
@@ -68,6 +69,7 @@ class Interrupts:
                     without_terminal()
                 if self.asked():
                     self._say("stopped at once; the current batch is not kept")
+                    self._leave()
                     os._exit(128 + got[0])
                 self._asked = got[0]
                 self._say("finishing the current batch; once more stops at once")

@@ -96,7 +96,7 @@ def measure(
 ) -> None:
     """Measure what is asked for; show it, and how to go on if it was stopped."""
     from mlxjsd.shards import shard_name
-    from mlxjsd.store import check_folder, check_free
+    from mlxjsd.store import check_folder, check_free, forget_lock
 
     folder = job.folder
     check_folder(folder)  # now, not after a large model has been loaded
@@ -117,7 +117,17 @@ def measure(
         share = share_of(team, place, plan)
         if share is None:
             return
-        with Interrupts(lambda said: talk.print(said, style="dim", markup=False)) as interrupts:
+        file = shard_name(share.index)
+
+        def say(told: str) -> None:
+            talk.print(told, style="dim", markup=False)
+
+        def part() -> None:
+            forget_lock(folder, file)
+
+        if team is not None:
+            team.farewell = part
+        with Interrupts(say, part) as interrupts:
             events = run_experiment(plan, folder, interrupts.asked, retry_failed, share)
             last = follow(events, talk)
     if isinstance(last, Stopped):

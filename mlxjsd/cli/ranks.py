@@ -28,7 +28,7 @@ def team_for(tensor_parallel: bool) -> Iterator["Team | None"]:
     if not tensor_parallel:
         yield None
         return
-    from mlxjsd.team import Team, leave
+    from mlxjsd.team import Team
 
     team = Team()
     try:
@@ -37,7 +37,7 @@ def team_for(tensor_parallel: bool) -> Iterator["Team | None"]:
         finally:
             team.dismiss()
     except TeamBroken as error:
-        leave(str(error))
+        team.leave(str(error))
 
 
 def share_of(team: "Team | None", place: Rank, plan: "Plan") -> Rank | None:

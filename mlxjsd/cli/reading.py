@@ -1,5 +1,6 @@
 """The commands that read a run: show, plot, summary, compare, export, merge."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -103,12 +104,27 @@ def compare(
 
 
 @app.command()
-def export(folder: options.RunFolder, output: options.OutputFile) -> None:
+def export(
+    folder: options.RunFolder,
+    output: options.OutputFile,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Of a damaged run, all that can be trusted (.json).")
+    ] = False,
+) -> None:
     """Write a run's numbers as .csv (averages), .json (everything) or .npz (arrays)."""
-    from mlxjsd.export import export_run
-    from mlxjsd.store import read_run
+    from mlxjsd.export import export_run, export_salvaged
 
-    export_run(read_run(folder), output)
+    if salvage:
+        from mlxjsd.salvage import salvage_run
+
+        saved = salvage_run(folder)
+        export_salvaged(saved, output)
+        lost = "how many are lost is not known" if saved.lost is None else f"{saved.lost} are lost"
+        print(f"{len(saved.run.records)} prompts can be trusted, {lost}", file=sys.stderr)
+    else:
+        from mlxjsd.store import read_run
+
+        export_run(read_run(folder), output)
     print(output)
 
 

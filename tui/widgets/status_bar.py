@@ -104,7 +104,7 @@ class StatusBar(Static):
                 facts.append(f"{clock(state.seconds_left)} left")
         if state.peak_memory:
             facts.append(size_of(state.peak_memory))
-        if state.tried:
+        if state.done:
             floor = state.measured.heatmap().floor
             facts.append(f"floor {floor:.0e}" if floor else "floor 0")
         for fact in facts:
