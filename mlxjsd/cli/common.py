@@ -1,0 +1,75 @@
+"""What several commands do: read prompts and runs, load a model, print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlxjsd.labelling import Labelling
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlxjsd.model import LoadedModel
+    from mlxjsd.prompts import PromptFile
+    from mlxjsd.records import Run
+
+
+def prompts_of(data: Path | None, format: str | None = None) -> "PromptFile":
+    """Read the prompts of a file, or the bundled ones."""
+    from mlxjsd.assets import PROMPTS
+    from mlxjsd.prompts import read_prompts
+
+    return read_prompts(PROMPTS if data is None else data, format)
+
+
+def load(
+    talk: "Console",
+    model: str | None,
+    trust_remote_code: bool,
+    revision: str | None = None,
+    adapter_path: Path | None = None,
+) -> "LoadedModel":
+    """Load a model, and say meanwhile that this is what takes the time."""
+    from mlxjsd.model import load_model
+
+    with talk.status("loading the model"):
+        return load_model(model, trust_remote_code, revision, adapter_path)
+
+
+def read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":
+    """Read a run, with the labelling that was asked for now in place of the run's own."""
+    from dataclasses import replace
+
+    from mlxjsd.store import read_run
+
+    run = read_run(folder)
+    asked = {"match": match, "reliance_threshold": reliance_threshold}
+    given = {name: value for name, value in asked.items() if value is not None}
+    labelling = {**run.labelling, **given}
+    Labelling(**labelling)  # refuses what makes no sense
+    return replace(run, labelling=labelling)
+
+
+def show_run(
+    folder: Path,
+    by: str | None = None,
+    match: str | None = None,
+    reliance_threshold: float | None = None,
+) -> None:
+    """Print the heatmap of a run and what it says."""
+    from mlxjsd.terminal import summary
+
+    console = console_for()
+    run = read(folder, match, reliance_threshold)
+    console.print(summary(run, console.width, has_colour(console), by), markup=False)
+
+
+def console_for(stderr: bool = False) -> "Console":
+    """Return what data or, on standard error, talk is printed on."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def has_colour(console: "Console") -> bool:
+    """Say whether colours can be seen."""
+    return console.color_system is not None and not console.no_color

@@ -1,0 +1,71 @@
+"""The commands that look at what could be measured: prompts, models."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlxjsd import options
+from mlxjsd.cli.app import app
+from mlxjsd.cli.common import console_for, has_colour
+from mlxjsd.framing import template_from
+from mlxjsd.plain import clean
+
+
+@app.command()
+def prompts(
+    data: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file of prompts, or a folder of relations.")
+    ],
+    model: options.Model = None,
+    format: options.Format = None,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+) -> None:
+    """Show which tokens of each prompt are its subject's, and what would be skipped.
+
+    Only the model's tokenizer is loaded, never from the network.
+    """
+    from mlxjsd.framing import check_template
+    from mlxjsd.preview import Tally, look_at, seen_text
+    from mlxjsd.prompts import read_prompts
+
+    template = template_from(prompt_template)
+    if template is not None:
+        check_template(template)
+    found = read_prompts(data, format)
+
+    from mlxjsd.model import load_encoder
+
+    console, tally = console_for(), Tally()
+    encoder = load_encoder(model, revision)
+    for seen in tally.passing(look_at(found, encoder, template, chat, limit)):
+        # Lines are left whole: where one breaks, a token's space would be lost.
+        console.print(seen_text(seen, has_colour(console)), soft_wrap=True)
+    console.print()
+    for line in tally.lines():
+        print(line)
+
+
+@app.command()
+def models() -> None:
+    """List the models in the local Hub cache that can be measured: size, layers, family."""
+    from mlxjsd.hub import cached_models, model_lines
+    from mlxjsd.model import reads_family
+
+    found = cached_models()
+    usable = [model for model in found if model.family and reads_family(model.family)]
+    for line in model_lines(usable):
+        print(line)
+    if not usable:
+        print(
+            "no model that can be measured is in the local Hub cache; `mlxjsd run --model` "
+            "downloads the one that it is given, and without --model needs none",
+            file=sys.stderr,
+        )
+    if others := sorted({str(m.family) for m in found if m not in usable}):
+        told = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
+        print(f"{told}: {clean(', '.join(others))}", file=sys.stderr)

@@ -1,0 +1,134 @@
+"""The commands that compute: run, check, bench."""
+
+from typing import Annotated
+
+import typer
+
+from mlxjsd import options
+from mlxjsd.cli.app import app
+from mlxjsd.cli.common import console_for, load, prompts_of, show_run
+from mlxjsd.cli.exits import INTERRUPTED, WRONG
+from mlxjsd.framing import template_from
+from mlxjsd.labelling import Labelling
+from mlxjsd.runs import run_folder
+from mlxjsd.settings import Settings
+
+
+@app.command()
+def run(
+    model: options.Model = None,
+    data: options.Data = None,
+    format: options.Format = None,
+    output: options.Folder = None,
+    limit: options.Limit = None,
+    corruption: options.Corruption = Settings.corruption,
+    noise_level: options.NoiseLevel = Settings.noise_level,
+    noise_samples: options.NoiseSamples = Settings.noise_samples,
+    window: options.Window = Settings.window,
+    seed: options.Seed = Settings.seed,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
+    batch_size: options.BatchSize = None,
+    label: options.Label = True,
+    max_tokens: options.MaxTokens = 10,
+    match: options.Match = Labelling.match,
+    reliance_threshold: options.RelianceThreshold = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+    revision: options.Revision = None,
+    adapter_path: options.AdapterPath = None,
+) -> None:
+    """Measure the heatmap; with no option, of the bundled model on the bundled prompts.
+
+    The same command again goes on where it stopped.
+    """
+    template = template_from(prompt_template)
+    settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
+    labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
+    folder = output or run_folder(model, data, settings, limit, revision, adapter_path)
+
+    from mlxjsd.store import check_folder
+
+    check_folder(folder)  # now, not after a large model has been loaded
+    prompts = prompts_of(data, format)
+    talk = console_for(stderr=True)
+    loaded = load(talk, model, trust_remote_code, revision, adapter_path)
+
+    from mlxjsd.experiment import plan_run, run_experiment
+    from mlxjsd.products import write_products
+    from mlxjsd.progress import follow
+
+    plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling)
+    events = run_experiment(plan, folder)
+    try:
+        follow(events, talk)
+    except KeyboardInterrupt:
+        events.close()
+        talk.print(
+            f"interrupted; what is measured is in {folder}, the same command goes on from there",
+            markup=False,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    write_products(folder)
+    show_run(folder)
+    talk.print("\nthe run, heatmap.png and heatmap.csv are in", end=" ")
+    print(folder)
+
+
+@app.command()
+def check(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A model folder or Hub repository.",
+            show_default="the bundled model",
+        ),
+    ] = None,
+    data: options.Data = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+) -> None:
+    """Say what a model was found to be, and let it prove its numbers on this machine.
+
+    Exit code 1 if a proof fails.
+    """
+    prompts = prompts_of(data)
+    talk = console_for(stderr=True)
+    loaded = load(talk, model, trust_remote_code)
+
+    from mlxjsd.check import check_model, check_table
+
+    for note in loaded.notes:
+        talk.print(note, style="dim", markup=False)
+    with talk.status("checking"):
+        result = check_model(loaded, prompts)
+    console_for().print(check_table(result))
+    if not result.passed:
+        raise typer.Exit(WRONG)
+
+
+@app.command()
+def bench(
+    model: options.Model = None,
+    data: options.Data = None,
+    prompts: Annotated[int, typer.Option(min=1, help="Measured in each round.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="Medians are over so many.")] = 3,
+    batch_size: options.BatchSize = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time the one pass on this machine, against one pass for each cell and a plain one."""
+    read = prompts_of(data)
+    talk = console_for(stderr=True)
+    loaded = load(talk, model, trust_remote_code)
+
+    from mlxjsd.bench import describe, run_bench
+    from mlxjsd.experiment import plan_run
+
+    with talk.status("taking the time"):
+        found = run_bench(plan_run(loaded, read, batch_size=batch_size), prompts, rounds)
+    if json:
+        from json import dumps
+
+        print(dumps(found.to_json(), indent=2))
+    else:
+        print(describe(found))
