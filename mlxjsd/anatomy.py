@@ -214,7 +214,7 @@ def _over_a_prefix(call: BlockCall, kept: Recorder, whole: mx.array, effect: flo
                 or values.shape[2] != _TOTAL
             ):
                 return f"{name} does not keep one key and value for each token"
-            prefix = Recorder((keys[:, :, :start], values[:, :, :start]))
+            prefix = Recorder(start, (keys[...], values[...]))
         mask = suffix_mask(call.mask, start, _TOTAL)
         if _apart(call.attempt(x[:, start:], mask, prefix, start), whole[:, start:], effect):
             return f"{name} carries more from token to token than keys and values"

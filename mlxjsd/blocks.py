@@ -7,7 +7,7 @@ attributes that the model reads on a block still answer, and attention stays the
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,26 +64,43 @@ Visitor = Callable[[BlockCall], mx.array]
 
 
 class Recorder:
-    """A cache that keeps the keys and values of one call, behind an optional prefix.
+    """A cache that keeps the keys and values of one call, over an optional prefix.
 
     Families differ in what they store (heads by depth, or latents), but time is always
-    axis 2 and positions are already encoded, so a prefix is simply put in front.
+    axis 2 and positions are already encoded, so a prefix simply stands in front.
     """
 
-    def __init__(self, prefix: tuple[mx.array, mx.array] | None = None) -> None:
-        self._prefix = prefix
-        self.offset = 0 if prefix is None else prefix[0].shape[2]
+    def __init__(self, start: int = 0, under: Sequence[mx.array] = ()) -> None:
+        """Begin at position ``start``.
+
+        Args:
+            start: how many tokens stand in front.
+            under: keys and values of the whole prompt, (rows, heads, T, depth) each, of which
+                the first ``start`` are the prefix; the rest gives way to the call's own.
+                Nothing for a block that keeps none.
+        """
+        self._under = tuple(under) if start else ()
+        self.offset = start if under else 0
         self.state: tuple[mx.array, mx.array] | None = None
         self.calls = 0
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """Return prefix and new keys and values, (rows, heads, offset + tokens, depth)."""
-        if self._prefix is not None:
-            keys = mx.concatenate([self._prefix[0], keys], axis=2)
-            values = mx.concatenate([self._prefix[1], values], axis=2)
+        if self._under:
+            # Nothing else may hold them any more: then they are written over where they are.
+            (under_keys, under_values), self._under = self._under, ()
+            keys = _written_over(under_keys, self.offset, keys)
+            values = _written_over(under_values, self.offset, values)
         self.state = (keys, values)
         self.calls += 1
         return keys, values
+
+
+def _written_over(under: mx.array, start: int, new: mx.array) -> mx.array:
+    """Put ``new`` in place of what stands from ``start`` on, and end where it ends."""
+    end = start + new.shape[2]
+    under[:, :, start:end] = new
+    return under[:, :, :end]
 
 
 class Blocks:
@@ -138,7 +155,7 @@ class Blocks:
         beside: list[Any] = []
 
         def forward(x: mx.array, mask: Mask, cache: Any, start: int, attempt: bool) -> mx.array:
-            given = _cut(bound, start, total) if start else bound
+            given = _cut(bound, start, start + x.shape[1], total)
             if attempt:
                 others = (*signature.rest, *([signature.cache] if signature.cache else ()))
                 given = given | {name: copy.deepcopy(given[name]) for name in others}
@@ -330,10 +347,12 @@ class _Signature:
         return [(bound | replaced)[name] for name in self.signature.parameters]
 
 
-def _cut(bound: dict[str, Any], start: int, total: int) -> dict[str, Any]:
-    """Cut arrays with a row for each position, such as scales, to the positions from start."""
+def _cut(bound: dict[str, Any], start: int, end: int, total: int) -> dict[str, Any]:
+    """Cut arrays with a row for each position, such as scales, to the positions [start, end)."""
+    if end - start == total:
+        return bound
     return {
-        name: value[start:]
+        name: value[start:end]
         if isinstance(value, mx.array) and value.ndim == 2 and value.shape[0] == total
         else value
         for name, value in bound.items()

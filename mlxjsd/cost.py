@@ -3,7 +3,7 @@
 Counted from the same plan that the passes follow, so a measured time divided by it says how
 well the machine is used. With T tokens, the subject in [s, e), S corrupted runs and L blocks:
 
-    clean rows       T L
+    clean rows       T L                        what all B prompts of a batch begin with, once
     corrupted rows   S (T - s) L
     Subj. l          S (T - e) (L - 1 - l)      summed over l: S (T - e) L (L - 1) / 2
     Last. l          S (L - 1 - l)              summed over l: S L (L - 1) / 2
@@ -18,7 +18,9 @@ Subj. and Last., one for each of Attn., reliance and floor.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlxjsd.interventions import knockout_blocks
+import numpy as np
+
+from mlxjsd.interventions import knockout_blocks, shared_beginning
 from mlxjsd.settings import Settings
 from mlxjsd.spans import Encoded
 
@@ -37,13 +39,16 @@ class Shape:
     """Where every subject ends, e."""
     samples: int
     """Corrupted runs for each prompt, S."""
+    shared: int = 0
+    """Tokens that all begin with and that are run once."""
 
     @classmethod
     def of(cls, batch: Sequence[Encoded], settings: Settings) -> "Shape":
         """Return the shape of prompts that go through the model together."""
         first = min(prompt.start for prompt in batch)
-        one = batch[0]
-        return cls(len(batch), len(one.tokens), first, one.end, settings.samples)
+        tokens = np.array([prompt.tokens for prompt in batch])
+        shared = shared_beginning(tokens, first)
+        return cls(*tokens.shape, first, batch[0].end, settings.samples, shared)
 
 
 def sweep_token_blocks(shape: Shape, window: int, layers: int) -> int:
@@ -58,7 +63,7 @@ def sweep_token_blocks(shape: Shape, window: int, layers: int) -> int:
         + sum(layers - (blocks[0] if blocks else 0) for blocks in windows)
         + (tail + 1) * layers
     )
-    return shape.size * each
+    return shape.size * each - (shape.size - 1) * shape.shared * layers
 
 
 def reference_token_blocks(shape: Shape, layers: int) -> int:

@@ -215,7 +215,8 @@ def _sound(plan: Plan, numbers: Measurement) -> np.ndarray:
 def _outcome(
     plan: Plan, batch: Sequence[Encoded], numbers: Measurement, sound: np.ndarray
 ) -> Outcome:
-    answers = _answers(plan, [e for e, good in zip(batch, sound, strict=True) if good])
+    good = [encoded for encoded, is_sound in zip(batch, sound, strict=True) if is_sound]
+    answers = _answers(plan, good, numbers.prediction[sound])
     records, failed = [], []
     for row, encoded in enumerate(batch):
         if sound[row]:
@@ -245,13 +246,14 @@ def measure_what_fits(plan: Plan, batch: Sequence[Encoded], first: bool) -> Outc
     return Outcome.join([*parts, Outcome([], failed)])
 
 
-def _answers(plan: Plan, batch: Sequence[Encoded]) -> dict[str, str]:
+def _answers(plan: Plan, batch: Sequence[Encoded], first: np.ndarray) -> dict[str, str]:
     """Let the model answer the prompts of ``batch`` whose answers are known, by prompt id."""
-    asked = [encoded for encoded in batch if encoded.prompt.answers]
+    asked = [(e, int(t)) for e, t in zip(batch, first, strict=True) if e.prompt.answers]
     if plan.labelling.max_tokens is None or not asked:
         return {}
-    written = generate_answers(plan.model, asked, plan.labelling.max_tokens)
-    return {e.prompt.id: answer for e, answer in zip(asked, written, strict=True)}
+    prompts, tokens = zip(*asked, strict=True)
+    written = generate_answers(plan.model, prompts, tokens, plan.labelling.max_tokens)
+    return {e.prompt.id: answer for e, answer in zip(prompts, written, strict=True)}
 
 
 def measure(plan: Plan) -> Run:

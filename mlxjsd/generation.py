@@ -1,5 +1,6 @@
 """What the model answers: greedy generation by MLX-LM itself, for a batch of prompts."""
 
+import inspect
 from collections.abc import Sequence
 
 from mlxjsd.knowledge import first_sentence
@@ -7,14 +8,40 @@ from mlxjsd.model import LoadedModel
 from mlxjsd.spans import Encoded
 
 
-def generate_answers(model: LoadedModel, prompts: Sequence[Encoded], max_tokens: int) -> list[str]:
-    """Return what the model writes after each prompt, cut at the first line or sentence."""
+def generate_answers(
+    model: LoadedModel, prompts: Sequence[Encoded], first: Sequence[int], max_tokens: int
+) -> list[str]:
+    """Return what the model writes after each prompt, cut at the first line or sentence.
+
+    Args:
+        model: of which the prompts have been measured.
+        prompts: of one length, so that none is padded.
+        first: the clean run's most probable next token of each, with which its answer begins;
+            it is not computed again.
+        max_tokens: the most of an answer, at least 1.
+    """
     from mlx_lm.generate import batch_generate
 
-    response = batch_generate(
-        model.blocks.model,
-        model.tokenizer,
-        [list(prompt.tokens) for prompt in prompts],
-        max_tokens=max_tokens,
-    )
-    return [first_sentence(text) for text in response.texts]
+    rows = [list(prompt.tokens) for prompt in prompts]
+    together = {"prefill_batch_size": len(rows), "completion_batch_size": len(rows)}
+    if "return_token_ids" not in inspect.signature(batch_generate).parameters:
+        # MLX-LM 0.31, the last for Python 3.10, tells texts alone, and those cannot be joined.
+        found = batch_generate(
+            model.blocks.model, model.tokenizer, rows, max_tokens=max_tokens, **together
+        )
+        return [first_sentence(text) for text in found.texts]
+
+    written = [[] if token in model.tokenizer.eos_token_ids else [token] for token in first]
+    going = [at for at, tokens in enumerate(written) if tokens]
+    if going and max_tokens > 1:
+        found = batch_generate(
+            model.blocks.model,
+            model.tokenizer,
+            [rows[at] + written[at] for at in going],
+            max_tokens=max_tokens - 1,
+            return_token_ids=True,
+            **together,
+        )
+        for at, tokens in zip(going, found.token_ids, strict=True):
+            written[at] += tokens
+    return [first_sentence(model.tokenizer.decode(tokens)) for tokens in written]

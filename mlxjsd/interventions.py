@@ -15,6 +15,9 @@ SUBJ, ATTN, LAST = range(3)
 #: How the rows are written where people look.
 ROW_LABELS = {"subj": "Subj.", "attn": "Attn.", "last": "Last."}
 
+#: Tokens that a shared beginning must save in each block, so that it is run by itself.
+SHARED_TOKENS = 64
+
 
 def knockout_blocks(layer: int, window: int, layers: int) -> range:
     """Return the blocks in which attention is knocked out for the cell Attn. at ``layer``.
@@ -26,6 +29,22 @@ def knockout_blocks(layer: int, window: int, layers: int) -> range:
         return range(0)
     half = window // 2
     return range(max(0, layer - half), min(layers - 1, layer + half) + 1)
+
+
+def shared_beginning(tokens: np.ndarray, first: int) -> int:
+    """Return how many tokens, in front of every subject, are run once for all prompts.
+
+    Args:
+        tokens: (B, T) of a batch.
+        first: the first position that any corruption changes.
+
+    Returns:
+        The length of the common beginning; 0 where it would save fewer than ``SHARED_TOKENS``
+        tokens in each block, since it costs each block another call.
+    """
+    alike = (tokens[:, :first] == tokens[0, :first]).all(axis=0)
+    length = first if alike.all() else int(alike.argmin())
+    return length if (len(tokens) - 1) * length >= SHARED_TOKENS else 0
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,11 @@ class Batch:
     def first(self) -> int:
         """The first position that any corruption changes."""
         return int(self.starts.min())
+
+    @property
+    def shared(self) -> int:
+        """How many tokens the prompts begin with alike; see :func:`shared_beginning`."""
+        return shared_beginning(self.tokens, self.first)
 
     @property
     def samples(self) -> int:

@@ -18,6 +18,13 @@ def suffix_mask(mask: Mask, start: int, total: int) -> Mask:
     return mask[..., start:total, :total]
 
 
+def prefix_mask(mask: Mask, end: int) -> Mask:
+    """Cut the mask of a whole prompt to the queries and keys [0, end)."""
+    if mask is None or isinstance(mask, str):
+        return None if end == 1 else mask
+    return mask[..., :end, :end]
+
+
 def hide_keys(mask: Mask, hidden: mx.array, rank: int = 4) -> mx.array:
     """AND ``hidden`` keys into a mask.
 

@@ -27,7 +27,7 @@ from mlxjsd.blocks import BlockCall, Blocks, Recorder
 from mlxjsd.divergence import entropy, js_divergence, log_softmax
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement, knockout_blocks
-from mlxjsd.masks import hide_keys, suffix_mask
+from mlxjsd.masks import hide_keys, prefix_mask, suffix_mask
 
 RELIANCE, FLOOR = 3, 4
 #: Logits held at one time, in elements: large vocabularies are read out in pieces.
@@ -73,8 +73,8 @@ class _Branches:
 
     start: int
     """The first position of the suffix, [start, T)."""
-    states: mx.array | None = None
-    """(B, branches, T - start, hidden)."""
+    arrived: list[mx.array] = field(default_factory=list)
+    """States of the branches, (B, some, T - start, hidden) each; one array after a block."""
     source: list[int] = field(default_factory=list)
     """Whose keys and values are in front: 0 the clean run's, 1 + j those of corrupted run j."""
     hidden: list[range] = field(default_factory=list)
@@ -90,11 +90,16 @@ class _Branches:
         hidden: range = range(0),
     ) -> None:
         """Add ``states`` (B, new, T - start, hidden), one branch for each of ``source``."""
-        new = states if self.states is None else mx.concatenate([self.states, states], axis=1)
-        self.states = new
+        self.arrived.append(states)
         self.source += source
         self.hidden += [hidden] * len(source)
         self.labels += [label] * len(source)
+
+    def states(self) -> mx.array:
+        """Return the states of all branches, (B, branches, T - start, hidden)."""
+        if len(self.arrived) > 1:
+            self.arrived = [mx.concatenate(self.arrived, axis=1)]
+        return self.arrived[0]
 
 
 class _Walk:
@@ -109,6 +114,7 @@ class _Walk:
         one = batch.end == total - 1
         self.tail = self.last if one else _Branches(start=batch.end)
         self.groups = (self.last,) if one else (self.last, self.tail)
+        self.shared = batch.shared
         self.subject = mx.array(batch.subject_mask())
         self.corrupted: mx.array
         self.norms: list[mx.array] = []
@@ -123,17 +129,15 @@ class _Walk:
             if layer == (window[0] if window else 0):
                 self.last.open(x[:, None, -1:], (ATTN, cell), hidden=window)
 
-        clean = Recorder()
-        x = call.forward(x, call.mask, clean)
+        x, kept = self._clean(x, call)
         self.norms.append(subject_norms(x, self.subject))
-        kept = _state(clean, call, self.anatomy.blocks[layer].keys is not None)
-        front = [mx.repeat(a[:, :, : batch.first], batch.samples, axis=0) for a in kept]
-        spoiled = Recorder((front[0], front[1]) if front and batch.first else None)
+        front = [mx.repeat(a, batch.samples, axis=0) for a in kept]
+        spoiled = Recorder(batch.first, front)
         mask = suffix_mask(call.mask, batch.first, batch.length)
         self.corrupted = call.forward(self.corrupted, mask, spoiled, batch.first)
-        # (B, 1 + S, heads, T, depth): whose keys and values a branch may stand on.
+        # Whose keys and values a branch may stand on: (B * (1 + S), heads, T, depth).
         sources = [
-            mx.concatenate([a[:, None], self._by_sample(b)], axis=1)
+            mx.concatenate([a[:, None], self._by_sample(b)], axis=1).flatten(0, 1)
             for a, b in zip(kept, _state(spoiled, call, bool(kept)), strict=True)
         ]
         for branches in self.groups:
@@ -144,8 +148,27 @@ class _Walk:
         spoiled_last = self._by_sample(self.corrupted)[:, :, -1:]
         self.last.open(spoiled_last, (LAST, layer), source=[0] * batch.samples)
         # The host builds the next block's graph while the device computes this one.
-        mx.async_eval(x, self.corrupted, self.norms[-1], *(g.states for g in self.groups))
+        mx.async_eval(x, self.corrupted, self.norms[-1], *(g.arrived[0] for g in self.groups))
         return x if layer < len(self.windows) - 1 else x[:, -1:]
+
+    def _clean(self, x: mx.array, call: BlockCall) -> tuple[mx.array, tuple[mx.array, ...]]:
+        """Run one block on the clean rows; return their states and their keys and values."""
+        keeps = self.anatomy.blocks[call.index].keys is not None
+        shared, batch = self.shared, self.batch
+        if not shared:
+            clean = Recorder()
+            x = call.forward(x, call.mask, clean)
+            return x, _state(clean, call, keeps)
+        # What all prompts begin with goes through once.
+        one = Recorder()
+        begun = call.forward(x[:1, :shared], prefix_mask(call.mask, shared), one)
+        rest = [(0, 0), (0, 0), (0, batch.length - shared), (0, 0)]
+        under = [mx.repeat(mx.pad(a, rest), batch.size, axis=0) for a in _state(one, call, keeps)]
+        clean = Recorder(shared, under)
+        mask = suffix_mask(call.mask, shared, batch.length)
+        x = call.forward(x[:, shared:], mask, clean, shared)
+        x = mx.concatenate([mx.repeat(begun, batch.size, axis=0), x], axis=1)
+        return x, _state(clean, call, keeps)
 
     def _by_sample(self, rows: mx.array) -> mx.array:
         """Split (B * S, ...) into (B, S, ...)."""
@@ -171,16 +194,8 @@ class _Walk:
 
     def _advance(self, branches: _Branches, sources: list[mx.array], call: BlockCall) -> None:
         """Run one block for all open branches of one suffix length, in one call."""
-        assert branches.states is not None
         start, total = branches.start, self.batch.length
         count = len(branches.source)
-        pick = mx.array(branches.source)
-        prefix = [
-            mx.take(part[:, :, :, :start], pick, axis=1).reshape(
-                -1, part.shape[2], start, part.shape[4]
-            )
-            for part in sources
-        ]
         mask = suffix_mask(call.mask, start, total)
         knocked = np.array([call.index in window for window in branches.hidden])
         about = self.anatomy.blocks[call.index]
@@ -189,16 +204,18 @@ class _Walk:
             seen = (self.batch.size, count, total - start, total)
             hidden = mx.broadcast_to(hidden, seen).reshape(-1, *seen[2:])
             mask = hide_keys(mask, hidden, about.rank)
-        shape = branches.states.shape
-        rows = branches.states.reshape(-1, *shape[2:])
-        cache = Recorder((prefix[0], prefix[1])) if prefix else Recorder()
-        rows = call.forward(rows, mask, cache, start)
-        branches.states = rows.reshape(shape)
+        # Whole rows along the first axis: gathered along another, they are copied in crumbs.
+        of_prompt = np.arange(self.batch.size)[:, None] * (1 + self.batch.samples)
+        rows = mx.array((of_prompt + np.array(branches.source)).reshape(-1))
+        cache = Recorder(start, [part[rows] for part in sources])
+        states = branches.states()
+        x = call.forward(states.flatten(0, 1), mask, cache, start)
+        branches.arrived = [x.reshape(states.shape)]
 
     def finished(self) -> tuple[list[tuple[int, int]], mx.array]:
         """Return the cells' labels and their last-token states (B, branches, hidden)."""
         labels = [label for group in self.groups for label in group.labels]
-        states = [g.states[:, :, -1] for g in self.groups if g.states is not None]
+        states = [group.states()[:, :, -1] for group in self.groups]
         return labels, mx.concatenate(states, axis=1)
 
 
@@ -214,11 +231,10 @@ def _collect(
 ) -> Measurement:
     """Average the samples of each cell."""
     values, layers = np.array(divergences), norms.shape[1]
-    sums = np.zeros((values.shape[0], 5, layers))
-    counts = np.zeros((5, layers))
-    for at, (row, cell) in enumerate(labels):
-        sums[:, row, cell] += values[:, at]
-        counts[row, cell] += 1
+    rows, cells = np.array(labels).T
+    sums, counts = np.zeros((values.shape[0], 5, layers)), np.zeros((5, layers))
+    np.add.at(sums, (slice(None), rows, cells), values)
+    np.add.at(counts, (rows, cells), 1)
     means = (sums / np.maximum(counts, 1)).astype(np.float32)
     return Measurement(
         jsd=means[:, :3],

@@ -118,6 +118,16 @@ def random_batch(
     return Batch(tokens, begins, end, noise=noise)
 
 
+def begun_alike(batch: Batch) -> Batch:
+    """The batch whose prompts all begin as the first one does, up to the first subject."""
+    first = batch.first
+    tokens, other = batch.tokens.copy(), batch.source_tokens
+    tokens[:, :first] = tokens[0, :first]
+    if other is not None:
+        other = np.concatenate([tokens[:, :first], other[:, first:]], axis=1)
+    return replace(batch, tokens=tokens, source_tokens=other)
+
+
 def rows_of(batch: Batch, rows: list[int]) -> Batch:
     """The batch that holds only some prompts of another, in the given order."""
     starts = batch.starts[rows]

@@ -3,8 +3,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from models import LAYERS, random_batch, tiny
+from models import LAYERS, begun_alike, random_batch, tiny
 
+from mlxjsd import interventions
 from mlxjsd.assets import PROMPTS
 from mlxjsd.bench import describe, run_bench
 from mlxjsd.blocks import BlockCall, Blocks
@@ -26,7 +27,7 @@ WINDOW = 3
 
 
 def shape_of(batch: Batch) -> Shape:
-    return Shape(batch.size, batch.length, batch.first, batch.end, batch.samples)
+    return Shape(batch.size, batch.length, batch.first, batch.end, batch.samples, batch.shared)
 
 
 def counted(blocks: Blocks, monkeypatch: pytest.MonkeyPatch, way: Callable[[], Measurement]) -> int:
@@ -47,13 +48,17 @@ def counted(blocks: Blocks, monkeypatch: pytest.MonkeyPatch, way: Callable[[], M
 
 @pytest.mark.parametrize("kind", ["noise", "swap"])
 @pytest.mark.parametrize("end", [6, 8])
+@pytest.mark.parametrize("alike", [False, True])
 def test_the_passes_cost_what_the_model_of_costs_says(
-    kind: str, end: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, end: int, alike: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(interventions, "SHARED_TOKENS", 1)
     blocks = tiny("llama")
     samples = 2 if kind == "noise" else 1
-    batch = random_batch(kind, end=end, samples=samples)
+    batch = random_batch(kind, end=end, samples=samples, starts=[2, 3, 4])
+    batch = begun_alike(batch) if alike else batch
     shape = shape_of(batch)
+    assert (shape.shared == 2) == alike
     swept = counted(blocks, monkeypatch, lambda: sweep_batch(blocks, batch, WINDOW))
     assert swept == sweep_token_blocks(shape, WINDOW, LAYERS)
     plain = counted(blocks, monkeypatch, lambda: reference_batch(blocks, batch, WINDOW))

@@ -12,8 +12,9 @@ import pytest
 from families import ONE_PASS, PLAIN, REFUSED, tiny_family
 from family_settings import KEY_HEADS, LAYERS, VOCABULARY
 from family_table import README, with_table
-from models import random_batch
+from models import begun_alike, random_batch
 
+from mlxjsd import interventions
 from mlxjsd.blocks import Blocks
 from mlxjsd.errors import UnsupportedModel
 from mlxjsd.interventions import ATTN, SUBJ, Batch, Measurement
@@ -22,15 +23,21 @@ from mlxjsd.sweep import sweep_batch
 
 WINDOW = 3
 #: As many prompts as key heads: a mask of the wrong rank would go unnoticed.
-SHAPE: dict[str, Any] = {"size": KEY_HEADS, "length": 8, "end": 5, "starts": [1, 3]}
+SHAPE: dict[str, Any] = {"size": KEY_HEADS, "length": 8, "end": 5, "starts": [2, 3]}
 
 
 def _batches(blocks: Blocks) -> list[Batch]:
     hidden = blocks.embed(mx.zeros((1, 2), mx.int32)).shape[-1]
-    return [
+    noise, swap = (
         random_batch(kind, **SHAPE, vocabulary=VOCABULARY, hidden=hidden)
         for kind in ("noise", "swap")
-    ]
+    )
+    return [begun_alike(noise), swap]
+
+
+@pytest.fixture(autouse=True)
+def _any_shared_beginning_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interventions, "SHARED_TOKENS", 1)
 
 
 def _families() -> set[str]:

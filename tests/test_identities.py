@@ -3,8 +3,9 @@
 import mlx.core as mx
 import numpy as np
 import pytest
-from models import FAMILIES, LAYERS, VOCABULARY, random_batch, rows_of, tiny
+from models import FAMILIES, LAYERS, VOCABULARY, begun_alike, random_batch, rows_of, tiny
 
+from mlxjsd import interventions
 from mlxjsd.blocks import BlockCall, Blocks
 from mlxjsd.divergence import MAX_DIVERGENCE, js_divergence
 from mlxjsd.interventions import ATTN, LAST, SUBJ, Batch, Measurement
@@ -48,6 +49,22 @@ def test_the_sweep_equals_one_pass_for_every_cell(blocks: Blocks, batch: Batch) 
     assert_same(swept, plain)
     assert plain.jsd[:, SUBJ].max() > 1e-3, "the edits must matter for this to mean anything"
     assert plain.reliance.max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["noise", "swap"])
+@pytest.mark.parametrize("end", [5, 8])
+def test_a_shared_beginning_is_run_once(
+    blocks: Blocks, kind: str, end: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = begun_alike(random_batch(kind, size=4, end=end, starts=[3, 4, 3, 4]))
+    assert batch.shared == 0, "too little to pay"
+    apart = sweep_batch(blocks, batch, WINDOW)
+    monkeypatch.setattr(interventions, "SHARED_TOKENS", 9)
+    assert batch.shared == 3
+    assert rows_of(batch, [0, 1]).shared == 0
+    shared = sweep_batch(blocks, batch, WINDOW)
+    assert_same(shared, apart)
+    assert_same(shared, reference_batch(blocks, batch, WINDOW))
 
 
 @pytest.mark.parametrize("window", [0, 1, 4, 99])
