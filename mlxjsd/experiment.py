@@ -257,8 +257,8 @@ def _sound(plan: Plan, numbers: Measurement) -> np.ndarray:
 def _outcome(
     plan: Plan, batch: Sequence[Encoded], numbers: Measurement, sound: np.ndarray
 ) -> Outcome:
-    usable = [encoded for encoded, good in zip(batch, sound, strict=True) if good]
-    answers = _answers(plan, usable, numbers.prediction[sound])
+    good = [encoded for encoded, is_sound in zip(batch, sound, strict=True) if is_sound]
+    answers = _answers(plan, good, numbers.prediction[sound])
     records, failed = [], []
     for row, encoded in enumerate(batch):
         if sound[row]:
