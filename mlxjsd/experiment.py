@@ -25,13 +25,11 @@ from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
 from mlxjsd.finite import sound_rows, where_it_breaks
 from mlxjsd.generation import generate_answers
-from mlxjsd.grouping import labelling_of
 from mlxjsd.interventions import Batch, Measurement
-from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
 from mlxjsd.memory import in_memory
 from mlxjsd.model import LoadedModel
-from mlxjsd.peers import await_others, refuse_strangers, world
+from mlxjsd.peers import Patience, await_others, refuse_strangers, world
 from mlxjsd.prompts import PromptFile
 from mlxjsd.proofs import cheap_proofs, clean_logits, null_limit
 from mlxjsd.ranks import ALONE, Rank
@@ -39,7 +37,7 @@ from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.reference import reference_batch
 from mlxjsd.settings import Settings
 from mlxjsd.shards import shard_name
-from mlxjsd.similarity import DirectionSums, last_token_directions
+from mlxjsd.similarity import last_token_directions
 from mlxjsd.spans import Encoded, Unusable
 from mlxjsd.store import Store, read_run, read_tried
 from mlxjsd.sweep import sweep_batch
@@ -75,6 +73,10 @@ class Plan:
     def total(self) -> int:
         """Prompts to be measured."""
         return len(self.positions)
+
+    def share(self, rank: Rank) -> list[list[Encoded]]:
+        """Return the batches that are for one of several ranks to measure."""
+        return [batch for at, batch in enumerate(self.batches) if rank.owns(at)]
 
     @property
     def fingerprint(self) -> str:
@@ -340,9 +342,8 @@ def run_experiment(
 
     Yields:
         ``Started``, a ``BatchDone`` after each batch is on disk, then ``Finished`` or
-        ``Stopped``. Of several ranks the first goes on with ``Waiting`` until the others are
-        done as well, and ends with ``PeersLost`` if they never will be; the others end with
-        ``ShareDone``.
+        ``Stopped``. Several ranks go on with ``Waiting`` until the others are done as well, and
+        with ``PeersLost`` if they never will be; all but the first end with ``ShareDone``.
 
     Raises:
         InputError: if the folder belongs to something else, or another process writes to it.
@@ -363,9 +364,7 @@ def run_experiment(
         done, total, layers = len(tried), plan.total, plan.model.identity.layers
         limit, first, share = null_limit(plan.model.identity.dtype), True, 0
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
-        for index, planned in enumerate(plan.batches):
-            if not rank.owns(index):
-                continue
+        for planned in plan.share(rank):
             batch = [prompt for prompt in planned if prompt.prompt.id not in tried]
             for part, trust in _parts(store, batch):
                 if should_stop():
@@ -382,14 +381,17 @@ def run_experiment(
                 yield BatchDone(found, done, total, seconds, mx.get_peak_memory(), failed)
                 _refuse_if_too_many_failed(folder, total)
         _refuse_if_too_many_failed(folder, total)
+        wanted, patience = set(plan.positions), Patience() if rank.leads else Patience(grace=0)
+        waiting = await_others(folder, rank, wanted, should_stop, patience)
+        whole = rank == ALONE or (yield from waiting)
+        if whole:
+            from mlxjsd.cosines import add_cosines  # which needs this file
+
+            add_cosines(plan, store, rank)
         if not rank.leads:
             yield ShareDone(share)
-            return
-        wanted = set(plan.positions)
-        if rank.size > 1 and not (yield from await_others(folder, rank, wanted, should_stop)):
-            return
-        _add_cosines(plan, store)
-        yield Finished(total)
+        elif whole:
+            yield Finished(total)
 
 
 def _parts(store: Store, batch: list[Encoded]) -> Iterator[tuple[list[Encoded], bool]]:
@@ -433,27 +435,6 @@ def _refuse_if_too_many_failed(folder: Path, total: int) -> None:
             folder=folder,
         )
         raise MeasurementError(sentence)
-
-
-def _add_cosines(plan: Plan, store: Store) -> None:
-    """Measure how alike the last-token states of each category are, once all are known."""
-    run = read_run(store.folder)
-    labelling = labelling_of(run)
-    if run.cosines.get("labelling") == labelling:
-        return
-    labels = label(run.records, **labelling)
-    category = {r.id: c for r, c in zip(run.records, labels.categories, strict=True)}
-    if not labels.present():
-        return
-    sums = DirectionSums()
-
-    def add(batch: Sequence[Encoded]) -> None:
-        sums.add([category[e.prompt.id] for e in batch], directions_of(plan, batch))
-
-    for planned in plan.batches:
-        if batch := [e for e in planned if category.get(e.prompt.id)]:
-            in_memory(add, batch)
-    store.set_cosines({"labelling": labelling, "groups": sums.cosines()})
 
 
 def directions_of(plan: Plan, batch: Sequence[Encoded]) -> np.ndarray:

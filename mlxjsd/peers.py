@@ -18,7 +18,8 @@ from mlxjsd.store import read_header, read_tried
 LOOK_EVERY = 0.5
 #: Seconds in which a rank that holds its file's lock writes down which launch it is of.
 SETTLING = 5.0
-#: Seconds that the first rank, done with its own share, gives the others to begin theirs.
+#: Seconds that the first rank, done with its own share, gives the others to begin theirs. They
+#: give it none: it goes on without them.
 GRACE = 30.0
 
 

@@ -11,7 +11,7 @@ the run), so the sums are taken in a pass of their own: clean forward passes, a 
 what the sweep costs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import mlx.core as mx
 import numpy as np
@@ -54,6 +54,28 @@ class DirectionSums:
             if name is not None:
                 self._sums[name] = self._sums.get(name, 0.0) + direction
                 self._counts[name] = self._counts.get(name, 0) + 1
+
+    def include(self, other: "DirectionSums") -> None:
+        """Add what another has seen."""
+        for name, total in other._sums.items():
+            self._sums[name] = self._sums.get(name, 0.0) + total
+            self._counts[name] = self._counts.get(name, 0) + other._counts[name]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the sums and counts as arrays, by names that :meth:`of` knows."""
+        sums = {f"sum {name}": total for name, total in self._sums.items()}
+        return sums | {f"count {name}": np.array(n) for name, n in self._counts.items()}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> "DirectionSums":
+        """Return what :meth:`arrays` was made of."""
+        made = cls()
+        for name in arrays:
+            kind, _, group = name.partition(" ")
+            if kind == "sum":
+                made._sums[group] = arrays[name]
+                made._counts[group] = int(arrays[f"count {group}"])
+        return made
 
     def cosines(self) -> dict[str, list[float | None]]:
         """Return each group's mean pairwise cosine by layer (L); None for a single prompt."""

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 #: Seconds after which something that is waited for will not come.
-PATIENCE = 120.0
+PATIENCE = 600.0
 COMMAND = "from mlxjsd.cli import main; import sys; main(sys.argv[1:])"
 
 
