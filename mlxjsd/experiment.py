@@ -375,12 +375,13 @@ def run_experiment(
                 first = first and not outcome.records  # only numbers can prove themselves
                 store.add(outcome.records, outcome.failed)
                 share += len(part)
-                done = sum(map(len, read_tried(folder)))
+                measured, broken = map(len, read_tried(folder))  # of all ranks
+                done = measured + broken
                 seconds = time.perf_counter() - began
                 found, failed = tuple(outcome.records), tuple(outcome.failed)
                 yield BatchDone(found, done, total, seconds, mx.get_peak_memory(), failed)
-                _refuse_if_too_many_failed(folder, total)
-        _refuse_if_too_many_failed(folder, total)
+                _refuse_if_too_many_failed(folder, measured, broken, total)
+        _refuse_if_too_many_failed(folder, *map(len, read_tried(folder)), total)
         wanted, patience = set(plan.positions), Patience() if rank.leads else Patience(grace=0)
         waiting = await_others(folder, rank, wanted, should_stop, patience)
         whole = rank == ALONE or (yield from waiting)
@@ -420,9 +421,8 @@ def _deadly(plan: Plan, part: Sequence[Encoded]) -> Outcome:
     return Outcome([], [_failed(plan, encoded, reason) for encoded in part])
 
 
-def _refuse_if_too_many_failed(folder: Path, total: int) -> None:
+def _refuse_if_too_many_failed(folder: Path, measured: int, failed: int, total: int) -> None:
     """Stop a run in which more than MOST_FAILED of the prompts, once there are some, fail."""
-    measured, failed = map(len, read_tried(folder))
     done = measured + failed
     if done >= min(ENOUGH_TO_JUDGE, total) and failed > MOST_FAILED * done:
         last = read_run(folder).failed[-1]
