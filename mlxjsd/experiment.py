@@ -126,12 +126,12 @@ def plan_run(
     """
     settings = settings or Settings()
     if limit is not None and limit < 1:
-        raise InputError(f"the limit must be at least 1, not {limit}")
+        raise InputError(messages.LIMIT(limit=limit))
     if batch_size is not None and batch_size < 1:
-        raise InputError(f"the batch size must be at least 1, not {batch_size}")
+        raise InputError(messages.BATCH_SIZE(size=batch_size))
     usable, skipped = encode_all(model, data, settings)
     if not usable:
-        raise InputError(_no_prompt(data, skipped))
+        raise _no_prompt(data, skipped)
     corruption = Corruption(settings, [prompt for _, prompt in usable], model.embed)
     positions, wanted = {}, []
     for position, prompt in usable:
@@ -142,7 +142,7 @@ def plan_run(
             wanted.append(prompt)
     skipped = [s for s in skipped if limit is None or s.position < limit]
     if not wanted:
-        raise InputError(_no_prompt(data, skipped))
+        raise _no_prompt(data, skipped)
     size = batch_size or BATCH_SIZE
     batches = plan_batches(wanted, size)
     skipped.sort(key=lambda s: s.position)
@@ -401,14 +401,12 @@ def versions() -> dict[str, str]:
     return {**packages, "python": platform.python_version(), "device": device}
 
 
-def _no_prompt(data: PromptFile, skipped: Sequence[Skipped]) -> str:
+def _no_prompt(data: PromptFile, skipped: Sequence[Skipped]) -> InputError:
     if not skipped:
-        return f"no prompt of {data.path} is left to measure"
+        return InputError(messages.NO_PROMPT_LEFT(path=data.path))
     first = min(skipped, key=lambda s: s.position)
-    return (
-        f"no prompt of {data.path} can be measured; the first one, {first.id!r}, "
-        f"because {first.reason}"
-    )
+    sentence = messages.NO_PROMPT_USABLE(path=data.path, id=first.id, why=first.reason)
+    return InputError(sentence)
 
 
 def _record(

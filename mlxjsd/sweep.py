@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.anatomy import Anatomy
 from mlxjsd.blocks import BlockCall, Blocks, Recorder
 from mlxjsd.divergence import entropy, js_divergence, log_softmax
@@ -49,7 +50,7 @@ def sweep_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
         UnsupportedModel: if the model needs the plain path.
     """
     if blocks.anatomy.trouble:
-        raise UnsupportedModel(f"the one pass is not exact here: {blocks.anatomy.trouble}")
+        raise UnsupportedModel(messages.NOT_EXACT(why=blocks.anatomy.trouble))
     walk = _Walk(batch, window, blocks.anatomy)
     tokens = batch.tokens
     if batch.source_tokens is not None:
@@ -222,7 +223,7 @@ class _Walk:
 def _state(cache: Recorder, call: BlockCall, keeps: bool) -> tuple[mx.array, ...]:
     """Return keys and values, or nothing for a block in which no token sees another."""
     if (cache.state is not None) != keeps:
-        raise MeasurementError(f"block {call.index} does not keep what it was found to keep")
+        raise MeasurementError(messages.BLOCK_KEEPS_OTHERS(block=call.index))
     return cache.state or ()
 
 

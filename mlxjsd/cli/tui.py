@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd import options
+from mlxjsd import messages, options
 from mlxjsd.cli.app import app
 from mlxjsd.errors import InputError
 from mlxjsd.framing import template_from
@@ -61,7 +61,7 @@ def tui(
         from mlxjsd.store import read_header
 
         if given != {"folder"}:
-            raise InputError("a run folder has its own settings; give it without options")
+            raise InputError(messages.FOLDER_HAS_SETTINGS())
         read_header(folder)  # says what is wrong before the screen is taken over
     elif given:
         from mlxjsd.tui.job import Job
