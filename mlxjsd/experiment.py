@@ -18,6 +18,7 @@ import numpy as np
 from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
+from mlxjsd.cost import Shape
 from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.generation import generate_answers
@@ -25,6 +26,7 @@ from mlxjsd.grouping import labelling_of
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
+from mlxjsd.memory import Budget, Footprint, bound_reuse
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
 from mlxjsd.proofs import cheap_proofs, clean_logits
@@ -36,7 +38,7 @@ from mlxjsd.spans import Encoded, Unusable
 from mlxjsd.store import Store, read_run
 from mlxjsd.sweep import sweep_batch
 
-#: Prompts for each pass, unless told otherwise.
+#: The most prompts for each pass, unless told otherwise: more are hardly any faster.
 BATCH_SIZE = 16
 
 
@@ -97,6 +99,7 @@ def plan_run(
     limit: int | None = None,
     batch_size: int | None = None,
     labelling: Labelling | None = None,
+    memory: float | None = None,
 ) -> Plan:
     """Decide what to measure.
 
@@ -105,8 +108,10 @@ def plan_run(
         data: all prompts of the file; the noise is scaled by all of them, limit or not.
         settings: what is measured.
         limit: measure only the first so many prompts of the file.
-        batch_size: prompts for each pass; changes no number.
+        batch_size: the most prompts for each pass; changes no number.
         labelling: how answers are generated and sorted.
+        memory: GB that the run may take, weights included; None for what the machine recommends.
+            Decides how many prompts go through the model together, where the batch size does not.
 
     Raises:
         InputError: if no prompt is usable, or a number makes no sense.
@@ -130,7 +135,7 @@ def plan_run(
     skipped = [s for s in skipped if limit is None or s.position < limit]
     if not wanted:
         raise InputError(_no_prompt(data, skipped))
-    batches = plan_batches(wanted, batch_size or BATCH_SIZE)
+    batches = plan_batches(wanted, _sizes(model, settings, batch_size, memory))
     skipped.sort(key=lambda s: s.position)
     return Plan(
         model,
@@ -143,6 +148,18 @@ def plan_run(
         tuple(skipped),
         labelling or Labelling(),
     )
+
+
+def _sizes(
+    model: LoadedModel, settings: Settings, batch_size: int | None, memory: float | None
+) -> Callable[[Sequence[Encoded]], int]:
+    """Say how many prompts of one shape go together: what was asked for, or what fits."""
+    if batch_size is not None:
+        if memory is not None:
+            raise InputError("give --batch-size or --memory, not both")
+        return lambda same: batch_size
+    footprint, budget = Footprint.of(model), Budget.of(memory)
+    return lambda same: budget.prompts(footprint, Shape.of(same, settings), BATCH_SIZE)
 
 
 def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement:
@@ -230,6 +247,7 @@ def run_experiment(
         measured, first = store.done(), True
         done, total, layers = len(measured), plan.total, plan.model.identity.layers
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes)
+        bound_reuse(Footprint.of(plan.model), _largest(plan))
         for planned in plan.batches:
             batch = [prompt for prompt in planned if prompt.prompt.id not in measured]
             if not batch:
@@ -246,6 +264,12 @@ def run_experiment(
             yield BatchDone(tuple(records), done, total, seconds, mx.get_peak_memory())
         _add_cosines(plan, store)
         yield Finished(total)
+
+
+def _largest(plan: Plan) -> Shape:
+    """Return the shape of the plan's batch with the most tokens."""
+    shapes = [Shape.of(batch, plan.settings) for batch in plan.batches]
+    return max(shapes, key=lambda shape: shape.size * shape.length)
 
 
 def _add_cosines(plan: Plan, store: Store) -> None:

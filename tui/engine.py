@@ -124,7 +124,13 @@ class MLXEngine:
             self._model = (wanted, load_model(*wanted))
         tell(Loading("preparing the prompts"))
         return plan_run(
-            self._model[1], data, job.settings, job.limit, job.batch_size, job.labelling
+            self._model[1],
+            data,
+            job.settings,
+            job.limit,
+            job.batch_size,
+            job.labelling,
+            job.memory,
         )
 
     def _look(self, look: Look, number: int, tell: Callable[[Preview], object]) -> None:

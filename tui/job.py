@@ -33,6 +33,8 @@ class Job:
     """Of the Hub repository; None for its default."""
     adapter_path: Path | None = None
     """Folder of a LoRA adapter; None for none."""
+    memory: float | None = None
+    """GB that the run may take; None for what the machine recommends."""
 
     @property
     def folder(self) -> Path:

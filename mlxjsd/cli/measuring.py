@@ -29,6 +29,7 @@ def run(
     prompt_template: options.PromptTemplate = None,
     chat: options.Chat = False,
     batch_size: options.BatchSize = None,
+    memory: options.Memory = None,
     label: options.Label = True,
     max_tokens: options.MaxTokens = 10,
     match: options.Match = Labelling.match,
@@ -57,7 +58,7 @@ def run(
     from mlxjsd.products import write_products
     from mlxjsd.progress import follow
 
-    plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling)
+    plan = plan_run(loaded, prompts, settings, limit, batch_size, labelling, memory)
     events = run_experiment(plan, folder)
     try:
         follow(events, talk)
@@ -113,6 +114,7 @@ def bench(
     prompts: Annotated[int, typer.Option(min=1, help="Measured in each round.")] = 16,
     rounds: Annotated[int, typer.Option(min=1, help="Medians are over so many.")] = 3,
     batch_size: options.BatchSize = None,
+    memory: options.Memory = None,
     trust_remote_code: options.TrustRemoteCode = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -125,7 +127,8 @@ def bench(
     from mlxjsd.experiment import plan_run
 
     with talk.status("taking the time"):
-        found = run_bench(plan_run(loaded, read, batch_size=batch_size), prompts, rounds)
+        plan = plan_run(loaded, read, batch_size=batch_size, memory=memory)
+        found = run_bench(plan, prompts, rounds)
     if json:
         from json import dumps
 
