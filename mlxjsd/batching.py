@@ -2,17 +2,19 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mlxjsd.spans import Encoded
 
 
-def plan_batches(prompts: Sequence[Encoded], size: int) -> list[list[Encoded]]:
+def plan_batches(
+    prompts: Sequence[Encoded], size: Callable[[Sequence[Encoded]], int]
+) -> list[list[Encoded]]:
     """Group prompts of one length and one tail, so that no token is ever padding.
 
     Args:
         prompts: to be measured.
-        size: how many prompts a batch may hold.
+        size: says of prompts of one shape how many a batch may hold.
 
     Returns:
         Batches in an order that mixes lengths and relations, so that an average over the
@@ -26,6 +28,7 @@ def plan_batches(prompts: Sequence[Encoded], size: int) -> list[list[Encoded]]:
     batches = []
     for _, same in sorted(shapes.items()):
         same.sort(key=lambda p: (p.start, p.prompt.relation or "", p.prompt.id))
-        batches += [same[at : at + size] for at in range(0, len(same), size)]
+        most = size(same)
+        batches += [same[at : at + most] for at in range(0, len(same), most)]
     batches.sort(key=lambda batch: hashlib.sha256(batch[0].prompt.id.encode()).digest())
     return batches

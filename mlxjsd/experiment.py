@@ -6,7 +6,7 @@ of one stream of events.
 
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,15 +19,17 @@ from mlxjsd import messages
 from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
 from mlxjsd.corruption import Corruption
+from mlxjsd.cost import Shape
 from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.finite import sound_rows, where_it_breaks
 from mlxjsd.generation import generate_answers
 from mlxjsd.grouping import labelling_of
+from mlxjsd.halving import in_memory
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
-from mlxjsd.memory import in_memory
+from mlxjsd.memory import Budget, Footprint, bound_reuse
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
 from mlxjsd.proofs import cheap_proofs, clean_logits, null_limit
@@ -39,7 +41,7 @@ from mlxjsd.spans import Encoded, Unusable
 from mlxjsd.store import Store, read_run
 from mlxjsd.sweep import sweep_batch
 
-#: Prompts for each pass, unless told otherwise.
+#: The most prompts for each pass, unless told otherwise: more are hardly any faster.
 BATCH_SIZE = 16
 #: Processes that have to die in a batch before it is halved: one may have been killed by chance.
 DEATHS = 3
@@ -63,7 +65,8 @@ class Plan:
     batches: list[list[Encoded]]
     skipped: tuple[Skipped, ...]
     labelling: Labelling
-    batch_size: int
+    batch_sizes: dict[str, int]
+    """Prompts that go together at the most, by their shape."""
 
     @property
     def total(self) -> int:
@@ -80,7 +83,7 @@ class Plan:
             "data_path": str(self.data.path),
             "limit": self.limit,
             # Going on with the same batches gives the same numbers to the last bit.
-            "batch_size": self.batch_size,
+            "batch_sizes": self.batch_sizes,
             "floor_limit": null_limit(self.model.identity.dtype),
             "labelling": asdict(self.labelling),
             "versions": versions(),
@@ -110,6 +113,8 @@ def plan_run(
     limit: int | None = None,
     batch_size: int | None = None,
     labelling: Labelling | None = None,
+    memory: float | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> Plan:
     """Decide what to measure.
 
@@ -118,8 +123,11 @@ def plan_run(
         data: all prompts of the file; the noise is scaled by all of them, limit or not.
         settings: what is measured.
         limit: measure only the first so many prompts of the file.
-        batch_size: prompts for each pass; changes no number.
+        batch_size: the most prompts for each pass; changes no number.
         labelling: how answers are generated and sorted.
+        memory: GB that the run may take, weights included; None for what the machine recommends.
+            Decides how many prompts go through the model together, where the batch size does not.
+        sizes: the plan's ``batch_sizes`` when the run began, which go before both.
 
     Raises:
         InputError: if no prompt is usable, or a number makes no sense.
@@ -143,7 +151,14 @@ def plan_run(
     skipped = [s for s in skipped if limit is None or s.position < limit]
     if not wanted:
         raise _no_prompt(data, skipped)
-    size = batch_size or BATCH_SIZE
+    before, chosen = dict(sizes or {}), {}
+    size_for = _sizes(model, settings, batch_size, memory)
+
+    def size(same: Sequence[Encoded]) -> int:
+        name = f"{len(same[0].tokens)} tokens, {same[0].end} to the subject's end"
+        chosen[name] = before.get(name) or size_for(same)
+        return chosen[name]
+
     batches = plan_batches(wanted, size)
     skipped.sort(key=lambda s: s.position)
     return Plan(
@@ -156,8 +171,20 @@ def plan_run(
         batches,
         tuple(skipped),
         labelling or Labelling(),
-        size,
+        chosen,
     )
+
+
+def _sizes(
+    model: LoadedModel, settings: Settings, batch_size: int | None, memory: float | None
+) -> Callable[[Sequence[Encoded]], int]:
+    """Say how many prompts of one shape go together: what was asked for, or what fits."""
+    if batch_size is not None:
+        if memory is not None:
+            raise InputError(messages.BATCH_SIZE_OR_MEMORY())
+        return lambda same: batch_size
+    footprint, budget = Footprint.of(model), Budget.of(memory)
+    return lambda same: budget.prompts(footprint, Shape.of(same, settings), BATCH_SIZE)
 
 
 def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement:
@@ -274,7 +301,7 @@ def measure(plan: Plan) -> Run:
 
 
 #: What a run's header holds for those who take the run up again.
-_NOT_OF_A_RUN = ("settings", "limit", "data_path", "batch_size")
+_NOT_OF_A_RUN = ("settings", "limit", "data_path", "batch_sizes")
 
 
 def run_experiment(
@@ -309,6 +336,7 @@ def run_experiment(
         done, total, layers = len(tried), plan.total, plan.model.identity.layers
         limit = null_limit(plan.model.identity.dtype)
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
+        bound_reuse(Footprint.of(plan.model), _largest(plan))
         for planned in plan.batches:
             batch = [prompt for prompt in planned if prompt.prompt.id not in tried]
             for part, trust in _parts(store, batch):
@@ -327,6 +355,12 @@ def run_experiment(
         _refuse_if_too_many_failed(store, done, total)
         _add_cosines(plan, store)
         yield Finished(total)
+
+
+def _largest(plan: Plan) -> Shape:
+    """Return the shape of the plan's batch with the most tokens."""
+    shapes = [Shape.of(batch, plan.settings) for batch in plan.batches]
+    return max(shapes, key=lambda shape: shape.size * shape.length)
 
 
 def _parts(store: Store, batch: list[Encoded]) -> Iterator[tuple[list[Encoded], bool]]:

@@ -156,6 +156,17 @@ LIMIT = Message("the limit must be at least 1, not {limit}", "leave --limit out 
 BATCH_SIZE = Message(
     "the batch size must be at least 1, not {size}", "leave --batch-size out to have it chosen"
 )
+BATCH_SIZE_OR_MEMORY = Message(
+    "--batch-size and --memory both decide how many prompts go together", "give one of them"
+)
+MEMORY = Message(
+    "the memory must be a positive number of GB, not {given}", "give one with --memory"
+)
+TOO_LITTLE_MEMORY = Message(
+    "a prompt of {tokens} tokens needs {needed:.2f} GB with this model, more than the "
+    "{given:.2f} GB of --memory",
+    "allow that much",
+)
 CORRUPTION = Message("corruption is {known}, not {given!r}", "give one of them with --corruption")
 NOISE_LEVEL = Message(
     "the noise level must be a positive number, not {given}",

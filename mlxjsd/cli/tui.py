@@ -30,6 +30,7 @@ def tui(
     prompt_template: options.PromptTemplate = None,
     chat: options.Chat = False,
     batch_size: options.BatchSize = None,
+    memory: options.Memory = None,
     label: options.Label = True,
     max_tokens: options.MaxTokens = 10,
     match: options.Match = Labelling.match,
@@ -81,6 +82,7 @@ def tui(
             format,
             revision,
             adapter_path,
+            memory,
         )
 
     from mlxjsd.tui.app import launch

@@ -107,7 +107,8 @@ def main() -> None:
                 counts[f"{kind}, {'refused' if case() else 'read'}"] += 1
             except Exception:
                 bad += 1
-                traceback.print_exc()
+                if bad <= 3:
+                    traceback.print_exc()
             if time.monotonic() - began > MOST:
                 bad += 1
                 print(f"{kind}: a case took {time.monotonic() - began:.0f} s")
