@@ -17,6 +17,7 @@ import numpy as np
 
 from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
+from mlxjsd.budget import Budget, Footprint, bound_reuse
 from mlxjsd.corruption import Corruption
 from mlxjsd.cost import Shape
 from mlxjsd.errors import InputError, MeasurementError
@@ -26,7 +27,6 @@ from mlxjsd.grouping import labelling_of
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
-from mlxjsd.memory import Budget, Footprint, bound_reuse
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
 from mlxjsd.proofs import cheap_proofs, clean_logits

@@ -10,11 +10,11 @@ from models import random_batch
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.blocks import Blocks
+from mlxjsd.budget import Budget, Footprint
 from mlxjsd.cli import main
 from mlxjsd.cost import Shape
 from mlxjsd.errors import InputError
 from mlxjsd.experiment import measure, plan_run
-from mlxjsd.memory import Budget, Footprint
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import read_prompts
 from mlxjsd.sweep import sweep_batch

@@ -3,7 +3,7 @@
 An upper bound, kept simple. At the last block every branch is open, and a pass holds for each
 of them a copy of its prefix's keys and values, its states, and what a block makes of those on
 the way; then the logits that are read out at one time. What MLX was seen to hold lies between
-half of it and all of it (tests/test_memory.py).
+half of it and all of it (tests/test_budget.py).
 """
 
 from dataclasses import dataclass
