@@ -5,6 +5,10 @@ from functools import partial
 
 import mlx.core as mx
 
+from mlxjsd.compiler import can_fuse
+
+can_fuse()  # or else, without a compiler, never ask for one
+
 #: The largest possible value, in nats: two distributions with nothing in common.
 MAX_DIVERGENCE = math.log(2.0)
 #: Many rows are gone through in pieces, so that what is made of them on the way stays small.

@@ -18,6 +18,7 @@ import numpy as np
 from mlxjsd import messages
 from mlxjsd.anatomy import ONE_PASS
 from mlxjsd.batching import plan_batches
+from mlxjsd.budget import Budget, Footprint, bound_reuse
 from mlxjsd.corruption import Corruption
 from mlxjsd.cost import Shape
 from mlxjsd.errors import InputError, MeasurementError
@@ -25,11 +26,10 @@ from mlxjsd.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.finite import sound_rows, where_it_breaks
 from mlxjsd.generation import generate_answers
 from mlxjsd.grouping import labelling_of
-from mlxjsd.halving import in_memory
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.knowledge import label
 from mlxjsd.labelling import Labelling
-from mlxjsd.memory import Budget, Footprint, bound_reuse
+from mlxjsd.memory import in_memory
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile
 from mlxjsd.proofs import cheap_proofs, clean_logits, null_limit

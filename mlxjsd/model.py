@@ -4,7 +4,6 @@ import hashlib
 import inspect
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -25,6 +24,7 @@ from mlxjsd import messages  # noqa: E402
 from mlxjsd.adapter import ADAPTER_FILES, check_applied, find_adapter  # noqa: E402
 from mlxjsd.assets import MODEL  # noqa: E402
 from mlxjsd.blocks import Blocks  # noqa: E402
+from mlxjsd.compiler import can_fuse  # noqa: E402
 from mlxjsd.errors import InputError, UnsupportedModel, said_by  # noqa: E402
 from mlxjsd.hub import cached_folder, is_whole  # noqa: E402
 from mlxjsd.spans import Encoder  # noqa: E402
@@ -302,9 +302,7 @@ def _prepare_backend() -> list[str]:
     if sys.platform == "linux":
         said = "OpenBLAS" if OPENBLAS else "MLX's own BLAS; `apt install libopenblas0` is faster"
         notes.append(f"runs on the CPU with {said}")
-        if shutil.which("g++") is None:
-            # On Linux mx.compile calls the compiler at run time.
-            mx.disable_compile()
+        if not can_fuse():
             notes.append("no g++ here, so kernels are not fused")
     return notes
 

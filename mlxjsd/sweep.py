@@ -233,10 +233,10 @@ def _collect(
     """Average the samples of each cell."""
     values, layers = np.array(divergences), norms.shape[1]
     rows, cells = np.array(labels).T
-    sums, counts = np.zeros((values.shape[0], 5, layers)), np.zeros((5, layers))
-    np.add.at(sums, (slice(None), rows, cells), values)
+    sums, counts = np.zeros((5, layers, len(values))), np.zeros((5, layers, 1))
+    np.add.at(sums, (rows, cells), values.T)
     np.add.at(counts, (rows, cells), 1)
-    means = (sums / np.maximum(counts, 1)).astype(np.float32)
+    means = np.moveaxis(sums / np.maximum(counts, 1), -1, 0).astype(np.float32)
     return Measurement(
         jsd=means[:, :3],
         reliance=means[:, RELIANCE, 0],

@@ -22,7 +22,7 @@ from mlxjsd.events import BatchDone, Finished
 from mlxjsd.experiment import measure, plan_run, run_experiment
 from mlxjsd.export import export_run
 from mlxjsd.finite import sound_rows, where_it_breaks
-from mlxjsd.halving import in_memory
+from mlxjsd.memory import in_memory
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.reference import reference_batch

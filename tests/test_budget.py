@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ from models import random_batch
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.blocks import Blocks
+from mlxjsd.budget import Budget, Footprint
 from mlxjsd.cli import main
 from mlxjsd.cost import Shape
 from mlxjsd.errors import InputError
 from mlxjsd.experiment import measure, plan_run
-from mlxjsd.memory import Budget, Footprint
 from mlxjsd.model import LoadedModel
 from mlxjsd.prompts import read_prompts
 from mlxjsd.sweep import sweep_batch
@@ -57,9 +58,7 @@ def test_a_pass_takes_no_more_than_its_bound(kind: str, shape: str, bundled: Loa
     batch = random_batch(
         **given, starts=[4] * given["size"], vocabulary=args.vocab_size, hidden=128
     )
-    like = Footprint.of(bundled)  # of the same width and dtype
     footprint = Footprint.of(_loaded(bundled, blocks))
-    assert footprint.item == like.item
     sweep_batch(blocks, batch, 5)
     before = mx.get_active_memory()
     mx.reset_peak_memory()
@@ -72,8 +71,7 @@ def test_a_pass_takes_no_more_than_its_bound(kind: str, shape: str, bundled: Loa
 
 
 def _loaded(bundled: LoadedModel, blocks: Blocks) -> LoadedModel:
-    from dataclasses import replace
-
+    """The identity of the bundled model, which has the same width and type, is nearly theirs."""
     identity = replace(bundled.identity, vocabulary=blocks.model.args.vocab_size)
     return replace(bundled, blocks=blocks, identity=identity)
 
@@ -90,7 +88,7 @@ def test_the_budget_decides_how_many_prompts_go_together(bundled: LoadedModel) -
     assert fits(eight - 1) == 7
     assert fits(10**12) == 16
     assert fits(0, given=False) == 1
-    with pytest.raises(InputError, match=r"needs 0.03 GB with this model, more than the 0.00 GB"):
+    with pytest.raises(InputError, match=r"needs 0\.03 GB with this model, more than the 0\.00"):
         fits(1000)
     longer = Shape(size=1, length=28, first=4, end=26, samples=1)
     assert Budget(eight, True).prompts(footprint, longer, 16) < 8
