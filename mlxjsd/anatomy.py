@@ -13,6 +13,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.blocks import BlockCall, Blocks, Recorder
 from mlxjsd.errors import MeasurementError, UnsupportedModel, said_by
 from mlxjsd.masks import hide_keys, suffix_mask
@@ -68,7 +69,7 @@ def examine(blocks: Blocks) -> Anatomy:
         blocks.run(_tokens(0), first.visit)
         blocks.run(_tokens(1), second.visit)
     except MeasurementError as error:
-        raise UnsupportedModel(f"the model does not call its blocks one by one: {error}") from None
+        raise UnsupportedModel(messages.NOT_ONE_BY_ONE(why=error)) from None
     trouble = first.trouble or _beside(first, second)
     examined = _Examination()
     blocks.run(_tokens(0), examined.visit)
@@ -93,10 +94,7 @@ class _Watch:
     def visit(self, call: BlockCall) -> mx.array:
         for name, value in call.beside.items():
             if not _is_plain(value):
-                raise UnsupportedModel(
-                    f"block {call.index} reads earlier blocks through {name!r}, so that patching "
-                    "the residual stream would replace only a part of a state"
-                )
+                raise UnsupportedModel(messages.READS_EARLIER_BLOCKS(block=call.index, name=name))
         if self._out is not None and not (call.x is self._out or _equal(call.x, self._out)):
             self.trouble = f"the residual stream changes in front of block {call.index}"
         # A copy of the structure: what is looked at later is what was given now.
@@ -142,9 +140,7 @@ class _Examination:
         whole = call.attempt(call.x, call.mask)
         if not np.array(mx.all(mx.isfinite(whole))):
             kind = str(whole.dtype).removeprefix("mlx.core.")
-            raise UnsupportedModel(
-                f"block {call.index} leaves numbers that are too large for {kind}"
-            )
+            raise UnsupportedModel(messages.TOO_LARGE_FOR_DTYPE(block=call.index, dtype=kind))
         rank, effect = _knocked_out(call)
         _refuse_unless_causal(call, whole, effect)
         kept = Recorder()
@@ -159,9 +155,7 @@ class _Examination:
             _, heads, _, depth = kept.state[0].shape
             keys = heads, depth
         if keys and rank is None:
-            raise UnsupportedModel(
-                f"block {call.index} keeps keys and values, but does not take a mask for each row"
-            )
+            raise UnsupportedModel(messages.NO_MASK_FOR_ROWS(block=call.index))
         self.found.append(BlockAnatomy(rank is not None, rank or 4, keys, trouble))
         return call.forward(call.x, call.mask)
 
@@ -225,7 +219,7 @@ def _refuse_unless_causal(call: BlockCall, whole: mx.array, effect: float) -> No
     noise = mx.random.normal(call.x.shape, key=mx.random.key(0)).astype(call.x.dtype)
     later = mx.where(mx.arange(_TOTAL)[:, None] >= _START, noise, call.x)
     if _apart(call.attempt(later, call.mask)[:, :_START], whole[:, :_START], effect):
-        raise UnsupportedModel(f"block {call.index} lets a token see later ones, whatever its mask")
+        raise UnsupportedModel(messages.SEES_LATER(block=call.index))
 
 
 def _apart(a: mx.array, b: mx.array, effect: float) -> bool:

@@ -113,11 +113,11 @@ class Blocks:
         self.model = model
         layers = getattr(model, "layers", None)
         if not isinstance(layers, list | tuple) or not layers:
-            raise UnsupportedModel(f"{type(model).__module__} does not list its blocks")
+            raise UnsupportedModel(messages.NO_LIST_OF_BLOCKS(module=type(model).__module__))
         self.blocks: list[nn.Module] = list(layers)
         self._index = {id(block): i for i, block in enumerate(self.blocks)}
         if len(self._index) != len(self.blocks):
-            raise UnsupportedModel("the model uses one block at several depths")
+            raise UnsupportedModel(messages.BLOCK_SHARED())
         self._classes = [type(block) for block in self.blocks]
         self._signatures = {cls: _Signature.of(cls) for cls in set(self._classes)}
         self._stepping = {cls: self._stepping_class(cls) for cls in set(self._classes)}
@@ -288,7 +288,7 @@ class _Streams:
             return cls()
         places = [axis for axis in (0, 2) if x.ndim == 4 and _without(x.shape, axis) == tokens]
         if len(places) != 1:
-            raise UnsupportedModel(f"a block reads an array of shape {x.shape}, not one of states")
+            raise UnsupportedModel(messages.NOT_STATES(shape=x.shape))
         return cls(x.shape[places[0]], places[0])
 
     def fold(self, x: mx.array) -> mx.array:
@@ -328,7 +328,7 @@ class _Signature:
         cache = "cache" if "cache" in names else None
         if mask is None and cache is None:
             raise UnsupportedModel(
-                f"{block.__module__}.{block.__name__} does not take a mask or a cache"
+                messages.NO_MASK_NO_CACHE(kind=f"{block.__module__}.{block.__name__}")
             )
         rest = tuple(n for n in names if n not in (names[0], x, mask, cache))
         return cls(signature, names[0], x, mask, cache, rest)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
 from mlxjsd.interventions import ROW_LABELS, ROWS
@@ -62,7 +63,7 @@ def published(name: str) -> Panel:
     path = PUBLISHED / f"{name}.json"
     known = sorted(p.stem for p in PUBLISHED.glob("*.json"))
     if name not in known:
-        raise InputError(f"there is no published figure {name!r}; there is {', '.join(known)}")
+        raise InputError(messages.NO_PUBLISHED_FIGURE(name=name, known=", ".join(known)))
     found = json.loads(path.read_text(encoding="utf-8"))
     mean = np.array([found["values"][row] for row in ROWS], dtype=np.float64)
     return Panel(found["title"], mean, found["source"])

@@ -47,8 +47,9 @@ class Shape:
         """Return the shape of prompts that go through the model together."""
         first = min(prompt.start for prompt in batch)
         tokens = np.array([prompt.tokens for prompt in batch])
+        size, length = tokens.shape
         shared = shared_beginning(tokens, first)
-        return cls(*tokens.shape, first, batch[0].end, settings.samples, shared)
+        return cls(size, length, first, batch[0].end, settings.samples, shared)
 
 
 def sweep_token_blocks(shape: Shape, window: int, layers: int) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.grouping import UNLABELLED, group, labelling_of
 from mlxjsd.knowledge import FACTUAL
@@ -33,7 +34,7 @@ def norm_ratios(run: Run) -> dict[str, np.ndarray]:
         for name, records in _categories(run).items()
     }
     if FACTUAL not in means:
-        raise InputError("no answer of the run is right, so there is no norm to compare with")
+        raise InputError(messages.NO_ANSWER_RIGHT())
     return {name: mean / means[FACTUAL] for name, mean in means.items()}
 
 
@@ -45,12 +46,9 @@ def cosines(run: Run) -> dict[str, np.ndarray]:
     """
     _categories(run)
     if not run.cosines:
-        raise InputError("cosines are taken when a run is finished; finish it first")
+        raise InputError(messages.NO_COSINES_YET())
     if run.cosines["labelling"] != labelling_of(run):
-        raise InputError(
-            "cosines hold for the labels that the run was made with; leave out --match and "
-            "--reliance-threshold"
-        )
+        raise InputError(messages.COSINES_OF_OTHER_LABELS())
     found = run.cosines["groups"]
     return {
         name: np.array([np.nan if v is None else v for v in found[name]])
@@ -74,5 +72,5 @@ def _categories(run: Run) -> dict[str, list[Record]]:
     groups = group(run.records, "category", **labelling_of(run))
     groups.pop(UNLABELLED, None)
     if not groups:
-        raise InputError("no prompt of the run has a known answer, so there are no categories")
+        raise InputError(messages.NO_CATEGORIES())
     return groups

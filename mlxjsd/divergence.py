@@ -5,8 +5,14 @@ from functools import partial
 
 import mlx.core as mx
 
+from mlxjsd.compiler import can_fuse
+
+can_fuse()  # or else, without a compiler, never ask for one
+
 #: The largest possible value, in nats: two distributions with nothing in common.
 MAX_DIVERGENCE = math.log(2.0)
+#: Many rows are gone through in pieces, so that what is made of them on the way stays small.
+PIECE_ELEMENTS = 1_000_000
 #: Smaller than any probability that float32 can tell from 0 beside another.
 _TINY = 1e-37
 
@@ -41,7 +47,17 @@ def js_divergence(p_logits: mx.array, q_logits: mx.array) -> mx.array:
     """
     if p_logits.shape[-1] != q_logits.shape[-1]:
         raise ValueError(f"vocabularies differ: {p_logits.shape[-1]} and {q_logits.shape[-1]}")
-    p, q = (mx.softmax(x.astype(mx.float32), axis=-1) for x in (p_logits, q_logits))
+    p = mx.softmax(p_logits.astype(mx.float32), axis=-1)
+    if q_logits.ndim < 2 or p.ndim < 2 or p.shape[-2] != 1:
+        return _divergence(p, q_logits)
+    rows, at_once = q_logits.shape[-2], max(1, PIECE_ELEMENTS * q_logits.shape[-2] // q_logits.size)
+    pieces = (q_logits[..., at : at + at_once, :] for at in range(0, rows, at_once))
+    return mx.concatenate([_divergence(p, piece) for piece in pieces], axis=-1)
+
+
+def _divergence(p: mx.array, q_logits: mx.array) -> mx.array:
+    """Return the divergence of probabilities ``p`` from ``softmax(q_logits)``."""
+    q = mx.softmax(q_logits.astype(mx.float32), axis=-1)
     total = mx.sum(_terms(p, q), axis=-1) / 4
     # mx.clip would turn NaN into a bound.
     return mx.where(mx.isnan(total), total, mx.clip(total, 0.0, MAX_DIVERGENCE))

@@ -8,7 +8,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +19,10 @@ import numpy as np
 
 from mlxjsd import messages
 from mlxjsd.anatomy import ONE_PASS
-from mlxjsd.batching import plan_batches
+from mlxjsd.batching import plan_units
+from mlxjsd.budget import Budget, Footprint, bound_reuse
 from mlxjsd.corruption import Corruption
+from mlxjsd.cost import Shape
 from mlxjsd.errors import InputError, MeasurementError
 from mlxjsd.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
 from mlxjsd.finite import sound_rows, where_it_breaks
@@ -43,8 +45,10 @@ from mlxjsd.store import Store, read_run, read_tried
 from mlxjsd.sweep import sweep_batch
 from mlxjsd.team import DIRECTIONS, MEASURE, MEASURE_FIRST
 
-#: Prompts for each pass, unless told otherwise.
+#: The most prompts for each pass, unless told otherwise: more are hardly any faster.
 BATCH_SIZE = 16
+#: Under this name, how many prompts are dealt out together is kept among the batch sizes.
+_ANY_SHAPE = "any shape"
 #: Processes that have to die in a batch before it is halved: one may have been killed by chance.
 DEATHS = 3
 #: A run in which a larger share of the prompts cannot be measured is stopped, ...
@@ -67,7 +71,11 @@ class Plan:
     batches: list[list[Encoded]]
     skipped: tuple[Skipped, ...]
     labelling: Labelling
-    batch_size: int
+    batch_sizes: dict[str, int]
+    """Prompts that go together at the most, by their shape."""
+    units: dict[str, int]
+    """The unit of work that each prompt is in, by id: a batch, or several where memory is short.
+    Units are what several ranks share; they do not depend on any machine's memory."""
 
     @property
     def total(self) -> int:
@@ -76,13 +84,12 @@ class Plan:
 
     def share(self, rank: Rank) -> list[list[Encoded]]:
         """Return the batches that are for one of several ranks to measure."""
-        return [batch for at, batch in enumerate(self.batches) if rank.owns(at)]
+        return [batch for batch in self.batches if rank.owns(self.units[batch[0].prompt.id])]
 
     @property
     def fingerprint(self) -> str:
-        """Say in a few characters which prompts go together, and in which order."""
-        ids = [[encoded.prompt.id for encoded in batch] for batch in self.batches]
-        return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16]
+        """Say in a few characters how the prompts are dealt out."""
+        return hashlib.sha256(json.dumps(sorted(self.units.items())).encode()).hexdigest()[:16]
 
     def header(self) -> dict[str, Any]:
         """Return what identifies the run, as JSON values."""
@@ -94,7 +101,7 @@ class Plan:
             "data_path": str(self.data.path),
             "limit": self.limit,
             # Going on with the same batches gives the same numbers to the last bit.
-            "batch_size": self.batch_size,
+            "batch_sizes": self.batch_sizes,
             "floor_limit": null_limit(self.model.identity.dtype),
             "labelling": asdict(self.labelling),
             "versions": versions(),
@@ -124,6 +131,8 @@ def plan_run(
     limit: int | None = None,
     batch_size: int | None = None,
     labelling: Labelling | None = None,
+    memory: float | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> Plan:
     """Decide what to measure.
 
@@ -132,20 +141,23 @@ def plan_run(
         data: all prompts of the file; the noise is scaled by all of them, limit or not.
         settings: what is measured.
         limit: measure only the first so many prompts of the file.
-        batch_size: prompts for each pass; changes no number.
+        batch_size: the most prompts for each pass; changes no number.
         labelling: how answers are generated and sorted.
+        memory: GB that the run may take, weights included; None for what the machine recommends.
+            Decides how many prompts go through the model together, where the batch size does not.
+        sizes: the plan's ``batch_sizes`` when the run began, which go before both.
 
     Raises:
         InputError: if no prompt is usable, or a number makes no sense.
     """
     settings = settings or Settings()
     if limit is not None and limit < 1:
-        raise InputError(f"the limit must be at least 1, not {limit}")
+        raise InputError(messages.LIMIT(limit=limit))
     if batch_size is not None and batch_size < 1:
-        raise InputError(f"the batch size must be at least 1, not {batch_size}")
+        raise InputError(messages.BATCH_SIZE(size=batch_size))
     usable, skipped = encode_all(model, data, settings)
     if not usable:
-        raise InputError(_no_prompt(data, skipped))
+        raise _no_prompt(data, skipped)
     corruption = Corruption(settings, [prompt for _, prompt in usable], model.embed)
     positions, wanted = {}, []
     for position, prompt in usable:
@@ -156,9 +168,17 @@ def plan_run(
             wanted.append(prompt)
     skipped = [s for s in skipped if limit is None or s.position < limit]
     if not wanted:
-        raise InputError(_no_prompt(data, skipped))
-    size = batch_size or BATCH_SIZE
-    batches = plan_batches(wanted, size)
+        raise _no_prompt(data, skipped)
+    before, size_for = dict(sizes or {}), _sizes(model, settings, batch_size, memory)
+    unit = before.get(_ANY_SHAPE) or batch_size or BATCH_SIZE
+    chosen = {_ANY_SHAPE: unit}
+
+    def size(same: Sequence[Encoded]) -> int:
+        name = f"{len(same[0].tokens)} tokens, {same[0].end} to the subject's end"
+        chosen[name] = before.get(name) or size_for(same)
+        return chosen[name]
+
+    dealt = plan_units(wanted, unit, size)
     skipped.sort(key=lambda s: s.position)
     return Plan(
         model,
@@ -167,11 +187,24 @@ def plan_run(
         limit,
         corruption,
         positions,
-        batches,
+        [batch for batches in dealt for batch in batches],
         tuple(skipped),
         labelling or Labelling(),
-        size,
+        chosen,
+        {e.prompt.id: n for n, batches in enumerate(dealt) for batch in batches for e in batch},
     )
+
+
+def _sizes(
+    model: LoadedModel, settings: Settings, batch_size: int | None, memory: float | None
+) -> Callable[[Sequence[Encoded]], int]:
+    """Say how many prompts of one shape go together: what was asked for, or what fits."""
+    if batch_size is not None:
+        if memory is not None:
+            raise InputError(messages.BATCH_SIZE_OR_MEMORY())
+        return lambda same: batch_size
+    footprint, budget = Footprint.of(model), Budget.of(memory)
+    return lambda same: budget.prompts(footprint, Shape.of(same, settings), BATCH_SIZE)
 
 
 def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement:
@@ -320,7 +353,7 @@ def measure(plan: Plan) -> Run:
 
 
 #: What a run's header holds for those who take the run up again.
-_NOT_OF_A_RUN = ("settings", "limit", "data_path", "batch_size")
+_NOT_OF_A_RUN = ("settings", "limit", "data_path", "batch_sizes")
 
 
 def run_experiment(
@@ -364,6 +397,7 @@ def run_experiment(
         done, total, layers = len(tried), plan.total, plan.model.identity.layers
         limit, first, share = null_limit(plan.model.identity.dtype), True, 0
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
+        bound_reuse(Footprint.of(plan.model), _largest(plan))
         for planned in plan.share(rank):
             batch = [prompt for prompt in planned if prompt.prompt.id not in tried]
             for part, trust in _parts(store, batch):
@@ -381,7 +415,8 @@ def run_experiment(
                 found, failed = tuple(outcome.records), tuple(outcome.failed)
                 yield BatchDone(found, done, total, seconds, mx.get_peak_memory(), failed)
                 _refuse_if_too_many_failed(folder, measured, broken, total)
-        _refuse_if_too_many_failed(folder, *map(len, read_tried(folder)), total)
+        measured, broken = map(len, read_tried(folder))
+        _refuse_if_too_many_failed(folder, measured, broken, total)
         wanted, patience = set(plan.positions), Patience() if rank.leads else Patience(grace=0)
         waiting = await_others(folder, rank, wanted, should_stop, patience)
         whole = rank == ALONE or (yield from waiting)
@@ -393,6 +428,12 @@ def run_experiment(
             yield ShareDone(share)
         elif whole:
             yield Finished(total)
+
+
+def _largest(plan: Plan) -> Shape:
+    """Return the shape of the plan's batch with the most tokens."""
+    shapes = [Shape.of(batch, plan.settings) for batch in plan.batches]
+    return max(shapes, key=lambda shape: shape.size * shape.length)
 
 
 def _parts(store: Store, batch: list[Encoded]) -> Iterator[tuple[list[Encoded], bool]]:
@@ -459,14 +500,12 @@ def versions() -> dict[str, str]:
     return {**packages, "python": platform.python_version(), "device": device}
 
 
-def _no_prompt(data: PromptFile, skipped: Sequence[Skipped]) -> str:
+def _no_prompt(data: PromptFile, skipped: Sequence[Skipped]) -> InputError:
     if not skipped:
-        return f"no prompt of {data.path} is left to measure"
+        return InputError(messages.NO_PROMPT_LEFT(path=data.path))
     first = min(skipped, key=lambda s: s.position)
-    return (
-        f"no prompt of {data.path} can be measured; the first one, {first.id!r}, "
-        f"because {first.reason}"
-    )
+    sentence = messages.NO_PROMPT_USABLE(path=data.path, id=first.id, why=first.reason)
+    return InputError(sentence)
 
 
 def _record(

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
+from mlxjsd import messages
 from mlxjsd.compare import Comparison
 from mlxjsd.curves import KINDS, confidences, cosines, norm_ratios
 from mlxjsd.errors import InputError
@@ -35,9 +36,9 @@ class Style:
 
     def __post_init__(self) -> None:
         if self.cmap not in colormaps:
-            raise InputError(f"matplotlib has no colour map {self.cmap!r}; try Blues or viridis")
+            raise InputError(messages.COLOUR_MAP(name=self.cmap))
         if self.vmax is not None and self.vmax <= self.vmin:
-            raise InputError(f"--vmax {self.vmax:g} must be above --vmin {self.vmin:g}")
+            raise InputError(messages.SCALE(high=self.vmax, low=self.vmin))
 
 
 def draw_heatmap(axes: Axes, heatmap: Heatmap, style: Style, vmax: float) -> QuadMesh:
@@ -168,7 +169,7 @@ def plot_curves(run: Run, kind: str) -> Figure:
         InputError: for another ``kind``, or a run that cannot show it.
     """
     if kind not in KINDS:
-        raise InputError(f"--kind is heatmap, {', '.join(KINDS)}, not {kind!r}")
+        raise InputError(messages.KIND(known=", ".join(KINDS), given=kind))
     if kind == "probability":
         return _plot_confidence(run)
     lines = norm_ratios(run) if kind == "norms" else cosines(run)
@@ -237,7 +238,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         InputError: for another ending, or where it cannot be written.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"a figure ends in {', '.join(ENDINGS)}, not {path.name!r}")
+        raise InputError(messages.FIGURE_ENDING(endings=", ".join(ENDINGS), name=path.name))
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):

@@ -6,6 +6,7 @@ computed, not looked for again: its text may well occur in the template's own wo
 
 from dataclasses import replace
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.prompts import Prompt
 
@@ -21,14 +22,11 @@ def template_from(argument: str | None) -> str | None:
 def check_template(template: str) -> None:
     """Raise ``InputError`` for a template that cannot be filled in."""
     if template.count(GAP) != 1:
-        raise InputError(
-            f"the prompt template must hold {GAP} once, as in "
-            f"'Question: {GAP}\\nAnswer:', not {template[:80]!r}"
-        )
+        raise InputError(messages.PROMPT_TEMPLATE(gap=GAP, given=template[:80]))
     try:
         template.encode()
     except UnicodeEncodeError:
-        raise InputError("the prompt template is not UTF-8 text; type it anew") from None
+        raise InputError(messages.TEMPLATE_NOT_UTF8()) from None
 
 
 def fill(template: str | None, prompt: Prompt) -> Prompt:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.heatmap import Heatmap, aggregate
 from mlxjsd.knowledge import CATEGORY_NAMES, FACTUAL, WRONG, label
@@ -30,7 +31,7 @@ def group(
         InputError: for another ``by``.
     """
     if by not in GROUPINGS:
-        raise InputError(f"--by is {', '.join(GROUPINGS)}, not {by!r}")
+        raise InputError(messages.BY(known=", ".join(GROUPINGS), given=by))
     labels = label(records, match, threshold)
     key: Callable[[int], str]
     if by == "relation":
@@ -57,6 +58,6 @@ def heatmaps_by(run: Run, by: str) -> dict[str, Heatmap]:
     """
     groups = group(run.records, by, **labelling_of(run))
     if not groups:
-        raise InputError("the run holds no prompt yet, so there is nothing to part")
+        raise InputError(messages.NOTHING_TO_PART())
     named = {CATEGORY_NAMES.get(name, name): records for name, records in groups.items()}
     return {name: aggregate(records, run.layers) for name, records in named.items()}

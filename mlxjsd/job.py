@@ -27,7 +27,7 @@ class Job:
     limit: int | None = None
     settings: Settings = field(default_factory=Settings)
     batch_size: int | None = None
-    """Prompts for each pass; None for what the folder's run began with, or else the default."""
+    """Prompts for each pass; None for what the folder's run began with, or else what fits."""
     trust_remote_code: bool = False
     labelling: Labelling = field(default_factory=Labelling)
     format: str | None = None
@@ -36,6 +36,8 @@ class Job:
     """Of the Hub repository; None for its default."""
     adapter_path: Path | None = None
     """Folder of a LoRA adapter; None for none."""
+    memory: float | None = None
+    """GB that the run may take; None for what the machine recommends."""
 
     @property
     def folder(self) -> Path:
@@ -54,7 +56,17 @@ class Job:
         from mlxjsd.shards import shard_files
         from mlxjsd.store import read_header
 
-        size = self.batch_size
-        if size is None and shard_files(self.folder):
-            size = read_header(self.folder).get("batch_size")
-        return plan_run(model, data, self.settings, self.limit, size, self.labelling)
+        sizes = None
+        chosen = self.batch_size is not None or self.memory is not None
+        if not chosen and shard_files(self.folder):
+            sizes = read_header(self.folder).get("batch_sizes")
+        return plan_run(
+            model,
+            data,
+            self.settings,
+            self.limit,
+            self.batch_size,
+            self.labelling,
+            self.memory,
+            sizes,
+        )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.labelling import MATCHES
 from mlxjsd.records import Record
@@ -71,7 +72,7 @@ def is_correct(record: Record, match: str = "contains") -> bool | None:
         InputError: for another ``match``.
     """
     if match not in MATCHES:
-        raise InputError(f"--match is {', '.join(MATCHES)}, not {match!r}")
+        raise InputError(messages.MATCH(known=", ".join(MATCHES), given=match))
     accepted = [words for answer in record.answers if (words := normalise(answer))]
     if not accepted:
         return None

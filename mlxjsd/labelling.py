@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: What counts as right; see :func:`mlxjsd.knowledge.is_correct`.
@@ -23,6 +24,6 @@ class Labelling:
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 1:
-            raise InputError(f"an answer has at least one token, not {self.max_tokens}")
+            raise InputError(messages.ANSWER_TOKENS(given=self.max_tokens))
         if self.match not in MATCHES:
-            raise InputError(f"--match is {', '.join(MATCHES)}, not {self.match!r}")
+            raise InputError(messages.MATCH(known=", ".join(MATCHES), given=self.match))

@@ -22,6 +22,17 @@ class Message:
         return f"{self.what}; {self.do}".format(**values)
 
 
+@dataclass(frozen=True)
+class Reason:
+    """A clause with gaps, which stands inside a message; what to do next is said there."""
+
+    what: str
+
+    def __call__(self, **values: Any) -> str:
+        """Return the clause, its gaps filled with ``values``."""
+        return self.what.format(**values)
+
+
 # The run folder.
 
 IN_USE = Message(
@@ -138,6 +149,266 @@ BRINGS_CODE = Message(
     "--trust-remote-code",
     "give that if you trust it, or name another model",
 )
+
+# Options of a run.
+
+LIMIT = Message("the limit must be at least 1, not {limit}", "leave --limit out for all prompts")
+BATCH_SIZE = Message(
+    "the batch size must be at least 1, not {size}", "leave --batch-size out to have it chosen"
+)
+BATCH_SIZE_OR_MEMORY = Message(
+    "--batch-size and --memory both decide how many prompts go together", "give one of them"
+)
+MEMORY = Message(
+    "the memory must be a positive number of GB, not {given}", "give one with --memory"
+)
+TOO_LITTLE_MEMORY = Message(
+    "a prompt of {tokens} tokens needs {needed:.2f} GB with this model, more than the "
+    "{given:.2f} GB of --memory",
+    "allow that much",
+)
+CORRUPTION = Message("corruption is {known}, not {given!r}", "give one of them with --corruption")
+NOISE_LEVEL = Message(
+    "the noise level must be a positive number, not {given}",
+    "give one with --noise-level, such as 3",
+)
+NOISE_SAMPLES = Message(
+    "at least one noise sample is needed, not {given}", "give 1 or more with --noise-samples"
+)
+WINDOW = Message("the knockout window cannot be negative: {given}", "give 0 or more with --window")
+UNKNOWN_SETTINGS = Message(
+    "unknown settings: {names}", "bring mlxjsd up to date, since a newer one wrote them"
+)
+ANSWER_TOKENS = Message(
+    "an answer has at least one token, not {given}",
+    "give 1 or more with --max-tokens, or --no-label",
+)
+MATCH = Message("--match is {known}, not {given!r}", "give one of them")
+PROMPT_TEMPLATE = Message(
+    "the prompt template must hold {gap} once, as in 'Question: {gap}\\nAnswer:', not {given!r}",
+    "put the gap where prompts stand",
+)
+TEMPLATE_NOT_UTF8 = Message("the prompt template is not UTF-8 text", "type it anew")
+FOLDER_HAS_SETTINGS = Message("a run folder has its own settings", "give it without options")
+NO_SERVER = Message("--serve needs textual-serve", "get it by pip install 'mlxjsd[serve]'")
+
+# Prompts and their files.
+
+NO_PROMPT_LEFT = Message(
+    "no prompt of {path} is left to measure", "give a larger --limit, or other --data"
+)
+NO_PROMPT_USABLE = Message(
+    "no prompt of {path} can be measured; the first one, {id!r}, because {why}",
+    "see `mlxjsd prompts` for all of them",
+)
+NO_DATA_FILE = Message("there is no data file {path}", "name a file of prompts with --data")
+NO_FILE_OF_PROMPTS = Message("{path} is a {kind}", "name a file of prompts")
+WIDE_TEXT = Message(
+    "{path} is {kind} text", "convert it to UTF-8, for example with `iconv -f {kind} -t UTF-8`"
+)
+NOT_UTF8 = Message("{path} is not UTF-8 text: see line {line}", "convert the file to UTF-8")
+LARGE_FOLDER = Message(
+    "the folder {path} holds over {most:,} files", "name the one that holds the relations alone"
+)
+FOLDER_WITHOUT_JSON = Message(
+    "{path} is a folder without a .json file", "name a file of prompts, or a folder of relations"
+)
+FORMAT = Message("--format is {known}, not {given!r}", "give one of them, or leave it out")
+FOLDER_OF_FORMAT = Message("{path} is a folder", "name a file in the format {format}")
+NOT_READ_AS_FOLDER = Message(
+    "{file} is in the format {format}; only {known} are read as folders", "name that file"
+)
+NO_PROMPTS = Message("{path} is empty: it holds no prompt", "name a file that holds some")
+NO_KNOWN_FORMAT = Message(
+    "{path} is in no known format: its first record has the fields {fields}",
+    "give it the fields prompt and subject, or one of the formats {known}",
+)
+NO_COLUMN = Message("{path} has no column {names}", "name the columns in its first line")
+SAME_ID = Message("{place} has the id {id!r} of {other}", "give each an id of its own")
+NOT_A_PROMPT = Message(
+    "{place}: a prompt is an object", 'write it such as {{"prompt": ..., "subject": ...}}'
+)
+COLUMN_TWICE = Message("{path} has the column {name!r} twice", "keep one of them")
+NO_HEADER = Message("{path} has no header of a table: {why}", "name the columns in its first line")
+NOT_A_ROW = Message("{path}, line {line} is not a row of a table: {why}", "correct that line")
+WRONG_CELLS = Message(
+    "{path}, line {line} has {cells} cells, the header has {names}",
+    "quote a cell that holds the delimiter",
+)
+FIELD_MISSING = Message('the field "{field}" is missing', "add it")
+FIELD_EMPTY = Message('"{field}" must be a string with something in it', "write one")
+FIELD_TEXT = Message('"{field}" must be a string', "put it in quotes")
+FIELD_TEXTS = Message('"{field}" must be a list of strings', 'write it as ["...", "..."]')
+FIELD_ID = Message('"{field}" must be a string or a number', "write one, or leave the field out")
+FIELD_OFFSET = Message(
+    '"{field}" must be a character offset',
+    "count the characters in front of the subject, or leave it out",
+)
+FIELD_NUMBER = Message('"{field}" must be a finite number', "write one, or leave the field out")
+CELL_LIST = Message(
+    '"{field}" must be a JSON list such as ["Paris"], not {given!r}',
+    "write one, or part the answers by |",
+)
+FIELD_GAP = Message('"{field}" must hold {{}} once, where the subject stands', "put it there")
+HALF_A_CHARACTER = Message(
+    '"{field}" holds half a character (a lone surrogate)', "write the whole one"
+)
+NO_JSON_NUMBER = Message(
+    "{name} is not a number that JSON has", "write null, or leave the field out"
+)
+NOT_A_LIST = Message(
+    "{path} is not a JSON list: it does not begin with [",
+    "name another --format, or put the records into a list",
+)
+LINE_NOT_JSON = Message("{path}, line {line} is not JSON: {why}", "correct that line")
+PLACE_NOT_JSON = Message("{place} is not JSON: {why}", "correct it")
+IN_PLACE = Reason("{place}: {said}")
+NOT_A_RELATION = Message(
+    "{path} must hold one relation", 'write it as {{"name": ..., "samples": [...]}}'
+)
+NO_TEMPLATES = Message(
+    '"prompt_templates" is missing or empty', "give at least one, with {{}} for the subject"
+)
+NO_SAMPLES = Message('"samples" must be a list', 'write it as [{{"subject": ..., "object": ...}}]')
+NOT_A_SAMPLE = Message(
+    "{path}, sample {number}: a sample is an object",
+    'write it as {{"subject": ..., "object": ...}}',
+)
+UNKNOWN_QUESTION = Message(
+    "no relation of EntityQuestions asks {question!r}, so its subject is not known",
+    'give such questions as {{"prompt": ..., "subject": ...}}',
+)
+NO_REWRITE = Message('"requested_rewrite" must be an object', "keep CounterFact's layout")
+NO_TRUE_TARGET = Message('"target_true" must be an object', 'write it such as {{"str": ...}}')
+
+# Why a prompt is skipped; each stands after "because".
+
+ONLY_SPACES = Reason("the subject holds nothing but spaces")
+NO_SUBJECT = Reason("the subject is not in the text")
+NOT_UNICODE = Reason("the text is not valid Unicode")
+TOO_LONG = Reason("{tokens} tokens are more than {most}")
+NO_TOKEN = Reason("no token covers the subject")
+REACHES_LAST = Reason("the subject reaches the last token")
+CHAT_CHANGES_IT = Reason("the chat template changes the prompt")
+
+# Models, tokenizers and adapters.
+
+NO_MODEL_FOLDER = Message(
+    "there is no model folder {name}", "give the path of one, or a Hub repository as owner/name"
+)
+NOT_A_MODEL = Message("{name} is not a model: it holds no config.json", "name one that does")
+REVISION_OF_NOTHING = Message("--revision is of a Hub repository", "name one with --model")
+REVISION_OF_FOLDER = Message(
+    "--revision is of a Hub repository, and {name} is a folder", "leave it out"
+)
+NOT_IN_CACHE = Message(
+    "{name} is not in the local cache",
+    "download it by `mlxjsd run --model`, or see `mlxjsd models`",
+)
+NO_REVISION = Message("the Hub has no {name}", "check the revision")
+NO_REPOSITORY = Message(
+    "the Hub has no model {name} that you may read",
+    "check the name, or log in with `hf auth login`",
+)
+HUB_OUT_OF_REACH = Message(
+    "{name} is neither a folder nor in the local cache, and the Hub cannot be reached ({why})",
+    "connect once to download it, or give the path of a model folder",
+)
+CANNOT_RUN = Message(
+    "MLX cannot run the model on this machine: {why}", "name another model, or bring mlx up to date"
+)
+NO_OFFSETS = Message(
+    "this model's tokenizer gives no character offsets, so subjects cannot be found",
+    "convert the model with its tokenizer.json",
+)
+NO_CHAT_TEMPLATE = Message(
+    "this model's tokenizer has no chat template",
+    "leave --chat out, or name a model that was trained to chat",
+)
+BAD_CHAT_TEMPLATE = Message("this model's chat template cannot be used ({why})", "leave --chat out")
+PROMPT_NOT_ONCE = Message(
+    "this model's chat template does not write a prompt down once, so its place is not known",
+    "leave --chat out",
+)
+NO_ADAPTER = Message("there is no adapter folder {path}", "give the folder that mlx_lm.lora wrote")
+NOT_AN_ADAPTER = Message(
+    "{path} is not an adapter: it holds no {file}", "give the folder that mlx_lm.lora wrote"
+)
+OTHER_ADAPTER = Message(
+    "the adapter in {folder} is not for this model, which {why}",
+    "name the model that it was trained on",
+)
+ADAPTER_DOES_NOT_FIT = Message(
+    "the adapter in {folder} cannot be put into this model: {why}",
+    "name the model that it was trained on",
+)
+NO_LIST_OF_BLOCKS = Message("{module} does not list its blocks", _OTHER_MODEL)
+BLOCK_SHARED = Message("the model uses one block at several depths", _OTHER_MODEL)
+NOT_STATES = Message("a block reads an array of shape {shape}, not one of states", _OTHER_MODEL)
+NO_MASK_NO_CACHE = Message("{kind} does not take a mask or a cache", _OTHER_MODEL)
+SEES_LATER = Message("block {block} lets a token see later ones, whatever its mask", _OTHER_MODEL)
+NOT_ONE_BY_ONE = Reason("the model does not call its blocks one by one: {why}")
+TOO_LARGE_FOR_DTYPE = Message(
+    "block {block} leaves numbers that are too large for {dtype}",
+    "name a conversion of the model to bfloat16 or float32",
+)
+NO_MASK_FOR_ROWS = Message(
+    "block {block} keeps keys and values, but does not take a mask for each row", _OTHER_MODEL
+)
+READS_EARLIER_BLOCKS = Message(
+    "block {block} reads earlier blocks through {name!r}, so that patching the residual stream "
+    "would replace only a part of a state",
+    _OTHER_MODEL,
+)
+NOT_EXACT = Message(
+    "the one pass is not exact here: {why}", "take the plain path, as `mlxjsd run` does"
+)
+BLOCK_KEEPS_OTHERS = Message(
+    "block {block} does not keep what it was found to keep", "try `mlxjsd check`"
+)
+
+# Looking at a run.
+
+NOTHING_TO_READ = Message(
+    "nothing has been measured yet, so there is nothing to read", "go on with `mlxjsd resume`"
+)
+NO_SUCH_CATEGORY = Message(
+    "{name} has no prompt of category {category}",
+    "see `mlxjsd show --by category` for those that it has",
+)
+BY = Message("--by is {known}, not {given!r}", "give one of them")
+NOTHING_TO_PART = Message(
+    "the run holds no prompt yet, so there is nothing to part", "go on with `mlxjsd resume`"
+)
+BY_OF_A_HEATMAP = Message(
+    "--by is for heatmaps", "leave it out: the other kinds are by category already"
+)
+ONE_OF_THE_TWO = Message(
+    "compare takes a second run folder or --reference, one of the two", "give one of them"
+)
+NO_PUBLISHED_FIGURE = Message(
+    "there is no published figure {name!r}; there is {known}", "give one of these with --reference"
+)
+NO_ANSWER_RIGHT = Message(
+    "no answer of the run is right, so there is no norm to compare with", "try another --match"
+)
+NO_COSINES_YET = Message(
+    "cosines are taken when a run is finished", "finish it first with `mlxjsd resume`"
+)
+COSINES_OF_OTHER_LABELS = Message(
+    "cosines hold for the labels that the run was made with",
+    "leave out --match and --reliance-threshold",
+)
+NO_CATEGORIES = Message(
+    "no prompt of the run has a known answer, so there are no categories",
+    "measure prompts with answers, and with --label",
+)
+KIND = Message("--kind is heatmap, {known}, not {given!r}", "give one of them")
+FIGURE_ENDING = Message("a figure ends in {endings}, not {name!r}", "name such a file with -o")
+COLOUR_MAP = Message("matplotlib has no colour map {name!r}", "try Blues or viridis")
+SCALE = Message("--vmax {high:g} must be above --vmin {low:g}", "give a higher one")
+RUN_IS_EMPTY = Message("that run has measured nothing yet", "choose another one, or take it up")
+GROUP_IS_EMPTY = Message("the run holds no prompt of {group}", "choose another group")
 
 # Several ranks.
 

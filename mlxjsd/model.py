@@ -4,7 +4,6 @@ import hashlib
 import inspect
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -26,6 +25,7 @@ from mlxjsd import messages  # noqa: E402
 from mlxjsd.adapter import ADAPTER_FILES, check_applied, find_adapter  # noqa: E402
 from mlxjsd.assets import MODEL  # noqa: E402
 from mlxjsd.blocks import Blocks  # noqa: E402
+from mlxjsd.compiler import can_fuse  # noqa: E402
 from mlxjsd.errors import InputError, TeamBroken, UnsupportedModel, said_by  # noqa: E402
 from mlxjsd.hub import cached_folder, is_whole  # noqa: E402
 from mlxjsd.spans import Encoder  # noqa: E402
@@ -138,9 +138,7 @@ def load_model(
             mx.eval(logits)
             trouble = blocks.anatomy.trouble
     except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
-        raise UnsupportedModel(
-            f"MLX cannot run the model on this machine: {said_by(error, 200)}"
-        ) from error
+        raise UnsupportedModel(messages.CANNOT_RUN(why=said_by(error, 200))) from error
     if OPENBLAS:
         calm_openblas(states.shape[-1])
     if trouble:
@@ -189,7 +187,7 @@ def _find(model: str | Path | None, revision: str | None, local_only: bool = Fal
     if model is not None:
         return find_model(str(model), local_only, revision)
     if revision is not None:
-        raise InputError("--revision is of a Hub repository; name one with --model")
+        raise InputError(messages.REVISION_OF_NOTHING())
     return MODEL
 
 
@@ -207,19 +205,19 @@ def find_model(name: str, local_only: bool = False, revision: str | None = None)
     folder = Path(name).expanduser()
     if folder.exists():
         if not (folder / "config.json").is_file():
-            raise InputError(f"{name} is not a model: it holds no config.json")
+            raise InputError(messages.NOT_A_MODEL(name=name))
         if revision is not None:
-            raise InputError(f"--revision is of a Hub repository, and {name} is a folder")
+            raise InputError(messages.REVISION_OF_FOLDER(name=name))
         return folder
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
-        raise InputError(f"there is no model folder {name}")
+        raise InputError(messages.NO_MODEL_FOLDER(name=name))
 
     cached = cached_folder(name, revision)
     if cached is not None and (local_only or is_whole(cached)):
         return cached  # the network is asked only for what is not here
     said = name if revision is None else f"{name} at revision {revision}"
     if local_only:
-        raise InputError(f"{said} is not in the local cache")
+        raise InputError(messages.NOT_IN_CACHE(name=said))
     return _download(name, revision, said)
 
 
@@ -237,18 +235,12 @@ def _download(name: str, revision: str | None, said: str) -> Path:
     except Exception as error:  # the Hub's client raises its own, httpx's and OSError
         kind = type(error).__name__
     if kind == "no config.json":
-        raise InputError(f"{said} is not a model: it holds no config.json")
+        raise InputError(messages.NOT_A_MODEL(name=said))
     if kind == "RevisionNotFoundError":
-        raise InputError(f"the Hub has no {said}; check the revision")
+        raise InputError(messages.NO_REVISION(name=said))
     if kind in ("RepositoryNotFoundError", "GatedRepoError"):
-        raise InputError(
-            f"the Hub has no model {name} that you may read; check the name, or log in with "
-            "`hf auth login`"
-        )
-    raise InputError(
-        f"{said} is neither a folder nor in the local cache, and the Hub cannot be reached "
-        f"({kind}); connect once to download it, or give the path of a model folder"
-    )
+        raise InputError(messages.NO_REPOSITORY(name=name))
+    raise InputError(messages.HUB_OUT_OF_REACH(name=said, why=kind))
 
 
 def _load(
@@ -290,9 +282,7 @@ def _adapt(module: nn.Module, adapter: Path) -> None:
         load_adapters(module, str(adapter))
     except Exception as error:  # whatever its configuration or its weights lead to
         said = said_by(error, 300) or type(error).__name__
-        raise InputError(
-            f"the adapter in {adapter} cannot be put into this model: {said}"
-        ) from error
+        raise InputError(messages.ADAPTER_DOES_NOT_FIT(folder=adapter, why=said)) from error
     check_applied(module, adapter)
 
 
@@ -329,9 +319,7 @@ def _prepare_backend() -> list[str]:
     if sys.platform == "linux":
         said = "OpenBLAS" if OPENBLAS else "MLX's own BLAS; `apt install libopenblas0` is faster"
         notes.append(f"runs on the CPU with {said}")
-        if shutil.which("g++") is None:
-            # On Linux mx.compile calls the compiler at run time.
-            mx.disable_compile()
+        if not can_fuse():
             notes.append("no g++ here, so kernels are not fused")
     return notes
 

@@ -61,6 +61,14 @@ Chat = Annotated[bool, typer.Option("--chat", help="Put prompts in the model's o
 BatchSize = Annotated[
     int | None, typer.Option(help="Prompts for each pass.", show_default="chosen for you")
 ]
+Memory = Annotated[
+    float | None,
+    typer.Option(
+        metavar="GB",
+        help="What a run may take, weights included; decides the batch size.",
+        show_default="what the machine recommends",
+    ),
+]
 Label = Annotated[
     bool, typer.Option("--label/--no-label", help="Let the model answer, and sort the answers.")
 ]

@@ -61,11 +61,13 @@ def refuse_strangers(own: Path, ours: dict[str, Any], patience: Patience = Patie
         until = time.monotonic() + patience.settling
         while (owner := owner_of(path)) and (theirs := read_header(path).get("world")) != ours:
             if time.monotonic() >= until:
-                theirs = theirs or {}
-                if theirs.get("ranks") == ours["ranks"]:
+                size = (theirs or {}).get("ranks", 1)
+                if size == ours["ranks"]:
                     raise InputError(messages.OTHER_BATCHES(path=path, owner=owner))
-                sizes = {"theirs": theirs.get("ranks", 1), "ours": ours["ranks"]}
-                raise InputError(messages.OTHER_WORLD(path=path, owner=owner, **sizes))
+                sentence = messages.OTHER_WORLD(
+                    path=path, owner=owner, theirs=size, ours=ours["ranks"]
+                )
+                raise InputError(sentence)
             time.sleep(min(patience.look_every, 0.1))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.flags import flag_sentences
 from mlxjsd.plain import clean
@@ -51,7 +52,7 @@ def look_at(
         InputError: for a limit below 1, or a chat without a chat template.
     """
     if limit is not None and limit < 1:
-        raise InputError(f"the limit must be at least 1, not {limit}")
+        raise InputError(messages.LIMIT(limit=limit))
     return (_look_at(encoder, prompt, template, chat) for prompt in data.prompts[:limit])
 
 

@@ -4,10 +4,11 @@ Only the rank and the number of ranks are taken from MLX's launcher. Nothing is 
 another while a run goes on, not even to say hello, so the death of one costs its unfinished
 batch and nothing else.
 
-The unit of work is a batch as it was planned. A prompt's last bits depend on which prompts go
-through the model with it, since a BLAS rounds differently by the size of a matrix; so whole
-batches are dealt, by their index in the plan, and every number is the one that a single process
-would have got.
+The unit of work is a batch as it was planned, not a prompt. A prompt's last bits depend on which
+prompts go through the model with it, since a BLAS rounds differently by the size of a matrix; so
+whole batches are dealt, by their index in the plan, and every number is the one that a single
+process would have got. Where memory is short a unit is parted into several batches, so that
+machines of different size agree on the units all the same.
 """
 
 import json
@@ -43,9 +44,9 @@ class Rank:
         """Whether this one draws progress for all, and the figure."""
         return self.index == 0
 
-    def owns(self, batch: int) -> bool:
-        """Say whether the batch at this place of the plan is for this rank to measure."""
-        return batch % self.size == self.index
+    def owns(self, unit: int) -> bool:
+        """Say whether the unit of work at this place of the plan is for this rank to measure."""
+        return unit % self.size == self.index
 
 
 #: A process that measures a run by itself.

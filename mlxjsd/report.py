@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mlxjsd import messages
 from mlxjsd.compare import Comparison, Panel, comparison_lines
 from mlxjsd.errors import InputError
 from mlxjsd.flags import flag_sentences
@@ -20,7 +21,7 @@ def report(run: Run, by: str | None = None) -> str:
         InputError: for a run that has measured nothing, or an unknown ``by``.
     """
     if not run.records:
-        raise InputError("nothing has been measured yet, so there is nothing to read")
+        raise InputError(messages.NOTHING_TO_READ())
     parts = [f"# {clean(run.model['name'])}, {len(run.records)} of {run.total} prompts"]
     if counts := _counts(run):
         parts.append(counts)
@@ -48,7 +49,7 @@ def panel_of(run: Run, category: str | None = None) -> Panel:
     if category is not None:
         records = group(run.records, "category", **labelling_of(run)).get(category, [])
     if not records:
-        raise InputError(f"{run.model['name']} has no prompt of category {category}")
+        raise InputError(messages.NO_SUCH_CATEGORY(name=run.model["name"], category=category))
     name = f"{clean(run.model['name'])}, n = {len(records)}"
     named = f"{name}, {CATEGORY_NAMES.get(category, category)}" if category else name
     return Panel(named, aggregate(records, run.layers).mean)

@@ -109,7 +109,8 @@ def _salvage_file(path: Path) -> Salvaged:
 
 def _checked(content: bytes) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield the rows of a file, with their tables, that are what was written."""
-    for *values, kept in rows_in(content):
+    for row in rows_in(content):
+        *values, kept = row or (None,)  # a page of zeros can look like rows of nothing
         for table, count in _COLUMNS.items():
             if len(values) != count:
                 continue

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.framing import check_template
 
@@ -31,13 +32,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.corruption not in CORRUPTIONS:
-            raise InputError(f"corruption is {' or '.join(CORRUPTIONS)}, not {self.corruption!r}")
+            raise InputError(
+                messages.CORRUPTION(known=" or ".join(CORRUPTIONS), given=self.corruption)
+            )
         if not 0 < self.noise_level < float("inf"):
-            raise InputError(f"the noise level must be a positive number, not {self.noise_level}")
+            raise InputError(messages.NOISE_LEVEL(given=self.noise_level))
         if self.noise_samples < 1:
-            raise InputError(f"at least one noise sample is needed, not {self.noise_samples}")
+            raise InputError(messages.NOISE_SAMPLES(given=self.noise_samples))
         if self.window < 0:
-            raise InputError(f"the knockout window cannot be negative: {self.window}")
+            raise InputError(messages.WINDOW(given=self.window))
         if self.prompt_template is not None:
             check_template(self.prompt_template)
 
@@ -61,5 +64,5 @@ class Settings:
         """Build settings from :meth:`to_json`; unknown names are refused."""
         names = {field.name for field in fields(cls)}
         if unknown := set(values) - names:
-            raise InputError(f"unknown settings: {', '.join(sorted(unknown))}")
+            raise InputError(messages.UNKNOWN_SETTINGS(names=", ".join(sorted(unknown))))
         return cls(**values)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlxjsd import messages
 from mlxjsd.chat import Chat
 from mlxjsd.errors import InputError
 from mlxjsd.flags import AT_POSITION_0, OCCURS_TWICE
@@ -51,10 +52,7 @@ class Encoder:
         self._chat: Chat | None = None
         self.max_tokens = max_tokens
         if not getattr(self._tokenizer, "is_fast", False):
-            raise InputError(
-                "this model's tokenizer gives no character offsets, so subjects cannot be "
-                "found; convert the model with its tokenizer.json"
-            )
+            raise InputError(messages.NO_OFFSETS())
 
     def encode(self, prompt: Prompt, template: str | None = None, chat: bool = False) -> Encoded:
         """Return a prompt's tokens and subject span.
@@ -71,7 +69,7 @@ class Encoder:
         prompt = fill(template, prompt)
         chars = prompt.subject_chars()
         if chars is None:
-            raise Unusable("the subject is not in the text")
+            raise Unusable(messages.NO_SUBJECT())
         if chat:
             prompt = self._in_chat(prompt)
             chars = prompt.subject_chars() or chars
@@ -79,7 +77,7 @@ class Encoder:
         try:
             prompt.text.encode()
         except UnicodeEncodeError:
-            raise Unusable("the text is not valid Unicode") from None
+            raise Unusable(messages.NOT_UNICODE()) from None
         bos = self._tokenizer.bos_token
         # As MLX-LM: special tokens are added unless the text brings its own.
         encoding = self._tokenizer(
@@ -91,15 +89,15 @@ class Encoder:
         )
         tokens, offsets = encoding["input_ids"], encoding["offset_mapping"]
         if len(tokens) > self.max_tokens:
-            raise Unusable(f"{len(tokens)} tokens are more than {self.max_tokens}")
+            raise Unusable(messages.TOO_LONG(tokens=len(tokens), most=self.max_tokens))
         ranges = self._ranges(prompt.text, tokens, offsets)
         # Every token that shares a character with the subject; special tokens cover none.
         inside = [i for i, (a, b) in enumerate(ranges) if a < chars[1] and b > chars[0]]
         if not inside:
-            raise Unusable("no token covers the subject")
+            raise Unusable(messages.NO_TOKEN())
         start, end = inside[0], inside[-1] + 1
         if end >= len(tokens):
-            raise Unusable("the subject reaches the last token")
+            raise Unusable(messages.REACHES_LAST())
         return Encoded(prompt, tuple(tokens), start, end, _flags(prompt, chars, start))
 
     def _ranges(
@@ -131,7 +129,7 @@ class Encoder:
             self._chat = Chat(self._tokenizer)
         framed = self._chat.frame(prompt)
         if framed is None:
-            raise Unusable("the chat template changes the prompt")
+            raise Unusable(messages.CHAT_CHANGES_IT())
         return framed
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -143,7 +141,7 @@ def _without_spaces(text: str, chars: tuple[int, int]) -> tuple[int, int]:
     """Leave out spaces at the subject's ends: a tokenizer may put them into its neighbours."""
     subject = text[chars[0] : chars[1]]
     if not subject.strip():
-        raise Unusable("the subject holds nothing but spaces")
+        raise Unusable(messages.ONLY_SPACES())
     start = chars[0] + len(subject) - len(subject.lstrip())
     return start, start + len(subject.strip())
 

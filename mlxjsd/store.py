@@ -238,16 +238,16 @@ def _readable(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if "locked" in str(error) or "readonly" in str(error):
             raise InputError(messages.BUSY(path=path, why=error)) from None
-        raise InputError(_damaged(path, error)) from None
+        raise _damaged(path, error) from None
     except Damage as error:
-        raise InputError(_damaged(path, error)) from None
+        raise _damaged(path, error) from None
     except _NONSENSE as error:
-        raise InputError(_damaged(path, f"{type(error).__name__} while reading it")) from None
+        raise _damaged(path, f"{type(error).__name__} while reading it") from None
 
 
-def _damaged(path: Path, why: object) -> str:
+def _damaged(path: Path, why: object) -> InputError:
     said = said_by(why, 200) if isinstance(why, Exception) else why
-    return messages.DAMAGED(path=path, why=said, folder=path.parent)
+    return InputError(messages.DAMAGED(path=path, why=said, folder=path.parent))
 
 
 def _read(connection: sqlite3.Connection, path: Path) -> Run:

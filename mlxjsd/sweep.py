@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.anatomy import Anatomy
 from mlxjsd.blocks import BlockCall, Blocks, Recorder
 from mlxjsd.divergence import entropy, js_divergence, log_softmax
@@ -49,7 +50,7 @@ def sweep_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
         UnsupportedModel: if the model needs the plain path.
     """
     if blocks.anatomy.trouble:
-        raise UnsupportedModel(f"the one pass is not exact here: {blocks.anatomy.trouble}")
+        raise UnsupportedModel(messages.NOT_EXACT(why=blocks.anatomy.trouble))
     walk = _Walk(batch, window, blocks.anatomy)
     tokens = batch.tokens
     if batch.source_tokens is not None:
@@ -222,7 +223,7 @@ class _Walk:
 def _state(cache: Recorder, call: BlockCall, keeps: bool) -> tuple[mx.array, ...]:
     """Return keys and values, or nothing for a block in which no token sees another."""
     if (cache.state is not None) != keeps:
-        raise MeasurementError(f"block {call.index} does not keep what it was found to keep")
+        raise MeasurementError(messages.BLOCK_KEEPS_OTHERS(block=call.index))
     return cache.state or ()
 
 
@@ -232,10 +233,10 @@ def _collect(
     """Average the samples of each cell."""
     values, layers = np.array(divergences), norms.shape[1]
     rows, cells = np.array(labels).T
-    sums, counts = np.zeros((values.shape[0], 5, layers)), np.zeros((5, layers))
-    np.add.at(sums, (slice(None), rows, cells), values)
+    sums, counts = np.zeros((5, layers, len(values))), np.zeros((5, layers, 1))
+    np.add.at(sums, (rows, cells), values.T)
     np.add.at(counts, (rows, cells), 1)
-    means = (sums / np.maximum(counts, 1)).astype(np.float32)
+    means = np.moveaxis(sums / np.maximum(counts, 1), -1, 0).astype(np.float32)
     return Measurement(
         jsd=means[:, :3],
         reliance=means[:, RELIANCE, 0],

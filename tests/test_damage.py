@@ -19,7 +19,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.pages import rows_in
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.runs import list_runs
-from mlxjsd.salvage import salvage_run
+from mlxjsd.salvage import _checked, salvage_run
 from mlxjsd.store import FILE, Store, read_header, read_run
 
 PROMPTS = 160
@@ -169,7 +169,17 @@ def test_without_its_first_page_a_file_is_still_saved(
 @given(st.binary(max_size=3 * PAGE))
 def test_any_bytes_are_read_as_rows_or_not(content: bytes) -> None:
     list(rows_in(content))
+    list(_checked(content[:PAGE].ljust(PAGE, b"\0") + b"\x0a" + content))
     list(rows_in(content[:PAGE].ljust(PAGE, b"\0") + b"\x0a" + content))
+
+
+def test_a_row_of_nothing_is_no_row() -> None:
+    page = bytearray(PAGE)
+    page[:12] = b"\x0a\0\0\0\x01\0\0\0" + (PAGE - 8).to_bytes(2, "big") + b"\0\0"
+    page[PAGE - 8 : PAGE - 6] = b"\x01\x01"  # one byte of content: a header without a column
+    content = bytes(PAGE) + bytes(page)
+    assert list(rows_in(content)) == [()]
+    assert not list(_checked(content))
 
 
 def test_salvage_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from records import LAYERS, record, run_of
 from rich.console import Console
 
-from mlxjsd.errors import InputError
+from mlxjsd.errors import InputError, MachineError
 from mlxjsd.export import export_run, to_csv, to_json, to_npz
 from mlxjsd.figure import Style, plot_heatmap, plot_run, save_figure
 from mlxjsd.heatmap import aggregate, bootstrap_interval, heatmap_of
@@ -128,7 +128,7 @@ def test_an_export_is_whole_or_not_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(MachineError, match="No space left"):
         export_run(run_of(2), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -1,4 +1,7 @@
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +130,43 @@ def test_a_run_can_be_read_while_it_is_written(tmp_path: Path) -> None:
         assert len(read_run(tmp_path).records) == 1
         store.add([record(1)])
         assert len(read_run(tmp_path).records) == 2
+
+
+#: Commits batches of four records as fast as it can.
+WRITER = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from records import HEADER, record\n"
+    "from mlxjsd.store import Store\n"
+    "with Store(Path(sys.argv[1]), {**HEADER, 'total': 160}) as store:\n"
+    "    print('open', flush=True)\n"
+    "    for at in range(0, 160, 4):\n"
+    "        store.add([record(i) for i in range(at, at + 4)])\n"
+)
+
+
+def test_readers_see_whole_batches_while_another_process_writes(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"open\n"
+    seen = []
+    while writer.poll() is None:
+        run = read_run(folder)
+        assert len(run.records) % 4 == 0, "a batch is there as a whole or not at all"
+        for kept in run.records:
+            np.testing.assert_array_equal(kept.jsd, record(kept.position).jsd)
+        assert read_header(folder)["total"] == 160
+        seen.append(len(run.records))
+    assert writer.returncode == 0, "no reader held it up"
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2, "it was read while it grew"
+    assert len(read_run(folder).records) == 160
+    writer.stdout.close()
 
 
 def test_the_same_run_goes_on(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mlxjsd import messages
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.compare import Comparison, Panel, compare, published
 from mlxjsd.errors import InputError
@@ -75,7 +76,7 @@ def other_panel(chosen: Path | Figure, group: str) -> Panel:
         return published(chosen.name)
     run = read_run(chosen)
     if not run.records:
-        raise InputError("That run has measured nothing yet.")
+        raise InputError(messages.RUN_IS_EMPTY())
     if group != ALL:
         try:
             return panel_of(run, group)

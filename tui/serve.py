@@ -3,6 +3,7 @@
 import shlex
 import sys
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: Options of the server, not of the app that it starts for each visitor.
@@ -24,7 +25,7 @@ def serve(arguments: list[str], host: str, port: int) -> None:
     try:
         from textual_serve.server import Server
     except ModuleNotFoundError:
-        raise InputError("--serve needs textual-serve: pip install 'mlxjsd[serve]'") from None
+        raise InputError(messages.NO_SERVER()) from None
     Server(app_command(arguments), host=host, port=port, title="mlxjsd").serve()
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -34,6 +35,7 @@ def run(
     prompt_template: options.PromptTemplate = None,
     chat: options.Chat = False,
     batch_size: options.BatchSize = None,
+    memory: options.Memory = None,
     label: options.Label = True,
     max_tokens: options.MaxTokens = 10,
     match: options.Match = Labelling.match,
@@ -65,6 +67,7 @@ def run(
             format,
             revision,
             adapter_path,
+            memory,
         ),
         rank=rank,
         tensor_parallel=tensor_parallel,
@@ -78,6 +81,8 @@ def resume(
         bool,
         typer.Option("--retry-failed", help="Try the prompts again that could not be measured."),
     ] = False,
+    batch_size: options.BatchSize = None,
+    memory: options.Memory = None,
     trust_remote_code: options.TrustRemoteCode = False,
     rank: options.Rank = None,
     tensor_parallel: options.TensorParallel = False,
@@ -85,7 +90,8 @@ def resume(
     """Go on with a run that was stopped, with the settings that it began with."""
     from mlxjsd.resume import job_of
 
-    measure(job_of(folder, trust_remote_code), retry_failed, rank, tensor_parallel)
+    job = replace(job_of(folder, trust_remote_code), batch_size=batch_size, memory=memory)
+    measure(job, retry_failed, rank, tensor_parallel)
 
 
 def measure(
@@ -186,6 +192,7 @@ def bench(
     prompts: Annotated[int, typer.Option(min=1, help="Measured in each round.")] = 16,
     rounds: Annotated[int, typer.Option(min=1, help="Medians are over so many.")] = 3,
     batch_size: options.BatchSize = None,
+    memory: options.Memory = None,
     trust_remote_code: options.TrustRemoteCode = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -198,7 +205,8 @@ def bench(
     from mlxjsd.experiment import plan_run
 
     with talk.status("taking the time"):
-        found = run_bench(plan_run(loaded, read, batch_size=batch_size), prompts, rounds)
+        plan = plan_run(loaded, read, batch_size=batch_size, memory=memory)
+        found = run_bench(plan, prompts, rounds)
     if json:
         from json import dumps
 

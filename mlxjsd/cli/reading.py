@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd import options
+from mlxjsd import messages, options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, read, show_run
 from mlxjsd.errors import InputError
@@ -47,7 +47,7 @@ def plot(
     run = read(folder, match, reliance_threshold)
     if kind != "heatmap":
         if by is not None:
-            raise InputError("--by is for heatmaps; the other kinds are by category already")
+            raise InputError(messages.BY_OF_A_HEATMAP())
         save_figure(plot_curves(run, kind), output)
     elif by is None:
         save_figure(plot_run(run, style), output)
@@ -92,7 +92,7 @@ def compare(
     from mlxjsd.report import compared, panel_of
 
     if (b is None) == (reference is None):
-        raise InputError("compare takes a second run folder or --reference, one of the two")
+        raise InputError(messages.ONE_OF_THE_TWO())
     one = panel_of(read(a), category)
     other = comparing.published(reference) if reference else panel_of(read(b or a), category)
     result = comparing.compare(one, other)

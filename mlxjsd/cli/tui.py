@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd import options
+from mlxjsd import messages, options
 from mlxjsd.cli.app import app
 from mlxjsd.errors import InputError
 from mlxjsd.framing import template_from
@@ -30,6 +30,7 @@ def tui(
     prompt_template: options.PromptTemplate = None,
     chat: options.Chat = False,
     batch_size: options.BatchSize = None,
+    memory: options.Memory = None,
     label: options.Label = True,
     max_tokens: options.MaxTokens = 10,
     match: options.Match = Labelling.match,
@@ -61,7 +62,7 @@ def tui(
         from mlxjsd.store import read_header
 
         if given != {"folder"}:
-            raise InputError("a run folder has its own settings; give it without options")
+            raise InputError(messages.FOLDER_HAS_SETTINGS())
         read_header(folder)  # says what is wrong before the screen is taken over
     elif given:
         from mlxjsd.tui.job import Job
@@ -81,6 +82,7 @@ def tui(
             format,
             revision,
             adapter_path,
+            memory,
         )
 
     from mlxjsd.tui.app import launch

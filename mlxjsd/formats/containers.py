@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.formats.jsontext import elements, parse
 from mlxjsd.formats.text import open_text
@@ -52,7 +53,7 @@ def table(path: Path, delimiter: str) -> Generator[Row, None, None]:
             try:
                 cells = next(rows, None)
             except csv.Error as error:
-                raise InputError(f"{path}, line {line} is not a row of a table: {error}") from None
+                raise InputError(messages.NOT_A_ROW(path=path, line=line, why=error)) from None
             if cells is None:
                 return
             if not any(cell.strip() for cell in cells):
@@ -61,8 +62,7 @@ def table(path: Path, delimiter: str) -> Generator[Row, None, None]:
                 names = _header(cells, path)
             elif len(cells) != len(names):
                 raise InputError(
-                    f"{path}, line {line} has {len(cells)} cells, the header has {len(names)}; "
-                    "quote a cell that holds the delimiter"
+                    messages.WRONG_CELLS(path=path, line=line, cells=len(cells), names=len(names))
                 )
             else:
                 filled = {n: c for n, c in zip(names, cells, strict=True) if n and c.strip()}
@@ -74,7 +74,7 @@ def columns(path: Path, start: str, delimiter: str) -> set[str]:
     try:
         cells = next(csv.reader([start.partition("\n")[0]], delimiter=delimiter), [])
     except csv.Error as error:
-        raise InputError(f"{path} has no header of a table: {error}") from None
+        raise InputError(messages.NO_HEADER(path=path, why=error)) from None
     return {cell.strip() for cell in cells} - {""}
 
 
@@ -82,7 +82,7 @@ def _header(cells: list[str], path: Path) -> list[str]:
     names = [cell.strip() for cell in cells]
     twice = {name for name in names if name and names.count(name) > 1}
     if twice:
-        raise InputError(f"{path} has the column {min(twice)!r} twice; keep one of them")
+        raise InputError(messages.COLUMN_TWICE(path=path, name=min(twice)))
     return names
 
 
@@ -92,7 +92,5 @@ tab_table: Container = partial(table, delimiter="\t")
 
 def _object(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InputError(
-            f'{place}: a prompt is an object such as {{"prompt": ..., "subject": ...}}'
-        )
+        raise InputError(messages.NOT_A_PROMPT(place=place))
     return value

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: A record as it stands in a file.
@@ -14,10 +15,10 @@ Values = Mapping[str, Any]
 def text(values: Values, field: str) -> str:
     """Return a string that must be there and hold something."""
     if field not in values:
-        raise InputError(f'the field "{field}" is missing')
+        raise InputError(messages.FIELD_MISSING(field=field))
     value = values[field]
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f'"{field}" must be a string with something in it')
+        raise InputError(messages.FIELD_EMPTY(field=field))
     return whole(value, field)
 
 
@@ -25,7 +26,7 @@ def optional_text(values: Values, field: str) -> str | None:
     """Return a string that may be missing."""
     value = values.get(field)
     if value is not None and not isinstance(value, str):
-        raise InputError(f'"{field}" must be a string')
+        raise InputError(messages.FIELD_TEXT(field=field))
     return None if value is None else whole(value, field)
 
 
@@ -33,7 +34,7 @@ def texts(values: Values, field: str) -> tuple[str, ...]:
     """Return a list of strings that may be missing."""
     value = values.get(field) or []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InputError(f'"{field}" must be a list of strings')
+        raise InputError(messages.FIELD_TEXTS(field=field))
     return tuple(whole(item, field) for item in value)
 
 
@@ -43,7 +44,7 @@ def identifier(values: Values, field: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InputError(f'"{field}" must be a string or a number')
+        raise InputError(messages.FIELD_ID(field=field))
     return whole(str(value), field)
 
 
@@ -53,7 +54,7 @@ def offset(values: Values, field: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InputError(f'"{field}" must be a character offset')
+        raise InputError(messages.FIELD_OFFSET(field=field))
     return value
 
 
@@ -69,7 +70,7 @@ def number(values: Values, field: str) -> float | None:
         if not math.isfinite(found):
             raise ValueError
     except (ValueError, OverflowError):
-        raise InputError(f'"{field}" must be a finite number') from None
+        raise InputError(messages.FIELD_NUMBER(field=field)) from None
     return found
 
 
@@ -80,14 +81,14 @@ def listed(cell: str, field: str) -> list[Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, list):
-        raise InputError(f'"{field}" must be a JSON list such as ["Paris"], not {cell[:60]!r}')
+        raise InputError(messages.CELL_LIST(field=field, given=cell[:60]))
     return value
 
 
 def one_gap(template: str, field: str) -> tuple[str, str]:
     """Return what stands before and after the ``{}`` of a template."""
     if template.count("{}") != 1:
-        raise InputError(f'"{field}" must hold {{}} once, where the subject stands')
+        raise InputError(messages.FIELD_GAP(field=field))
     before, _, after = template.partition("{}")
     return before, after
 
@@ -97,7 +98,5 @@ def whole(value: str, field: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InputError(
-            f'"{field}" holds half a character (a lone surrogate); write the whole one'
-        ) from None
+        raise InputError(messages.HALF_A_CHARACTER(field=field)) from None
     return value

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: Characters read at a time.
@@ -20,7 +21,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise InputError(f"{name} is not a number that JSON has; write null, or leave the field out")
+    raise InputError(messages.NO_JSON_NUMBER(name=name))
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
@@ -35,9 +36,9 @@ def parse(text: str, place: str) -> Any:
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{place} is not JSON: {error.msg}") from None
+        raise InputError(messages.PLACE_NOT_JSON(place=place, why=error.msg)) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: {_reason(error)}") from None
+        raise InputError(messages.IN_PLACE(place=place, said=_reason(error))) from None
 
 
 def _reason(error: Exception) -> str:
@@ -56,7 +57,7 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
     """
     window = _Window(file, path)
     if window.next() != "[":
-        raise InputError(f"{path} is not a JSON list: it does not begin with [")
+        raise InputError(messages.NOT_A_LIST(path=path))
     window.take()
     if window.next() == "]":
         window.take()
@@ -111,7 +112,9 @@ class _Window:
                     self._at += beyond
                     self.fail(error.msg)
             except (ValueError, RecursionError) as error:
-                raise InputError(f"{self._path}, record {number}: {_reason(error)}") from None
+                raise InputError(
+                    messages.IN_PLACE(place=f"{self._path}, record {number}", said=_reason(error))
+                ) from None
             else:
                 length = end - self._at
                 # A number that ends with the window may go on behind it.
@@ -122,7 +125,7 @@ class _Window:
     def fail(self, said: str) -> NoReturn:
         """Raise the error for this place."""
         line = self._line + self._text.count("\n", 0, self._at)
-        raise InputError(f"{self._path}, line {line} is not JSON: {said}")
+        raise InputError(messages.LINE_NOT_JSON(path=self._path, line=line, why=said))
 
     def _certain(self, error: json.JSONDecodeError) -> bool:
         """Whether it would stay an error if there were more text."""

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from pathlib import Path
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.formats import fields
 from mlxjsd.formats.containers import Row
@@ -18,21 +19,19 @@ def samples(path: Path) -> Generator[Row, None, None]:
     with open_text(path) as file:
         content = parse(file.read(), str(path))
     if not isinstance(content, dict):
-        raise InputError(f'{path} must hold one relation: {{"name": ..., "samples": [...]}}')
+        raise InputError(messages.NOT_A_RELATION(path=path))
     try:
         name = fields.text(content, "name")
         templates = fields.texts(content, "prompt_templates")
         if not templates:
-            raise InputError('"prompt_templates" is missing or empty')
+            raise InputError(messages.NO_TEMPLATES())
         fields.one_gap(templates[0], "prompt_templates")
         found = content.get("samples")
         if not isinstance(found, list):
-            raise InputError('"samples" must be a list')
+            raise InputError(messages.NO_SAMPLES())
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(messages.IN_PLACE(place=path, said=error)) from None
     for number, sample in enumerate(found, start=1):
         if not isinstance(sample, dict):
-            raise InputError(
-                f'{path}, sample {number}: a sample is {{"subject": ..., "object": ...}}'
-            )
+            raise InputError(messages.NOT_A_SAMPLE(path=path, number=number))
         yield Row(f"sample {number}", {**sample, "name": name, "template": templates[0]})

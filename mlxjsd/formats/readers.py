@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.formats import fields
 from mlxjsd.formats.fields import Values
@@ -82,12 +83,12 @@ def counterfact(values: Values, path: Path) -> tuple[Prompt, bool]:
         )
     rewrite = values["requested_rewrite"]
     if not isinstance(rewrite, dict):
-        raise InputError('"requested_rewrite" must be an object')
+        raise InputError(messages.NO_REWRITE())
     subject = fields.text(rewrite, "subject")
     before, after = fields.one_gap(fields.text(rewrite, "prompt"), "prompt")
     truth = rewrite.get("target_true")
     if not isinstance(truth, dict):
-        raise InputError('"target_true" must be an object such as {"str": ...}')
+        raise InputError(messages.NO_TRUE_TARGET())
     return _prompt(
         before + subject + after,
         subject,

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.formats import FORMATS, readers
 from mlxjsd.formats.containers import (
@@ -62,24 +63,25 @@ class _Way:
 def read(path: Path, format: str | None) -> PromptFile:
     """Read prompts; see :func:`mlxjsd.prompts.read_prompts`."""
     if format is not None and format not in FORMATS:
-        raise InputError(f"--format is {', '.join(FORMATS)}, not {format!r}")
+        raise InputError(messages.FORMAT(known=", ".join(FORMATS), given=format))
     # A folder is walked at once, not when all is read: it may be the wrong one, and large.
     files = files_of(path)
     if path.is_dir() and format is not None and format not in _IN_FOLDERS:
-        raise InputError(f"{path} is a folder; name a file in the format {format}")
+        raise InputError(messages.FOLDER_OF_FORMAT(path=path, format=format))
     names = _Names()
     prompts: list[Prompt] = []
     for file in files:
         way = _way(file, format)
         if path.is_dir() and way.format not in _IN_FOLDERS:
             raise InputError(
-                f"{file} is in the format {way.format}; only {' and '.join(_IN_FOLDERS)} are "
-                "read as folders, so name that file"
+                messages.NOT_READ_AS_FOLDER(
+                    file=file, format=way.format, known=" and ".join(_IN_FOLDERS)
+                )
             )
         format = way.format  # all files of a folder are of one kind
         prompts.extend(names.give(_prompts(file, way)))
     if not prompts:
-        raise InputError(f"{path} is empty: it holds no prompt")
+        raise InputError(messages.NO_PROMPTS(path=path))
     return PromptFile(path, content_hash(path), tuple(prompts), format or FORMATS[0])
 
 
@@ -90,7 +92,7 @@ def _prompts(path: Path, way: _Way) -> Iterator[tuple[str, Prompt, bool]]:
         try:
             prompt, named = way.reader(row.values, path)
         except InputError as error:
-            raise InputError(f"{place}: {error}") from None
+            raise InputError(messages.IN_PLACE(place=place, said=error)) from None
         yield place, prompt, named
 
 
@@ -111,8 +113,7 @@ class _Names:
                     name = f"{prompt.id}-{self._copies[prompt.id]}"
             elif name in self._places:
                 raise InputError(
-                    f"{place} has the id {name!r} of {_apart(place, self._places[name])}; "
-                    "ids must differ"
+                    messages.SAME_ID(place=place, id=name, other=_apart(place, self._places[name]))
                 )
             self._places[name] = place
             yield prompt if name == prompt.id else replace(prompt, id=name)
@@ -130,7 +131,7 @@ def _way(path: Path, format: str | None) -> _Way:
         return _Way("lre", samples, readers.lre)
     start = _start(path)
     if not start:
-        raise InputError(f"{path} is empty: it holds no prompt")
+        raise InputError(messages.NO_PROMPTS(path=path))
     if format in _OWN:
         return _own(format, path, start)
     if format is None and _is_relation(start):
@@ -147,17 +148,13 @@ def _way(path: Path, format: str | None) -> _Way:
     if _OWN_SIGNS & seen:
         return _own(held, path, start)
     said = "".join(c for c in ", ".join(sorted(seen)) if c.isprintable())[:120] or "none"
-    raise InputError(
-        f"{path} is in no known format: its first record has the fields {said}; give it the "
-        f"fields prompt and subject, or one of the formats {', '.join(FORMATS)}"
-    )
+    raise InputError(messages.NO_KNOWN_FORMAT(path=path, fields=said, known=", ".join(FORMATS)))
 
 
 def _own(name: str, path: Path, start: str) -> _Way:
     if name in _TABLES and (absent := _OWN_SIGNS - columns(path, start, _TABLES[name])):
         raise InputError(
-            f"{path} has no column {' and no column '.join(sorted(absent))}; name the columns in "
-            "its first line"
+            messages.NO_COLUMN(path=path, names=" and no column ".join(sorted(absent)))
         )
     return _Way(name, _OWN[name], readers.own_cells if name in _TABLES else readers.own)
 

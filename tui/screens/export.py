@@ -12,7 +12,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from mlxjsd.errors import InputError
+from mlxjsd import messages
+from mlxjsd.errors import InputError, MachineError
 from mlxjsd.grouping import group, labelling_of
 from mlxjsd.heatmap import heatmap_of
 from mlxjsd.records import Run
@@ -149,7 +150,7 @@ class ExportScreen(ModalScreen[None]):
                 from mlxjsd.export import export_run
 
                 export_run(run, path)
-        except (InputError, OSError, ValueError) as error:
+        except (InputError, MachineError, OSError, ValueError) as error:
             self.app.call_from_thread(self._say, str(error), "-bad")
         else:
             self.app.call_from_thread(self._done, path)
@@ -159,7 +160,7 @@ class ExportScreen(ModalScreen[None]):
             return run
         records = group(run.records, "category", **labelling_of(run)).get(self.group)
         if not records:
-            raise InputError(f"the run holds no prompt of {GROUP_NAMES[self.group]}")
+            raise InputError(messages.GROUP_IS_EMPTY(group=GROUP_NAMES[self.group]))
         return replace(run, records=records)
 
     def _done(self, path: Path) -> None:

@@ -1,0 +1,53 @@
+"""One prompt through a sweep of a model of Llama-3-8B's shape, random weights at 4 bits.
+
+    python tests/benchmarks/bench_8b.py
+
+Prints the time, whatever it is, and exits 1 if the peak memory is over the weights' size plus
+1.5 GB. Without a GPU MLX multiplies quantized weights slowly, and this takes some ten minutes.
+"""
+
+import json
+import sys
+import time
+
+from mlxjsd.model import weights_bytes  # isort: skip  # takes the fast BLAS, if there is one
+
+import mlx.core as mx
+from random_models import LLAMA_3_8B, random_llama, random_prompts
+
+from mlxjsd.proofs import null_limit
+from mlxjsd.sweep import sweep_batch
+
+EXTRA = 1.5e9
+
+
+def main() -> None:
+    """Run the benchmark."""
+    began = time.perf_counter()
+    blocks = random_llama(quantized=True, dtype=mx.bfloat16, **LLAMA_3_8B)
+    weights = weights_bytes(blocks.model)
+    print(f"made in {time.perf_counter() - began:.0f} s: {weights / 1e9:.2f} GB", flush=True)
+    _ = blocks.anatomy  # found out once for a model
+    mx.clear_cache()
+    mx.reset_peak_memory()
+    began = time.perf_counter()
+    found = sweep_batch(blocks, random_prompts(blocks, size=1), window=5)
+    seconds = time.perf_counter() - began
+    peak = mx.get_peak_memory()
+    print(
+        json.dumps(
+            {
+                "seconds": round(seconds, 1),
+                "weights_bytes": weights,
+                "peak_memory_bytes": peak,
+                "extra_bytes": peak - weights,
+                "floor": float(found.floor.max()),
+                "floor_limit": null_limit("bfloat16"),
+            }
+        )
+    )
+    sys.exit(peak > weights + EXTRA)
+
+
+if __name__ == "__main__":
+    main()
