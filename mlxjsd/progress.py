@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from mlxjsd.events import BatchDone, Event, PeersLost, Started, Waiting
+from mlxjsd.events import BatchDone, Event, Finished, PeersLost, Started, Waiting
 from mlxjsd.heatmap import floor_warning
 from mlxjsd.plain import clean
 
@@ -47,6 +47,8 @@ def follow(events: Iterable[Event], console: Console) -> Event | None:
                 if floor > highest and (told := floor_warning(floor, floor_limit)):
                     progress.console.print(Text(told), style="yellow")
                 highest = max(highest, floor)
+            elif isinstance(event, Finished):
+                progress.update(bar, completed=event.total)
             elif isinstance(event, Waiting):
                 if not waits:
                     told = f"this rank's share is measured; waiting for {_named(event.ranks)}"
