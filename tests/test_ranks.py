@@ -23,6 +23,7 @@ from mlxjsd.peers import Patience, await_others, refuse_strangers, world
 from mlxjsd.prompts import read_prompts
 from mlxjsd.ranks import ALONE, Rank, launched_rank, rank_from
 from mlxjsd.runs import list_runs
+from mlxjsd.salvage import salvage_run
 from mlxjsd.shards import shard_files, shard_name
 from mlxjsd.store import Store, read_header, read_run
 
@@ -100,6 +101,21 @@ def test_every_batch_is_for_one_rank() -> None:
     for size in (1, 2, 3, 7):
         for batch in range(20):
             assert sum(Rank(index, size).owns(batch) for index in range(size)) == 1
+
+
+def test_machines_of_different_size_agree_on_what_is_whose(bundled: LoadedModel) -> None:
+    data = read_prompts(PROMPTS)
+    large = plan_run(bundled, data, limit=40)
+    short = {**dict.fromkeys(large.batch_sizes, 3), "any shape": large.batch_sizes["any shape"]}
+    small = plan_run(bundled, data, limit=40, sizes=short)
+    assert max(map(len, large.batches)) > 3 >= max(map(len, small.batches))
+    assert large.fingerprint == small.fingerprint
+    for rank in (Rank(0, 3), Rank(1, 3), Rank(2, 3)):
+        one, other = (
+            [e.prompt.id for batch in plan.share(rank) for e in batch] for plan in (large, small)
+        )
+        assert one == other
+    assert large.fingerprint != plan_run(bundled, data, limit=40, batch_size=3).fingerprint
 
 
 # The same run.
@@ -228,6 +244,18 @@ def test_files_of_other_runs_are_refused(tmp_path: Path) -> None:
         read_run(tmp_path / "a")
     with pytest.raises(InputError, match="other settings"):
         Store(tmp_path / "a", HEADER, "run-2.sqlite")
+
+
+def test_what_can_be_trusted_is_saved_from_all_files(tmp_path: Path) -> None:
+    filled(tmp_path, 0, 3)
+    second = filled(tmp_path, 1, 2, file="run-1.sqlite")
+    saved = salvage_run(tmp_path)
+    assert [r.id for r in saved.run.records] == ["p0", "p1", "p2", "p3"]
+    assert saved.lost == 0
+    second.write_bytes(b"nothing of what was written")
+    saved = salvage_run(tmp_path)
+    assert [r.id for r in saved.run.records] == ["p0", "p3"]
+    assert saved.lost is None, "nobody knows how many the other file held"
 
 
 # The others, seen by their files.

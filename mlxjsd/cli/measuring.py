@@ -13,7 +13,6 @@ from mlxjsd.cli.common import console_for, load, prompts_of, show_run
 from mlxjsd.cli.exits import DONE, INTERRUPTED, WRONG
 from mlxjsd.cli.interrupts import Interrupts
 from mlxjsd.cli.ranks import rank_of, share_of, team_for
-from mlxjsd.events import PeersLost
 from mlxjsd.framing import template_from
 from mlxjsd.job import Job
 from mlxjsd.labelling import Labelling
@@ -114,7 +113,7 @@ def measure(
     with team_for(tensor_parallel) as team:
         loaded = load(talk, job.model, job.trust_remote_code, job.revision, job.adapter_path, team)
 
-        from mlxjsd.events import Stopped
+        from mlxjsd.events import PeersLost, Stopped
         from mlxjsd.experiment import run_experiment
         from mlxjsd.products import write_products
         from mlxjsd.progress import follow, peers_lost

@@ -1,5 +1,6 @@
 """Ranks on the command line: who speaks, who writes, and how a process ends that lost another."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -52,5 +53,7 @@ def share_of(team: "Team | None", place: Rank, plan: "Plan") -> Rank | None:
     refuse_other_plans(plan)
     if team.leads:
         return ALONE  # of all that hold the model, it alone writes
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a terminal tells all; the first one decides
     follow_leader(plan)
     return None
