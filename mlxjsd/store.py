@@ -238,6 +238,8 @@ def _readable(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if "locked" in str(error) or "readonly" in str(error):
             raise InputError(messages.BUSY(path=path, why=error)) from None
+        if "unable to open" in str(error):
+            raise InputError(messages.CANNOT_READ(path=path, why=error)) from None
         raise _damaged(path, error) from None
     except Damage as error:
         raise _damaged(path, error) from None

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 #: What asks a run to stop: Ctrl-C, a polite kill, a closed terminal.
@@ -67,12 +68,18 @@ class Interrupts:
                     continue
                 if got[0] == signal.SIGHUP:
                     without_terminal()
-                if self.asked():
-                    self._say("stopped at once; the current batch is not kept")
+                if not self.asked():
+                    self._asked = got[0]
+                    self._tell("finishing the current batch; once more stops at once")
+                    continue
+                self._tell("stopped at once; the current batch is not kept")
+                with suppress(OSError):
                     self._leave()
-                    os._exit(128 + got[0])
-                self._asked = got[0]
-                self._say("finishing the current batch; once more stops at once")
+                os._exit(128 + got[0])
+
+    def _tell(self, sentence: str) -> None:
+        with suppress(OSError, ValueError):  # nobody may be there to read it
+            self._say(sentence)
 
 
 def _leave_to_thread(number: int, frame: FrameType | None) -> None:

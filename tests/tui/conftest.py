@@ -1,6 +1,6 @@
 """An engine without MLX, and the app on top of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +70,20 @@ class FakeEngine:
             "layers": layers,
             "limit": job.limit,
             "data_path": str(job.data or PROMPTS),
+            "floor_limit": 1e-6,
         }
         self.folder, self.header = job.folder, header
         with Store(job.folder, header) as store:
             store.set_skipped([Skipped("s", 99, "the subject is not in the text")])
         self.tell(Opened(job.folder, read_run(job.folder), ("runs on the CPU",)))
 
-    def batch(self, records: list[Record]) -> None:
+    def batch(self, records: list[Record], failed: Sequence[Skipped] = ()) -> None:
         """A batch is measured."""
         with Store(self.folder, self.header) as store:
-            store.add(records)
-            done = len(store.done())
-        self.tell(BatchDone(tuple(records), done, self.total, 0.5, 64_000_000))
+            store.add(records, failed)
+            done = len(store.done()) + len(store.failed())
+        told = tuple(records), done, self.total, 0.5, 64_000_000, tuple(failed)
+        self.tell(BatchDone(*told))
 
     def finish(self) -> None:
         """Every prompt is measured."""

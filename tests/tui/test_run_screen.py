@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from records import record
 from textual.widgets import Button, Input, Static
 from waiting import settled
 
+from mlxjsd.records import Skipped
 from mlxjsd.store import read_run
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.help import HelpScreen
@@ -36,6 +38,20 @@ async def test_a_batch_shows_in_every_panel(app, engine, running) -> None:
         assert f"{mean:.4f}" in said(app, "#detail")
         assert "n 6" in said(app, "#detail")
         assert screen.prompts.count == 6
+
+
+async def test_what_cannot_be_trusted_stands_in_the_status(app, engine, running) -> None:
+    async with app.run_test(size=(140, 30)) as pilot:
+        screen = await running(pilot)
+        assert "failed" not in said(app, "#status")
+        assert "noise floor too high" not in said(app, "#status")
+        loud = record(6, 32, floor=2e-3)
+        engine.batch([loud], [Skipped("p7", 7, "NaN or infinity appears in block 3")])
+        await settled(pilot)
+        assert "8/12" in said(app, "#status")
+        assert "1 failed" in said(app, "#status")
+        assert "noise floor too high" in said(app, "#status")
+        assert screen.prompts.count == 7
 
 
 async def test_the_cursor_moves_by_arrows_letters_home_and_end_and_stays_inside(

@@ -18,3 +18,11 @@ def test_without_textual_serve_the_remedy_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "textual_serve.server", None)
     with pytest.raises(InputError, match=r"mlxjsd\[serve\]"):
         serve(["tui"], "127.0.0.1", 8000)
+
+
+def test_it_listens_on_this_machine_alone_unless_told_otherwise() -> None:
+    from inspect import signature
+
+    from mlxjsd.cli.tui import tui
+
+    assert signature(tui).parameters["host"].default == "127.0.0.1"
