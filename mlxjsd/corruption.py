@@ -8,6 +8,7 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,8 @@ class Corruption:
     ) -> None:
         """Prepare for all usable ``prompts`` of the file, before any limit."""
         self.settings = settings
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="corruption")
+        self._ahead: tuple[list[Encoded], Future[Batch]] | None = None
         self.deviation = 0.0
         self.partners: dict[str, Encoded] = {}
         if settings.corruption == "noise":
@@ -122,8 +125,22 @@ class Corruption:
         tokens = list(self.swapped_tokens(prompt))
         return {"kind": "swap", "id": partner.prompt.id, "token_ids": tokens}
 
+    def prepare(self, prompts: Sequence[Encoded]) -> None:
+        """Begin to make the batch that is asked for next, while the device computes.
+
+        On a thread of its own, which it may be: only NumPy is at work.
+        """
+        self._ahead = list(prompts), self._maker.submit(self._made, prompts)
+
     def batch(self, prompts: Sequence[Encoded]) -> Batch:
         """Put prompts of one length and one subject end together, with their corruption."""
+        ahead, self._ahead = self._ahead, None
+        if ahead and ahead[0] == list(prompts):
+            return ahead[1].result()
+        self._ahead = ahead  # these are other prompts, such as half of a batch
+        return self._made(prompts)
+
+    def _made(self, prompts: Sequence[Encoded]) -> Batch:
         tokens = np.array([p.tokens for p in prompts], dtype=np.int32)
         starts = np.array([p.start for p in prompts], dtype=np.int32)
         end = prompts[0].end

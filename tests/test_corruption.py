@@ -109,3 +109,16 @@ def test_a_prompt_without_partner_is_refused_with_the_reason() -> None:
     assert swap.reason_against(PROMPTS[3]) == "no other subject of this relation has as many tokens"
     assert swap.reason_against(PROMPTS[0]) is None
     assert noise.reason_against(PROMPTS[3]) is None
+
+
+@pytest.mark.parametrize("kind", ["noise", "swap"])
+def test_a_batch_that_was_prepared_is_the_same(kind: str) -> None:
+    corruption = Corruption(Settings(corruption=kind), PROMPTS, embed)
+    asked = PROMPTS[:2]
+    corruption.prepare(asked)
+    for part in (asked[:1], asked, asked):  # a part of it, itself, and once more
+        made, expected = corruption.batch(part), corruption._made(part)
+        assert made.size == len(part)
+        np.testing.assert_array_equal(made.tokens, expected.tokens)
+        np.testing.assert_array_equal(made.noise, expected.noise)
+        np.testing.assert_array_equal(made.source_tokens, expected.source_tokens)

@@ -85,23 +85,39 @@ def _run(model, count: int) -> tuple[float, int]:  # type: ignore[no-untyped-def
 
 
 def _shapes() -> float:
-    """Compare the cost of tails and samples with the model of costs; return the worst gap."""
-    blocks = random_llama(**{**SIZES, "hidden_size": 256, "num_hidden_layers": 16})
-    found = {}
-    for tail, samples in ((1, 1), (2, 1), (4, 1), (8, 1), (2, 2), (2, 4)):
-        batch = random_prompts(blocks, size=8, length=18, tail=tail, samples=samples)
-        shape = Shape(batch.size, batch.length, batch.first, batch.end, samples, batch.shared)
-        sweep_batch(blocks, batch, 5)
-        times = []
-        for _ in range(3):
-            began = time.perf_counter()
+    """Compare the cost of depths, lengths, tails and samples with the model of costs.
+
+    Returns:
+        The worst gap of a shape's time for each token-block from the median one's.
+    """
+    found: dict[tuple[int, int, int, int], tuple[int, float]] = {}
+    print(" layers tokens   tail samples token-blocks  seconds  us each")
+    for layers, shapes in SHAPES.items():
+        blocks = random_llama(**{**SIZES, "hidden_size": 256, "num_hidden_layers": layers})
+        for length, tail, samples in shapes:
+            batch = random_prompts(blocks, 8, length=length, tail=tail, samples=samples)
+            shape = Shape(batch.size, batch.length, batch.first, batch.end, samples, batch.shared)
             sweep_batch(blocks, batch, 5)
-            times.append(time.perf_counter() - began)
-        found[tail, samples] = min(times) / sweep_token_blocks(shape, 5, 16)
-    usual = float(np.median(list(found.values())))
-    for (tail, samples), each in found.items():
-        print(f"tail {tail}, samples {samples}: {each * 1e6:.2f} us a token-block")
-    return max(abs(each / usual - 1) for each in found.values())
+            times = []
+            for _ in range(3):
+                began = time.perf_counter()
+                sweep_batch(blocks, batch, 5)
+                times.append(time.perf_counter() - began)
+            cost = sweep_token_blocks(shape, 5, layers)
+            found[layers, length, tail, samples] = cost, min(times)
+            numbers = "".join(f"{value:>7}" for value in (layers, length, tail, samples))
+            print(f"{numbers}{cost:>14}{min(times):>9.3f}{min(times) / cost * 1e6:>9.2f}")
+    each = [seconds / cost for cost, seconds in found.values()]
+    usual = float(np.median(each))
+    return max(abs(one / usual - 1) for one in each)
+
+
+#: (length, tail, samples) of the batches that are timed, by the model's depth.
+SHAPES = {
+    16: [(18, 1, 1), (18, 2, 1), (18, 4, 1), (18, 8, 1), (18, 2, 2), (18, 2, 4), (36, 2, 1)],
+    8: [(18, 2, 1)],
+    32: [(18, 2, 1)],
+}
 
 
 if __name__ == "__main__":
