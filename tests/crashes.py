@@ -15,7 +15,7 @@ import numpy as np
 
 from mlxjsd.export import to_json
 from mlxjsd.records import Run
-from mlxjsd.store import FILE, read_run
+from mlxjsd.store import FILE, count_tried, read_run
 
 #: Files that are there for moments only: a kill then meets a commit, or a product half written.
 BRIEF = ("run.partial", "run.sqlite-journal", "run.sqlite", ".heatmap.partial-*")
@@ -23,10 +23,13 @@ BRIEF = ("run.partial", "run.sqlite-journal", "run.sqlite", ".heatmap.partial-*"
 
 @dataclass(frozen=True)
 class Moment:
-    """When a run is killed: some seconds after its start, or after a file has appeared."""
+    """When a run is killed: some seconds after its start, or after something has come about."""
 
     after: float
     appears: str | None = None
+    """A file of the run folder."""
+    committed: int = 0
+    """Prompts."""
 
 
 def command(folder: Path, limit: int) -> list[str]:
@@ -35,17 +38,17 @@ def command(folder: Path, limit: int) -> list[str]:
     return [sys.executable, "-m", "mlxjsd", "run", *options]
 
 
-def moments(seed: int, count: int, seconds: float) -> list[Moment]:
-    """Draw moments over the whole life of a run that takes so many seconds."""
+def moments(seed: int, count: int, seconds: float, limit: int) -> list[Moment]:
+    """Draw moments over the whole life of a run of ``limit`` prompts and so many seconds."""
     rng = random.Random(seed)
     found = []
     for number in range(count):
-        if number % 2:
-            found.append(Moment(rng.uniform(0, 0.01), rng.choice(BRIEF)))
-        elif number % 4:
-            found.append(Moment(rng.uniform(0, seconds / 3), "run.sqlite"))  # while it measures
-        else:
+        if number % 4 == 0:
             found.append(Moment(rng.uniform(0, seconds)))
+        elif number % 4 == 1:
+            found.append(Moment(rng.uniform(0, 0.01), rng.choice(BRIEF)))
+        else:
+            found.append(Moment(rng.uniform(0, seconds / 6), committed=rng.randrange(1, limit)))
     return found
 
 
@@ -64,11 +67,18 @@ def kill_at(moment: Moment, folder: Path, limit: int) -> bool:
     if moment.appears is not None:
         while process.poll() is None and not any(folder.glob(moment.appears)):
             time.sleep(0.0002)
+    while process.poll() is None and committed_in(folder) < moment.committed:
+        time.sleep(0.005)
     if moment.after:
         with suppress(subprocess.TimeoutExpired):
             process.wait(moment.after)
     process.kill()
     return process.wait() == -signal.SIGKILL
+
+
+def committed_in(folder: Path) -> int:
+    """How many prompts a run holds by now."""
+    return count_tried(folder) if (folder / FILE).exists() else 0
 
 
 def crash(
@@ -87,7 +97,7 @@ def crash(
         moment = replace(moment, after=moment.after / 2)
         shutil.rmtree(folder, ignore_errors=True)
     left = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    committed = len(read_run(folder).records) if FILE in left else 0
+    there = len(read_run(folder).records) if FILE in left else 0
     again = command(folder, limit)
     if by_resume and FILE in left:
         again = [sys.executable, "-m", "mlxjsd", "resume", str(folder)]
@@ -96,7 +106,7 @@ def crash(
     return {
         **asdict(moment),
         "left": left,
-        "committed": committed,
+        "there": there,
         "went_on_by": again[3],
         "exit_code": ended.returncode,
         "equal": equal,

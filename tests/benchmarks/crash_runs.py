@@ -31,8 +31,8 @@ def main() -> None:
         seconds = run_whole(folder / "again", LIMIT)  # with warm caches
         print(f"a run of {LIMIT} prompts takes {seconds:.1f} s; seed {asked.seed}", flush=True)
         equal = 0
-        for number, moment in enumerate(moments(asked.seed, asked.count, seconds)):
-            found = crash(moment, folder / f"{number}", LIMIT, folder / "whole", number % 4 < 2)
+        for number, moment in enumerate(moments(asked.seed, asked.count, seconds, LIMIT)):
+            found = crash(moment, folder / f"{number}", LIMIT, folder / "whole", number % 2 == 0)
             out.write(json.dumps({"number": number, "seed": asked.seed, **found}) + "\n")
             out.flush()
             equal += bool(found["equal"])
