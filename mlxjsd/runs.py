@@ -66,14 +66,14 @@ def list_runs(root: Path = RUNS) -> list[KnownRun]:
     """Return the runs in ``root``, the one that was last written to first."""
     # NumPy is not needed to name a folder.
     from mlxjsd.shards import shard_files
-    from mlxjsd.store import read_header, read_tried
+    from mlxjsd.store import count_tried, read_header
 
     found = []
     for folder in root.glob("*/"):
         try:
             if not (files := shard_files(folder)):
                 continue
-            header, done = read_header(folder), sum(map(len, read_tried(folder)))
+            header, done = read_header(folder), count_tried(folder)
             changed = max(path.stat().st_mtime for path in files)
         except (InputError, OSError):
             continue  # not a run of ours, or gone again: nothing to offer

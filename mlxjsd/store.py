@@ -224,6 +224,11 @@ def read_tried(folder: Path | str) -> tuple[set[str], set[str]]:
     return measured, failed - measured
 
 
+def count_tried(folder: Path | str) -> int:
+    """Return how many prompts of a run are measured or have failed, at a glance."""
+    return sum(map(len, read_tried(folder)))
+
+
 class Damage(Exception):
     """Something in a run file is not what was written."""
 

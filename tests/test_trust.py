@@ -105,6 +105,7 @@ def test_nothing_in_the_code_unpickles_or_evaluates() -> None:
     root = Path(__file__).parent.parent
     for path in [*root.glob("mlxjsd/**/*.py"), *root.glob("tui/**/*.py")]:
         code = path.read_text(encoding="utf-8")
+        code = re.sub(r"np\.load\([^()]*, allow_pickle=False\)", "", code)
         for word in ("pickle", "np.load(", "torch.load", "yaml.load", "eval(", "exec("):
             used = re.findall(rf"(?<![\w.]){re.escape(word)}", code)
             assert not used or path.name == "export.py", (path, word)
