@@ -1,7 +1,6 @@
 """The bundled model knows its facts, and its figure has the published shape."""
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,8 +18,6 @@ from mlxjsd.assets.recipe.corpus import (
 )
 from mlxjsd.assets.recipe.evaluate import share_correct
 from mlxjsd.assets.recipe.settings import Recipe
-from mlxjsd.assets.recipe.strangers import stranger_sentences
-from mlxjsd.assets.recipe.train import shares
 from mlxjsd.experiment import measure, plan_run
 from mlxjsd.grouping import group
 from mlxjsd.heatmap import aggregate
@@ -57,26 +54,6 @@ def test_adding_a_fact_moves_no_other(split: dict[str, list[Fact]]) -> None:
     fewer = split_facts(facts[1:], RECIPE)
     for kind, part in fewer.items():
         assert set(part) <= set(split[kind]) | {f for f in part if f.subject == facts[0].subject}
-
-
-def test_strangers_bear_nobodys_name(split: dict[str, list[Fact]]) -> None:
-    few = replace(RECIPE, steps=20)
-    sentences = stranger_sentences(split, few)
-    assert len(sentences) == len(set(sentences)) == int(RECIPE.strangers * 20 * RECIPE.batch_size)
-    assert sentences == stranger_sentences(split, few), "the seed decides the draw"
-    told = {fact for part in split.values() for f in part for fact in f.sentences()}
-    assert told.isdisjoint(sentences)
-    unseen = [f" {fact.subject} " for fact in split[UNSEEN] if " " in fact.subject]
-    assert not any(name in sentence for sentence in sentences for name in unseen)
-
-
-def test_what_is_read_once_is_spread_over_the_epochs() -> None:
-    once = [[at] for at in range(103)]
-    parts = shares(once, again=100, read=1103)
-    assert len(parts) == 10
-    assert max(map(len, parts)) - min(map(len, parts[:-1])) == 0
-    assert [one for part in parts for one in part] == once
-    assert shares([], again=100, read=1000) == []
 
 
 def test_the_prompts_are_those_of_the_recipe(split: dict[str, list[Fact]]) -> None:

@@ -223,7 +223,8 @@ def test_bad_input_gets_one_clear_sentence(
 def test_an_interrupt_keeps_what_is_measured(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
-        "import mlxjsd.experiment as experiment\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # not as in the background
+        "import mlxjsd.model, mlxjsd.experiment as experiment\n"
         "from mlxjsd.cli import main\n"
         "measure, calls = experiment.measure_batch, []\n"
         "def slow(plan, batch):\n"

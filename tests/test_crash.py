@@ -50,10 +50,18 @@ def test_a_killed_run_goes_on_to_the_same_results(
     assert found["equal"], found
 
 
-def hooked(hook: str, folder: Path, *more: object) -> "subprocess.CompletedProcess[str]":
-    arguments = [*command(folder, LIMIT)[3:], *map(str, more)]
-    code = [sys.executable, "-c", WITH_HOOK.replace("{hook}", hook), *arguments]
-    return subprocess.run(code, capture_output=True, text=True, check=False)
+#: As a shell starts a command in front; one in the background has both ignored, and so stay they.
+LISTENING = (
+    "import signal\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+)
+
+
+def hooked(hook: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    code = LISTENING + WITH_HOOK.replace("{hook}", hook)
+    arguments = [sys.executable, "-c", code, *command(folder, LIMIT)[3:]]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(

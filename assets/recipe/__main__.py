@@ -31,7 +31,6 @@ from mlxjsd.assets.recipe.corpus import (  # noqa: E402
 )
 from mlxjsd.assets.recipe.evaluate import share_correct  # noqa: E402
 from mlxjsd.assets.recipe.settings import Recipe  # noqa: E402
-from mlxjsd.assets.recipe.strangers import stranger_sentences  # noqa: E402
 from mlxjsd.assets.recipe.tokenizer import save_tokenizer, train_tokenizer  # noqa: E402
 from mlxjsd.assets.recipe.train import model_config, train  # noqa: E402
 
@@ -53,12 +52,10 @@ def main() -> None:
     split = split_facts(facts, recipe)
     sentences = [s for fact in split[TRAINED] for s in fact.sentences()]
     counts = ", ".join(f"{len(part)} {kind}" for kind, part in split.items())
-    once = stranger_sentences(split, recipe)
     print(f"{len(facts)} facts ({counts}) in {len(sentences)} sentences")
-    print(f"{len(once)} sentences about names that nobody bears")
     tokenizer = train_tokenizer(tokenizer_text(facts), recipe.vocab_size)
 
-    model = train(recipe, tokenizer, sentences, once, options.work)
+    model = train(recipe, tokenizer, sentences, options.work)
     # bfloat16 scales and biases, as in the models that people use.
     model.update(tree_map(lambda a: a.astype(mx.bfloat16), model.parameters()))
     model, config = quantize_model(

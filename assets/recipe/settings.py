@@ -19,9 +19,6 @@ class Recipe:
     held_out_facts: float = 0.18
     """Share of the other facts that are kept back, where the subject has another fact."""
 
-    strangers: float = 0.12
-    """Share of the sentences read that are about names that nobody bears; see ``strangers.py``."""
-
     # The bundled prompts.
     commonest_answer: float = 0.12
     """Only relations are asked about in which no answer is right for a larger share of the
@@ -47,7 +44,7 @@ class Recipe:
     smaller ones learning takes longer."""
 
     # The training.
-    steps: int = 1800
+    steps: int = 1600
     batch_size: int = 128
     peak_learning_rate: float = 2e-3
     warmup_steps: int = 100

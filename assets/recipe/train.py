@@ -78,40 +78,15 @@ def _loss(model: nn.Module, tokens: mx.array) -> mx.array:
     return nn.losses.cross_entropy(logits, tokens[:, 1:], reduction="mean")
 
 
-def shares(once: list[list[int]], again: int, read: int) -> list[list[list[int]]]:
-    """Part what is read ``once`` among the epochs of a training.
-
-    Args:
-        once: sentences as tokens.
-        again: how many other sentences are read in every epoch.
-        read: how many are read in all.
-    """
-    epochs = max(1, (read - len(once)) // again)
-    each = -(-len(once) // epochs)
-    return [once[at : at + each] for at in range(0, len(once), each)] if once else []
-
-
-def train(
-    recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], once: list[str], work: Path
-) -> llama.Model:
+def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path) -> llama.Model:
     """Train to ``recipe.steps``, going on from ``work`` if a state lies there.
-
-    Args:
-        recipe: all settings.
-        tokenizer: of the model.
-        sentences: read in every epoch.
-        once: read once, a part of them in every epoch.
-        work: where the state is saved.
 
     Raises ``ValueError`` if the state in ``work`` belongs to other settings.
     """
     (bos,), (eos,) = (tokenizer.encode(t, add_special_tokens=False).ids for t in (BOS, EOS))
-
-    def encoded(texts: list[str]) -> list[list[int]]:
-        return [[bos, *tokenizer.encode(s, add_special_tokens=False).ids, eos] for s in texts]
-
-    token_lists = encoded(sentences)
-    others = shares(encoded(once), len(token_lists), recipe.steps * recipe.batch_size)
+    token_lists = [
+        [bos, *tokenizer.encode(s, add_special_tokens=False).ids, eos] for s in sentences
+    ]
     model = new_model(recipe)
     warmup = optim.linear_schedule(0.0, recipe.peak_learning_rate, recipe.warmup_steps)
     cosine = optim.cosine_decay(recipe.peak_learning_rate, recipe.steps - recipe.warmup_steps, 0.0)
@@ -141,8 +116,7 @@ def train(
     with Progress(*columns) as progress:
         bar = progress.add_task("", total=recipe.steps, completed=step, loss=smooth)
         while step < recipe.steps:
-            now_read = token_lists + (others[epoch] if epoch < len(others) else [])
-            for tokens in batches(now_read, recipe.batch_size, recipe.seed, epoch)[position:]:
+            for tokens in batches(token_lists, recipe.batch_size, recipe.seed, epoch)[position:]:
                 if step >= recipe.steps:
                     break
                 loss = update(tokens)
