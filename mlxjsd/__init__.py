@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mlxjsd.divergence import js_divergence as js_divergence
     from mlxjsd.errors import InputError as InputError
     from mlxjsd.experiment import measure as measure
-    from mlxjsd.experiment import plan_run as plan_run
     from mlxjsd.experiment import run_experiment as run_experiment
     from mlxjsd.export import export_run as export_run
     from mlxjsd.figure import plot_heatmap as plot_heatmap
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from mlxjsd.interventions import Batch as Batch
     from mlxjsd.interventions import Measurement as Measurement
     from mlxjsd.model import load_model as load_model
+    from mlxjsd.planning import plan_run as plan_run
     from mlxjsd.prompts import Prompt as Prompt
     from mlxjsd.prompts import read_prompts as read_prompts
     from mlxjsd.reference import reference_batch as reference_batch
@@ -44,7 +44,7 @@ _HOME = {
     "js_divergence": "divergence",
     "load_model": "model",
     "measure": "experiment",
-    "plan_run": "experiment",
+    "plan_run": "planning",
     "plot_heatmap": "figure",
     "plot_run": "figure",
     "read_prompts": "prompts",

@@ -21,9 +21,9 @@ from mlxjsd.cost import (
     reference_token_blocks,
     sweep_token_blocks,
 )
-from mlxjsd.experiment import Plan, versions
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.model import weights_bytes
+from mlxjsd.planning import Plan, versions
 from mlxjsd.reference import reference_batch
 from mlxjsd.spans import Encoded
 from mlxjsd.sweep import sweep_batch

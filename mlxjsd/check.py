@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxjsd.blocks import BlockCall, Blocks
-from mlxjsd.experiment import encode_all, measurement_of, plan_run
 from mlxjsd.interventions import Batch, Measurement
+from mlxjsd.measuring import measurement_of
 from mlxjsd.model import LoadedModel, weights_bytes
+from mlxjsd.planning import encode_all, plan_run
 from mlxjsd.prompts import PromptFile
 from mlxjsd.proofs import Proof, agreement, cheap_proofs, clean_logits
 from mlxjsd.reference import reference_batch

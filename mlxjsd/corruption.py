@@ -97,7 +97,7 @@ class Corruption:
         """Prepare for all usable ``prompts`` of the file, before any limit."""
         self.settings = settings
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="corruption")
-        self._ahead: tuple[list[Encoded], Future[Batch]] | None = None
+        self._ahead: dict[tuple[str, ...], Future[Batch]] = {}
         self.deviation = 0.0
         self.partners: dict[str, Encoded] = {}
         if settings.corruption == "noise":
@@ -126,19 +126,19 @@ class Corruption:
         return {"kind": "swap", "id": partner.prompt.id, "token_ids": tokens}
 
     def prepare(self, prompts: Sequence[Encoded]) -> None:
-        """Begin to make the batch that is asked for next, while the device computes.
+        """Begin to make the batch that is asked for after this one, while the device computes.
 
-        On a thread of its own, which it may be: only NumPy is at work.
+        On a thread of its own, which it may be: only NumPy is at work. What is never asked for,
+        since it is measured in parts, gives way to what comes later.
         """
-        self._ahead = list(prompts), self._maker.submit(self._made, prompts)
+        while len(self._ahead) > 1:
+            del self._ahead[next(iter(self._ahead))]
+        self._ahead[_ids(prompts)] = self._maker.submit(self._made, prompts)
 
     def batch(self, prompts: Sequence[Encoded]) -> Batch:
         """Put prompts of one length and one subject end together, with their corruption."""
-        ahead, self._ahead = self._ahead, None
-        if ahead and ahead[0] == list(prompts):
-            return ahead[1].result()
-        self._ahead = ahead  # these are other prompts, such as half of a batch
-        return self._made(prompts)
+        ahead = self._ahead.pop(_ids(prompts), None)
+        return self._made(prompts) if ahead is None else ahead.result()
 
     def _made(self, prompts: Sequence[Encoded]) -> Batch:
         tokens = np.array([p.tokens for p in prompts], dtype=np.int32)
@@ -157,3 +157,7 @@ class Corruption:
                 )
                 noise[row, sample, prompt.start - first :] = drawn * np.float32(self.deviation)
         return Batch(tokens, starts, end, noise=noise)
+
+
+def _ids(prompts: Sequence[Encoded]) -> tuple[str, ...]:
+    return tuple(prompt.prompt.id for prompt in prompts)

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd.experiment import Plan, directions_of
 from mlxjsd.export import write_whole
 from mlxjsd.grouping import labelling_of
 from mlxjsd.knowledge import label
 from mlxjsd.lock import owner_of
+from mlxjsd.measuring import directions_of
 from mlxjsd.memory import in_memory
 from mlxjsd.peers import LOOK_EVERY
+from mlxjsd.planning import Plan
 from mlxjsd.ranks import ALONE, Rank
 from mlxjsd.shards import shard_name
 from mlxjsd.similarity import DirectionSums

@@ -2,7 +2,8 @@
 
 from mlxjsd import messages
 from mlxjsd.errors import InputError
-from mlxjsd.experiment import Plan, directions_of, measure_batch, measure_first_batch
+from mlxjsd.measuring import directions_of, measure_batch, measure_first_batch
+from mlxjsd.planning import Plan
 from mlxjsd.team import DIRECTIONS, MEASURE, MEASURE_FIRST, STOP
 
 _DONE_BY = {

@@ -9,8 +9,8 @@ from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 
 if TYPE_CHECKING:
-    from mlxjsd.experiment import Plan
     from mlxjsd.model import LoadedModel
+    from mlxjsd.planning import Plan
     from mlxjsd.prompts import PromptFile
 
 
@@ -50,9 +50,9 @@ class Job:
         """Decide what to measure; a run that is there already keeps its batches.
 
         Raises:
-            InputError: see :func:`mlxjsd.experiment.plan_run`.
+            InputError: see :func:`mlxjsd.planning.plan_run`.
         """
-        from mlxjsd.experiment import plan_run
+        from mlxjsd.planning import plan_run
         from mlxjsd.shards import shard_files
         from mlxjsd.store import read_header
 

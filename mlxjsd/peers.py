@@ -16,6 +16,8 @@ from mlxjsd.store import read_header, read_tried
 
 #: Seconds between two looks at the other ranks' files.
 LOOK_EVERY = 0.5
+#: Seconds after which a rank that measures counts again what the others have done.
+COUNT_EVERY = 5.0
 #: Seconds in which a rank that holds its file's lock writes down which launch it is of.
 SETTLING = 5.0
 #: Seconds that the first rank, done with its own share, gives the others to begin theirs. They
@@ -69,6 +71,37 @@ def refuse_strangers(own: Path, ours: dict[str, Any], patience: Patience = Patie
                 )
                 raise InputError(sentence)
             time.sleep(min(patience.look_every, 0.1))
+
+
+class Tally:
+    """How many prompts all ranks together have measured, and how many have failed.
+
+    A process counts its own; those of the others are read from their files, which takes the
+    longer the more they hold, and so only now and then.
+    """
+
+    def __init__(self, folder: Path, rank: Rank) -> None:
+        """Read what the files of ``folder`` hold now."""
+        self._folder, self._several = folder, rank.size > 1
+        self._look()
+
+    def _look(self) -> None:
+        measured, failed = read_tried(self._folder)
+        self.measured, self.failed = len(measured), len(failed)
+        self._looked = time.monotonic()
+
+    def add(self, measured: int, failed: int) -> None:
+        """Count what this process has just written."""
+        if self._several and time.monotonic() > self._looked + COUNT_EVERY:
+            self._look()
+        else:
+            self.measured += measured
+            self.failed += failed
+
+    @property
+    def done(self) -> int:
+        """How many have been tried."""
+        return self.measured + self.failed
 
 
 def await_others(

@@ -18,8 +18,9 @@ from test_cli import call
 from mlxjsd.adapter import check_applied
 from mlxjsd.assets import MODEL
 from mlxjsd.errors import InputError
-from mlxjsd.experiment import measure, plan_run
+from mlxjsd.experiment import measure
 from mlxjsd.model import load_model
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.resume import job_of
 from mlxjsd.runs import run_folder

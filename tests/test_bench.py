@@ -16,9 +16,9 @@ from mlxjsd.cost import (
     reference_token_blocks,
     sweep_token_blocks,
 )
-from mlxjsd.experiment import plan_run
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.model import LoadedModel
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.reference import reference_batch
 from mlxjsd.sweep import sweep_batch

@@ -14,8 +14,9 @@ from mlxjsd.budget import Budget, Footprint
 from mlxjsd.cli import main
 from mlxjsd.cost import Shape
 from mlxjsd.errors import InputError
-from mlxjsd.experiment import measure, plan_run
+from mlxjsd.experiment import measure
 from mlxjsd.model import LoadedModel
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.sweep import sweep_batch
 

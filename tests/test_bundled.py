@@ -18,11 +18,12 @@ from mlxjsd.assets.recipe.corpus import (
 )
 from mlxjsd.assets.recipe.evaluate import share_correct
 from mlxjsd.assets.recipe.settings import Recipe
-from mlxjsd.experiment import measure, plan_run
+from mlxjsd.experiment import measure
 from mlxjsd.grouping import group
 from mlxjsd.heatmap import aggregate
 from mlxjsd.interventions import ATTN, LAST, SUBJ
 from mlxjsd.model import LoadedModel
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
 
 RECIPE = Recipe()

@@ -16,10 +16,11 @@ from mlxjsd.blocks import Blocks
 from mlxjsd.check import check_model, check_table
 from mlxjsd.cli import main
 from mlxjsd.errors import MeasurementError
-from mlxjsd.experiment import measure, plan_run
+from mlxjsd.experiment import measure
 from mlxjsd.interventions import Batch, Measurement
 from mlxjsd.labelling import Labelling
 from mlxjsd.model import LoadedModel
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.sweep import sweep_batch
 
@@ -87,7 +88,7 @@ def _spoiled(**changes: float) -> object:
 
 
 def test_wrong_numbers_fail(llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlxjsd.experiment.sweep_batch", _spoiled(jsd=1e-3))
+    monkeypatch.setattr("mlxjsd.measuring.sweep_batch", _spoiled(jsd=1e-3))
     failed = [proof.name for proof in check_model(llama, _prompts()).proofs if not proof.passed]
     assert "one pass equals 14 passes" in failed
     assert "Last. at the last layer is the total effect" in failed
@@ -118,7 +119,7 @@ def test_the_exit_code_says_whether_all_proofs_hold(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("mlxjsd.model.load_model", lambda *_: llama)
-    monkeypatch.setattr("mlxjsd.experiment.sweep_batch", _spoiled(**changes))
+    monkeypatch.setattr("mlxjsd.measuring.sweep_batch", _spoiled(**changes))
     assert _call("check") == code
     out = capsys.readouterr().out
     assert "the null branch changes nothing" in out
@@ -133,7 +134,7 @@ def test_a_run_stops_at_a_first_batch_that_cannot_be_right(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("mlxjsd.experiment.sweep_batch", _spoiled(**spoiled))
+    monkeypatch.setattr("mlxjsd.measuring.sweep_batch", _spoiled(**spoiled))
     monkeypatch.setattr("mlxjsd.model.load_model", lambda *_: llama)
     assert _call("run", "--limit", 2, "--no-label", "--output", tmp_path / "run") == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
@@ -151,7 +152,7 @@ def test_a_model_that_is_not_as_before_is_noticed(
         blocks.model.model.norm.weight = blocks.model.model.norm.weight * mx.array(1.001)
         return found
 
-    monkeypatch.setattr("mlxjsd.experiment.sweep_batch", leave_a_trace)
+    monkeypatch.setattr("mlxjsd.measuring.sweep_batch", leave_a_trace)
     plan = plan_run(llama, read_prompts(PROMPTS), limit=2, labelling=Labelling(None))
     with pytest.raises(MeasurementError, match="logits are as before"):
         measure(plan)

@@ -224,14 +224,14 @@ def test_an_interrupt_keeps_what_is_measured(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # not as in the background
-        "import mlxjsd.model, mlxjsd.experiment as experiment\n"
+        "import mlxjsd.model, mlxjsd.measuring as measuring\n"
         "from mlxjsd.cli import main\n"
-        "measure, calls = experiment.measure_batch, []\n"
+        "measure, calls = measuring.measure_batch, []\n"
         "def slow(plan, batch):\n"
         "    calls.append(batch)\n"
         "    if len(calls) == 3: os.kill(os.getpid(), signal.SIGINT)\n"
         "    return measure(plan, batch)\n"
-        "experiment.measure_batch = slow\n"
+        "measuring.measure_batch = slow\n"
         "main(sys.argv[1:])\n"
     )
     folder = tmp_path / "run"

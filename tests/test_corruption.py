@@ -116,7 +116,9 @@ def test_a_batch_that_was_prepared_is_the_same(kind: str) -> None:
     corruption = Corruption(Settings(corruption=kind), PROMPTS, embed)
     asked = PROMPTS[:2]
     corruption.prepare(asked)
-    for part in (asked[:1], asked, asked):  # a part of it, itself, and once more
+    corruption.prepare(PROMPTS[1:3])
+    corruption.prepare(asked[1:])  # the first gives way
+    for part in (asked[:1], asked, PROMPTS[1:3], asked[1:], asked[1:]):
         made, expected = corruption.batch(part), corruption._made(part)
         assert made.size == len(part)
         np.testing.assert_array_equal(made.tokens, expected.tokens)

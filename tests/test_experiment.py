@@ -12,8 +12,10 @@ from mlxjsd.assets import PROMPTS
 from mlxjsd.corruption import NO_PARTNER
 from mlxjsd.errors import InputError
 from mlxjsd.events import BatchDone, Finished, Started, Stopped
-from mlxjsd.experiment import measure, measure_batch, plan_run, run_experiment
+from mlxjsd.experiment import measure, run_experiment
+from mlxjsd.measuring import measure_batch
 from mlxjsd.model import LoadedModel
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.records import Run
 from mlxjsd.reference import reference_batch

@@ -14,16 +14,17 @@ from mlx_lm.models import llama
 from models import SIZES, in_place_of, random_batch, tiny
 from test_cli import call
 
-from mlxjsd import experiment
+from mlxjsd import measuring
 from mlxjsd.assets import PROMPTS
 from mlxjsd.blocks import Blocks
 from mlxjsd.errors import MeasurementError, is_out_of_memory
 from mlxjsd.events import BatchDone, Finished
-from mlxjsd.experiment import measure, plan_run, run_experiment
+from mlxjsd.experiment import measure, run_experiment
 from mlxjsd.export import export_run
 from mlxjsd.finite import sound_rows, where_it_breaks
 from mlxjsd.memory import in_memory
 from mlxjsd.model import LoadedModel
+from mlxjsd.planning import Plan, plan_run
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.reference import reference_batch
 from mlxjsd.store import read_run
@@ -100,9 +101,9 @@ def test_a_model_whose_edit_breaks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == "NaN or infinity appears in block 3 of the run of Attn. at layer 2"
 
 
-def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[str], plan: experiment.Plan) -> None:
+def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[str], plan: Plan) -> None:
     """Let the numbers of some prompts be NaN."""
-    measured = experiment.measurement_of
+    measured = measuring.measurement_of
     place = {e.tokens: e.prompt.id for batch in plan.batches for e in batch}
 
     def measurement_of(model: Any, batch: Any, window: int) -> Any:
@@ -112,9 +113,9 @@ def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[str], plan: experiment.Plan)
         jsd[rows, 0, 5] = np.nan
         return replace(found, jsd=jsd)
 
-    monkeypatch.setattr(experiment, "measurement_of", measurement_of)
+    monkeypatch.setattr(measuring, "measurement_of", measurement_of)
     # The model is sound, so that nothing would be found in a hundred passes.
-    monkeypatch.setattr(experiment, "where_it_breaks", lambda *_: "NaN appears in block 5")
+    monkeypatch.setattr(measuring, "where_it_breaks", lambda *_: "NaN appears in block 5")
 
 
 def test_failed_prompts_are_recorded_and_the_others_are_as_they_were(
@@ -229,14 +230,14 @@ def test_a_run_that_runs_out_of_memory_goes_on_in_halves(
     plan = plan_run(bundled, data, limit=LIMIT, batch_size=8)
     whole = measure(plan)
     largest = plan.batches[0][0]
-    measured = experiment.measurement_of
+    measured = measuring.measurement_of
 
     def measurement_of(model: Any, batch: Any, window: int) -> Any:
         if batch.size > 2 or tuple(batch.tokens[0].tolist()) == largest.tokens:
             raise RuntimeError("[metal::malloc] Unable to allocate 9999999999 bytes.")
         return measured(model, batch, window)
 
-    monkeypatch.setattr(experiment, "measurement_of", measurement_of)
+    monkeypatch.setattr(measuring, "measurement_of", measurement_of)
     list(run_experiment(plan, tmp_path / "run"))
     run = read_run(tmp_path / "run")
     assert [f.id for f in run.failed] == [largest.prompt.id]

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.compare import compare, comparison_lines
-from mlxjsd.experiment import plan_run, run_experiment
+from mlxjsd.experiment import run_experiment
 from mlxjsd.export import export_run, to_csv, to_json
 from mlxjsd.figure import plot_comparison, plot_run, save_figure
 from mlxjsd.heatmap import bootstrap_interval, heatmap_of
@@ -24,6 +24,7 @@ from mlxjsd.knowledge import categorise
 from mlxjsd.labelling import Labelling
 from mlxjsd.model import LoadedModel
 from mlxjsd.phases import phases, reading, reading_table
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.records import Run
 from mlxjsd.report import panel_of, report

@@ -15,11 +15,12 @@ from records import HEADER, record
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
 from mlxjsd.events import BatchDone, Finished, PeersLost, ShareDone, Stopped, Waiting
-from mlxjsd.experiment import Plan, plan_run, run_experiment
+from mlxjsd.experiment import run_experiment
 from mlxjsd.export import to_csv, to_json, to_npz
 from mlxjsd.lock import FileLock
 from mlxjsd.model import LoadedModel
 from mlxjsd.peers import Patience, await_others, refuse_strangers, world
+from mlxjsd.planning import Plan, plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.ranks import ALONE, Rank, launched_rank, rank_from
 from mlxjsd.runs import list_runs

@@ -20,9 +20,10 @@ from mlx_lm.models import gpt2
 from mlxjsd.assets import PROMPTS
 from mlxjsd.cli import main
 from mlxjsd.errors import InputError
-from mlxjsd.experiment import measure, plan_run
+from mlxjsd.experiment import measure
 from mlxjsd.lock import owner_of
 from mlxjsd.model import LoadedModel
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.store import read_run
 from mlxjsd.tensor_parallel import _refuse_without_heads, load_sharded, shardable_families

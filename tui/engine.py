@@ -29,8 +29,8 @@ from mlxjsd.store import read_run
 from mlxjsd.tui.job import Failed, Job, Loading, Look, Opened, Preview, Tell
 
 if TYPE_CHECKING:
-    from mlxjsd.experiment import Plan
     from mlxjsd.model import LoadedModel
+    from mlxjsd.planning import Plan
 
 #: A model, whether its code is trusted, its revision and its adapter.
 _Wanted = tuple[str | None, bool, str | None, Path | None]

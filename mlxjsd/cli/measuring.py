@@ -201,7 +201,7 @@ def bench(
     loaded = load(talk, model, trust_remote_code)
 
     from mlxjsd.bench import describe, run_bench
-    from mlxjsd.experiment import plan_run
+    from mlxjsd.planning import plan_run
 
     with talk.status("taking the time"):
         plan = plan_run(loaded, read, batch_size=batch_size, memory=memory)

@@ -10,7 +10,7 @@ from mlxjsd.errors import InputError, TeamBroken
 from mlxjsd.ranks import ALONE, Rank, launched_rank, rank_from
 
 if TYPE_CHECKING:
-    from mlxjsd.experiment import Plan
+    from mlxjsd.planning import Plan
     from mlxjsd.team import Team
 
 

@@ -26,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from models import in_place_of
 
 from mlxjsd.cost import Shape, sweep_token_blocks
-from mlxjsd.experiment import plan_run, run_experiment
+from mlxjsd.experiment import run_experiment
 from mlxjsd.labelling import Labelling
+from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.sweep import sweep_batch
 

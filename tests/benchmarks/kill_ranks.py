@@ -25,9 +25,9 @@ from launching import ended, hostfile, start
 
 import mlxjsd.model  # noqa: F401  (first, for the BLAS of the command line)
 from mlxjsd.assets import PROMPTS
-from mlxjsd.experiment import Plan, plan_run
 from mlxjsd.export import to_json
 from mlxjsd.model import load_model
+from mlxjsd.planning import Plan, plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.ranks import Rank
 from mlxjsd.shards import shard_files, shard_name

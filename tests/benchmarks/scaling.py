@@ -29,14 +29,9 @@ from records import HEADER, record
 import mlxjsd.model  # noqa: F401  (first, for the BLAS of the command line)
 from mlxjsd.assets import PROMPTS
 from mlxjsd.cost import Shape, sweep_token_blocks
-from mlxjsd.experiment import (
-    Plan,
-    directions_of,
-    measure_batch,
-    measure_first_batch,
-    plan_run,
-)
+from mlxjsd.measuring import directions_of, measure_batch, measure_first_batch
 from mlxjsd.model import load_model
+from mlxjsd.planning import Plan, plan_run
 from mlxjsd.products import write_products
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.ranks import Rank
