@@ -80,15 +80,17 @@ def test_two_ranks_hold_the_model_and_one_writes(bundled: LoadedModel, tmp_path:
 def test_a_lost_rank_stops_the_other_and_what_was_committed_stays(
     tmp_path: Path, lost: int
 ) -> None:
+    # Mostly the next collective fails at once; where it hangs instead, the time limit ends it.
+    code = f"from mlxjsd import team; team.BETWEEN, team.TIMES = 10.0, 2; {COMMAND}"
     folder = tmp_path / "run"
-    with two_ranks(tmp_path, "--limit", 60) as ranks:
+    with two_ranks(tmp_path, "--limit", 60, code=code) as ranks:
         until(lambda: committed(folder))
         ranks[lost].kill()
         ranks[lost].communicate()
-        code, _, err = ended(ranks[1 - lost])
-    assert code == 130
+        exit_code, _, err = ended(ranks[1 - lost])
+    assert exit_code == 130
     said = " ".join(err.split())
-    assert "mlxjsd: the ranks are out of step" in said
+    assert "the ranks are out of step" in said or "another rank is lost or frozen" in said
     assert "what was committed stays, the same command goes on from there" in said
     assert "Traceback" not in said
     before = committed(folder)
