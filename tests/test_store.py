@@ -142,6 +142,8 @@ WRITER = (
     "    print('open', flush=True)\n"
     "    for at in range(0, 160, 4):\n"
     "        store.add([record(i) for i in range(at, at + 4)])\n"
+    "        if at % 40 == 0:\n"
+    "            sys.stdin.readline()\n"  # until a reader has seen it
 )
 
 
@@ -149,12 +151,14 @@ def test_readers_see_whole_batches_while_another_process_writes(tmp_path: Path) 
     folder = tmp_path / "run"
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(folder)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
     )
     assert writer.stdout is not None
+    assert writer.stdin is not None
     assert writer.stdout.readline() == b"open\n"
-    seen = []
+    seen: list[int] = []
     while writer.poll() is None:
         run = read_run(folder)
         assert len(run.records) % 4 == 0, "a batch is there as a whole or not at all"
@@ -162,10 +166,14 @@ def test_readers_see_whole_batches_while_another_process_writes(tmp_path: Path) 
             np.testing.assert_array_equal(kept.jsd, record(kept.position).jsd)
         assert read_header(folder)["total"] == 160
         seen.append(len(run.records))
+        if seen[-1] % 40 == 4 and seen.count(seen[-1]) == 1:
+            writer.stdin.write(b"\n")
+            writer.stdin.flush()
     assert writer.returncode == 0, "no reader held it up"
     assert seen == sorted(seen)
-    assert len(set(seen)) > 2, "it was read while it grew"
+    assert {4, 44, 84, 124} <= set(seen), "it was read while it grew"
     assert len(read_run(folder).records) == 160
+    writer.stdin.close()
     writer.stdout.close()
 
 
