@@ -108,7 +108,7 @@ def run_bench(plan: Plan, prompts: int = 16, rounds: int = 3) -> Bench:
         together = _timed(times["batched"], lambda: reference(batches))
         gap = max(gap, _gap(ours, theirs), _gap(ours, together))
     seconds = {name: statistics.median(taken) for name, taken in times.items()}
-    shapes = [Shape.of(batch, settings) for batch in chosen]
+    shapes = [Shape.made(batch) for batch in batches]
     cost = sum(sweep_token_blocks(shape, window, layers) for shape in shapes)
     plain = sum(forward_token_blocks(shape, layers) for shape in shapes)
     by_cell = sum(reference_token_blocks(shape, layers) for shape in shapes)

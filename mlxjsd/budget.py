@@ -6,7 +6,7 @@ the way; then the logits that are read out at one time. What MLX was seen to hol
 half of it and all of it (tests/test_budget.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlx.core as mx
 
@@ -115,8 +115,7 @@ class Budget:
             InputError: if the memory was asked for and is too small for a single one.
         """
         for size in range(most, 0, -1):
-            together = Shape(size, shape.length, shape.first, shape.end, shape.samples)
-            needed = footprint.weights + footprint.pass_bytes(together)
+            needed = footprint.weights + footprint.pass_bytes(replace(shape, size=size))
             if needed <= self.limit:
                 return size
         if self.given:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd.interventions import knockout_blocks, shared_beginning
+from mlxjsd.interventions import Batch, knockout_blocks, shared_beginning
 from mlxjsd.settings import Settings
 from mlxjsd.spans import Encoded
 
@@ -50,6 +50,11 @@ class Shape:
         size, length = tokens.shape
         shared = shared_beginning(tokens, first)
         return cls(size, length, first, batch[0].end, settings.samples, shared)
+
+    @classmethod
+    def made(cls, batch: Batch) -> "Shape":
+        """Return the shape of a batch that has been made."""
+        return cls(batch.size, batch.length, batch.first, batch.end, batch.samples, batch.shared)
 
 
 def sweep_token_blocks(shape: Shape, window: int, layers: int) -> int:

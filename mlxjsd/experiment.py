@@ -98,7 +98,7 @@ def run_experiment(
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
         bound_reuse(Footprint.of(plan.model), _largest(plan))
         left = ([p for p in b if p.prompt.id not in tried] for b in plan.share(rank))
-        batches, tally = [batch for batch in left if batch], Tally(folder, rank)
+        batches, tally = [batch for batch in left if batch], Tally(folder, rank, there)
         for batch, following in zip_longest(batches, batches[1:]):
             if following:
                 plan.corruption.prepare(following)
@@ -117,7 +117,8 @@ def run_experiment(
                 found, failed = tuple(outcome.records), tuple(outcome.failed)
                 yield BatchDone(found, done, total, seconds, mx.get_peak_memory(), failed)
                 _refuse_if_too_many_failed(folder, tally, total)
-        _refuse_if_too_many_failed(folder, Tally(folder, rank), total)
+        tally.look()
+        _refuse_if_too_many_failed(folder, tally, total)
         wanted, patience = set(plan.positions), Patience() if rank.leads else Patience(grace=0)
         waiting = await_others(folder, rank, wanted, should_stop, patience)
         whole = rank == ALONE or (yield from waiting)

@@ -11,6 +11,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.events import Event, PeersLost, Stopped, Waiting
 from mlxjsd.lock import owner_of
 from mlxjsd.ranks import Rank
+from mlxjsd.records import Run
 from mlxjsd.shards import shard_files, shard_name
 from mlxjsd.store import read_header, read_tried
 
@@ -80,12 +81,14 @@ class Tally:
     longer the more they hold, and so only now and then.
     """
 
-    def __init__(self, folder: Path, rank: Rank) -> None:
-        """Read what the files of ``folder`` hold now."""
+    def __init__(self, folder: Path, rank: Rank, there: Run) -> None:
+        """Begin with what was just read from ``folder``."""
         self._folder, self._several = folder, rank.size > 1
-        self._look()
+        self.measured, self.failed = len(there.records), len(there.failed)
+        self._looked = time.monotonic()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Count what the files hold now."""
         measured, failed = read_tried(self._folder)
         self.measured, self.failed = len(measured), len(failed)
         self._looked = time.monotonic()
@@ -93,7 +96,7 @@ class Tally:
     def add(self, measured: int, failed: int) -> None:
         """Count what this process has just written."""
         if self._several and time.monotonic() > self._looked + COUNT_EVERY:
-            self._look()
+            self.look()
         else:
             self.measured += measured
             self.failed += failed

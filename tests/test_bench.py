@@ -16,7 +16,7 @@ from mlxjsd.cost import (
     reference_token_blocks,
     sweep_token_blocks,
 )
-from mlxjsd.interventions import Batch, Measurement
+from mlxjsd.interventions import Measurement
 from mlxjsd.model import LoadedModel
 from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
@@ -24,10 +24,6 @@ from mlxjsd.reference import reference_batch
 from mlxjsd.sweep import sweep_batch
 
 WINDOW = 3
-
-
-def shape_of(batch: Batch) -> Shape:
-    return Shape(batch.size, batch.length, batch.first, batch.end, batch.samples, batch.shared)
 
 
 def counted(blocks: Blocks, monkeypatch: pytest.MonkeyPatch, way: Callable[[], Measurement]) -> int:
@@ -57,7 +53,7 @@ def test_the_passes_cost_what_the_model_of_costs_says(
     samples = 2 if kind == "noise" else 1
     batch = random_batch(kind, end=end, samples=samples, starts=[2, 3, 4])
     batch = begun_alike(batch) if alike else batch
-    shape = shape_of(batch)
+    shape = Shape.made(batch)
     assert (shape.shared == 2) == alike
     swept = counted(blocks, monkeypatch, lambda: sweep_batch(blocks, batch, WINDOW))
     assert swept == sweep_token_blocks(shape, WINDOW, LAYERS)

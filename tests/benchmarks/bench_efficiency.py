@@ -44,7 +44,7 @@ def main() -> None:
     )
     batch = random_prompts(blocks, options.size)
     tokens = mx.array(batch.tokens)
-    shape = Shape(batch.size, batch.length, batch.first, batch.end, batch.samples, batch.shared)
+    shape = Shape.made(batch)
     ratio = sweep_token_blocks(shape, WINDOW, LAYERS) / forward_token_blocks(shape, LAYERS)
 
     def forward() -> None:

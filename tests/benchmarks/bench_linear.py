@@ -97,7 +97,7 @@ def _shapes() -> float:
         blocks = random_llama(**{**SIZES, "hidden_size": 256, "num_hidden_layers": layers})
         for length, tail, samples in shapes:
             batch = random_prompts(blocks, 8, length=length, tail=tail, samples=samples)
-            shape = Shape(batch.size, batch.length, batch.first, batch.end, samples, batch.shared)
+            shape = Shape.made(batch)
             sweep_batch(blocks, batch, 5)
             times = []
             for _ in range(3):
