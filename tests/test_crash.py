@@ -128,6 +128,19 @@ def test_a_terminal_that_is_closed_takes_nothing_with_it(whole: Path, tmp_path: 
     assert same_results(folder, whole)
 
 
+def test_a_write_that_failed_just_before_the_signal_was_seen_is_the_closed_terminal_too() -> None:
+    code = (
+        "import errno, mlxjsd.cli as cli\n"
+        "from mlxjsd.cli.interrupts import without_terminal\n"
+        "def app(*_, **__):\n"
+        "    without_terminal()\n"  # as the thread does it, while the write is on its way
+        "    raise OSError(errno.EIO, 'Input/output error')\n"
+        "cli.app = app\n"
+        "cli.main([])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 129
+
+
 #: A run of one batch under a limit of memory that it does not fit into.
 IN_LITTLE_MEMORY = (
     "import resource, sys\n"

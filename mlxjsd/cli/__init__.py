@@ -1,13 +1,12 @@
 """The command line: the only place that prints. stdout is data, stderr is talk."""
 
 import errno
-import select
 import sys
 from typing import Any, NoReturn
 
 from mlxjsd.cli.app import app
 from mlxjsd.cli.exits import BAD_INPUT, HUNG_UP, INTERRUPTED, WRONG
-from mlxjsd.cli.interrupts import without_terminal
+from mlxjsd.cli.interrupts import terminal_is_gone, without_terminal
 from mlxjsd.errors import InputError, MachineError, MeasurementError
 from mlxjsd.plain import clean
 
@@ -33,14 +32,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
     except OSError as error:
-        if error.errno == errno.EIO and _terminal_is_gone():
+        if error.errno == errno.EIO and terminal_is_gone():
             without_terminal()
             sys.exit(HUNG_UP)
         _fail(f"{error.strerror or error}: {error.filename or 'the output'}", WRONG)
-
-
-def _terminal_is_gone() -> bool:
-    poll = select.poll()
-    for descriptor in (1, 2):
-        poll.register(descriptor, 0)
-    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))

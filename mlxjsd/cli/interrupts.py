@@ -6,6 +6,7 @@ the operating system's handler writes to at once.
 """
 
 import os
+import select
 import signal
 import socket
 import threading
@@ -81,9 +82,23 @@ def _leave_to_thread(number: int, frame: FrameType | None) -> None:
     """Do nothing: a handler of Python's has to be there for the wakeup to be written."""
 
 
+_gone = threading.Event()
+
+
 def without_terminal() -> None:
     """Send what is printed from now on nowhere: the terminal is gone."""
+    _gone.set()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+def terminal_is_gone() -> bool:
+    """Whether the terminal was closed, be it known from a signal or not."""
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    hung_up = any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+    # Asked last: the thread may replace the descriptors meanwhile, and says so before it does.
+    return hung_up or _gone.is_set()
