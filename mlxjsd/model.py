@@ -2,9 +2,7 @@
 
 import hashlib
 import inspect
-import os
 import re
-import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
@@ -25,7 +23,7 @@ from mlxjsd import messages  # noqa: E402
 from mlxjsd.adapter import ADAPTER_FILES, check_applied, find_adapter  # noqa: E402
 from mlxjsd.assets import MODEL  # noqa: E402
 from mlxjsd.blocks import Blocks  # noqa: E402
-from mlxjsd.compiler import can_fuse  # noqa: E402
+from mlxjsd.cpu import prepare_cpu  # noqa: E402
 from mlxjsd.errors import InputError, TeamBroken, UnsupportedModel, said_by  # noqa: E402
 from mlxjsd.hub import cached_folder, is_whole  # noqa: E402
 from mlxjsd.spans import Encoder  # noqa: E402
@@ -119,15 +117,10 @@ def load_model(
     name = MODEL.name if model is None else str(model)
     adapter = None if adapter_path is None else find_adapter(adapter_path)
     folder = _find(model, revision)
-    notes = [*_prepare_backend()]
     if team is not None and adapter is not None:
         raise InputError(messages.ADAPTER_OVER_RANKS())
     module, tokenizer, config = _load(folder, trust_remote_code, adapter, team)
-    quantization = _describe_quantization(config)
-    if quantization and not _on_gpu() and (note := _dequantize_if_it_fits(module)):
-        notes.append(note)
-    if sys.platform == "linux" and not _on_gpu() and not OPENBLAS:
-        _lay_out_for_reference_blas(module)
+    notes = prepare_cpu(module, OPENBLAS)
     mx.eval(module.parameters())
     module.eval()
     blocks = Blocks(module)
@@ -153,7 +146,7 @@ def load_model(
             hidden_size=states.shape[-1],
             vocabulary=logits.shape[-1],
             dtype=str(states.dtype).removeprefix("mlx.core."),
-            quantization=quantization,
+            quantization=_describe_quantization(config),
             sha256=_hash_model(folder, adapter),
             trust_remote_code=trust_remote_code,
             revision=revision,
@@ -305,56 +298,6 @@ def reads_family(family: str) -> bool:
     return (
         bool(re.fullmatch(r"[\w-]+", module)) and find_spec(f"mlx_lm.models.{module}") is not None
     )
-
-
-def _on_gpu() -> bool:
-    return mx.default_device() == mx.Device(mx.gpu)
-
-
-def _prepare_backend() -> list[str]:
-    """Make MLX work on this machine, and say how."""
-    if _on_gpu():
-        return []
-    notes = []
-    if sys.platform == "linux":
-        said = "OpenBLAS" if OPENBLAS else "MLX's own BLAS; `apt install libopenblas0` is faster"
-        notes.append(f"runs on the CPU with {said}")
-        if not can_fuse():
-            notes.append("no g++ here, so kernels are not fused")
-    return notes
-
-
-def _dequantize_if_it_fits(module: nn.Module) -> str | None:
-    """Unpack quantized weights to float32, once: the CPU's quantized products are slow.
-
-    The values stay the same: scales and biases are widened first, so nothing is rounded.
-    """
-    from mlx_lm.utils import dequantize_model, get_total_parameters
-
-    from mlxjsd.tensor_parallel import unpack_sharded
-
-    size = 4 * get_total_parameters(module)
-    if size > 0.4 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
-        return None
-    module.set_dtype(mx.float32)
-    unpack_sharded(module)
-    dequantize_model(module)
-    module.set_dtype(mx.float32)
-    return "quantized weights were unpacked to float32, with the same values"
-
-
-def _lay_out_for_reference_blas(module: nn.Module) -> None:
-    """Store each weight matrix by columns; shapes and values stay what they are.
-
-    A layer multiplies by the transpose of its weight. The reference BLAS takes a matrix that
-    has to be transposed in sums that are not vectorised, and one that lies as it is needed
-    over twice as fast.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Embedding):
-            by_columns = mx.contiguous(layer.weight.T)
-            mx.eval(by_columns)  # one matrix at a time, so that only one is held twice
-            layer.weight = by_columns.T
 
 
 def _describe_quantization(config: dict[str, Any]) -> str | None:
