@@ -17,8 +17,8 @@ from mlxjsd.compiler import can_fuse
 
 #: Share of the machine's memory that unpacked weights may take.
 SHARE = 0.4
-#: Elements of a weight matrix that are widened at one time.
-PIECE = 16_000_000
+#: Elements of a weight matrix that are widened at one time; MLX runs ahead by some forty of them.
+PIECE = 2_000_000
 
 
 def on_gpu() -> bool:

@@ -143,6 +143,23 @@ def test_a_run_goes_on_with_its_adapter_and_no_other(
     assert (job.model, job.adapter_path) == (str(place / "model"), place / "adapter")
 
 
+def test_check_and_bench_take_what_a_run_takes(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "prompts.txt"  # a name that says nothing: --format has to
+    rows = [f"The capital of {name} is\t{name}" for name in ("France", "Spain", "Norway")]
+    table.write_text("\n".join(["prompt\tsubject", *rows]))
+    options = ["--data", table, "--format", "tsv", "--adapter-path", place / "adapter"]
+    assert call("check", place / "model", *options) == 0
+    assert call("bench", "--model", place / "model", *options, "--prompts", 2, "--rounds", 1) == 0
+    capsys.readouterr()
+    for command in (["check", place / "model"], ["bench", "--model", place / "model"]):
+        assert call(*command, "--data", table, "--adapter-path", tmp_path / "none") == 2
+        assert "there is no adapter folder" in capsys.readouterr().err
+        assert call(*command, "--revision", "v1") == 2
+        assert "revision" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

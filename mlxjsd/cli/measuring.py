@@ -163,15 +163,18 @@ def check(
         ),
     ] = None,
     data: options.Data = None,
+    format: options.Format = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    revision: options.Revision = None,
+    adapter_path: options.AdapterPath = None,
 ) -> None:
     """Say what a model was found to be, and let it prove its numbers on this machine.
 
     Exit code 1 if a proof fails.
     """
-    prompts = prompts_of(data)
+    prompts = prompts_of(data, format)
     talk = console_for(stderr=True)
-    loaded = load(talk, model, trust_remote_code)
+    loaded = load(talk, model, trust_remote_code, revision, adapter_path)
 
     from mlxjsd.check import check_model, check_table
 
@@ -188,17 +191,20 @@ def check(
 def bench(
     model: options.Model = None,
     data: options.Data = None,
+    format: options.Format = None,
     prompts: Annotated[int, typer.Option(min=1, help="Measured in each round.")] = 16,
     rounds: Annotated[int, typer.Option(min=1, help="Medians are over so many.")] = 3,
     batch_size: options.BatchSize = None,
     memory: options.Memory = None,
     trust_remote_code: options.TrustRemoteCode = False,
+    revision: options.Revision = None,
+    adapter_path: options.AdapterPath = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Time the one pass on this machine, against one pass for each cell and a plain one."""
-    read = prompts_of(data)
+    read = prompts_of(data, format)
     talk = console_for(stderr=True)
-    loaded = load(talk, model, trust_remote_code)
+    loaded = load(talk, model, trust_remote_code, revision, adapter_path)
 
     from mlxjsd.bench import describe, run_bench
     from mlxjsd.planning import plan_run
