@@ -45,7 +45,7 @@ class Outcome:
 
 def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
     """Measure one batch of a plan, or a part of one."""
-    return _by_all(plan, MEASURE, batch, lambda: _measured(plan, batch))
+    return _by_all(plan, MEASURE, batch, lambda: _measured(plan, batch, prove=False))
 
 
 def _by_all(
@@ -70,39 +70,29 @@ def _by_all(
     return outcome
 
 
-def _measured(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
-    made = plan.corruption.batch(batch)
-    numbers = measurement_of(plan.model, made, plan.settings.window)
-    return _outcome(plan, batch, numbers, _sound(plan, numbers))
-
-
 def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
     """Measure a batch whose numbers have to prove themselves, for a few more forward passes.
 
     Raises:
         MeasurementError: if they do not.
     """
-    return _by_all(plan, MEASURE_FIRST, batch, lambda: _measured_first(plan, batch))
+    return _by_all(plan, MEASURE_FIRST, batch, lambda: _measured(plan, batch, prove=True))
 
 
-def _measured_first(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
+def _measured(plan: Plan, batch: Sequence[Encoded], prove: bool) -> Outcome:
     blocks, made = plan.model.blocks, plan.corruption.batch(batch)
-    before = clean_logits(blocks, made)
+    before = clean_logits(blocks, made) if prove else None
     numbers = measurement_of(plan.model, made, plan.settings.window)
-    sound, dtype = _sound(plan, numbers), plan.model.identity.dtype
-    if sound.any():
+    sound = sound_rows(numbers, blocks.anatomy, plan.settings.window)
+    if before is not None and sound.any():
         found = (numbers.jsd, numbers.floor, before)
-        for proof in cheap_proofs(blocks, made, *found, dtype, sound):
+        for proof in cheap_proofs(blocks, made, *found, plan.model.identity.dtype, sound):
             if not proof.passed:
                 sentence = messages.NUMBERS_CANNOT_BE_RIGHT(
                     proof=proof.name, measured=proof.measured, allowed=proof.allowed
                 )
                 raise MeasurementError(sentence)
     return _outcome(plan, batch, numbers, sound)
-
-
-def _sound(plan: Plan, numbers: Measurement) -> np.ndarray:
-    return sound_rows(numbers, plan.model.blocks.anatomy, plan.settings.window)
 
 
 def _outcome(

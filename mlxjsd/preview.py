@@ -88,7 +88,7 @@ def seen_text(seen: Seen, colour: bool = True) -> Text:
     return text
 
 
-class Tally:
+class SeenTally:
     """Counts prompts as they go by."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from test_cli import call
 
 from mlxjsd.assets import MODEL
 from mlxjsd.plain import clean
-from mlxjsd.preview import Seen, Tally, seen_text
+from mlxjsd.preview import Seen, SeenTally, seen_text
 
 FRANCE = {"id": "france", "prompt": "The capital of France is", "subject": "France"}
 TWICE = {"id": "twice", "prompt": "France, yes France, is", "subject": "France"}
@@ -93,7 +93,7 @@ def test_boundaries_and_the_subject_show_with_and_without_colour(no_color: bool)
 
 
 def test_every_prompt_that_goes_by_is_counted_once() -> None:
-    tally = Tally()
+    tally = SeenTally()
     seen = [Seen("a", ("x",), (0, 1), ("at-position-0",)), Seen("b", ("x",), reason="why")]
     assert list(tally.passing(seen)) == seen
     assert tally.lines() == [

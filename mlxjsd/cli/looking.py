@@ -30,7 +30,7 @@ def prompts(
     Only the model's tokenizer is loaded, never from the network.
     """
     from mlxjsd.framing import check_template
-    from mlxjsd.preview import Tally, look_at, seen_text
+    from mlxjsd.preview import SeenTally, look_at, seen_text
     from mlxjsd.prompts import read_prompts
 
     template = template_from(prompt_template)
@@ -40,7 +40,7 @@ def prompts(
 
     from mlxjsd.model import load_encoder
 
-    console, tally = console_for(), Tally()
+    console, tally = console_for(), SeenTally()
     encoder = load_encoder(model, revision)
     for seen in tally.passing(look_at(found, encoder, template, chat, limit)):
         # Lines are left whole: where one breaks, a token's space would be lost.
