@@ -1,6 +1,6 @@
 """Making MLX compute well on a CPU: which BLAS, which type, which layout of the weights.
 
-On a CPU MLX multiplies 16-bit and quantized weights in loops of its own, up to a hundred times
+On a CPU MLX multiplies 16-bit and quantized weights in loops of its own, five to forty times
 slower than the BLAS multiplies float32. So weights are float32 there: all of them, once, where
 they fit, or otherwise one piece at a time, as it is used. Nothing of this touches a GPU.
 """
