@@ -70,7 +70,7 @@ def test_a_run_of_hostile_prompts_shows_them_as_text(
     assert written == [
         str(data), "groups.png", "out.csv", "run/heatmap.csv", "run/heatmap.png", "run/run.sqlite",
     ]  # fmt: skip
-    assert not list(tmp_path.parent.glob("*red*")), "nothing outside"
+    assert not list(tmp_path.parent.glob("*[[]red]*")), "nothing outside"
     assert read_header("run")["model"]["trust_remote_code"] is False
 
 
