@@ -11,7 +11,13 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx.utils import tree_flatten
+from mlx.nn.layers.distributed import (
+    AllToShardedLinear,
+    QuantizedAllToShardedLinear,
+    QuantizedShardedToAllLinear,
+    ShardedToAllLinear,
+)
+from mlx.utils import tree_flatten, tree_unflatten
 
 from mlxjsd.compiler import can_fuse
 
@@ -60,8 +66,6 @@ def _widen(module: nn.Module) -> str | None:
     """
     from mlx_lm.utils import dequantize_model, get_total_parameters
 
-    from mlxjsd.tensor_parallel import unpack_sharded
-
     types = {value.dtype for _, value in tree_flatten(module.parameters())}
     quantized = mx.uint32 in types
     if not quantized and not types & {mx.float16, mx.bfloat16}:
@@ -71,7 +75,7 @@ def _widen(module: nn.Module) -> str | None:
         widen_as_used(module)
         return "weights do not fit in memory as float32, so they are widened as they are used"
     module.set_dtype(mx.float32)
-    unpack_sharded(module)
+    _unpack_sharded(module)
     dequantize_model(module)
     module.set_dtype(mx.float32)
     packed = "quantized weights were unpacked" if quantized else "16-bit weights were widened"
@@ -140,15 +144,41 @@ def _rows(layer: Any, rows: slice) -> mx.array:
     return unpacked.astype(mx.float32)
 
 
+#: What each quantized part of a linear layer is once it is unpacked.
+_UNPACKED = {
+    QuantizedAllToShardedLinear: AllToShardedLinear,
+    QuantizedShardedToAllLinear: ShardedToAllLinear,
+}
+
+
+def _unpack_sharded(module: nn.Module) -> None:
+    """Unpack the quantized parts of layers that are split over ranks, which MLX-LM leaves."""
+    unpacked = []
+    for name, layer in module.named_modules():
+        plain = _UNPACKED.get(type(layer))
+        if plain is None:
+            continue
+        weight, size = _rows(layer, slice(None)), layer.group.size()
+        rows, columns = weight.shape
+        dims = (columns, rows * size) if plain is AllToShardedLinear else (columns * size, rows)
+        made = plain(*dims, bias="bias" in layer, group=layer.group)
+        made.weight = weight
+        if "bias" in layer:
+            made.bias = layer.bias
+        unpacked.append((name, made))
+    if unpacked:
+        module.update_modules(tree_unflatten(unpacked))
+
+
 def _lay_out_for_reference_blas(module: nn.Module) -> None:
     """Store each weight matrix by columns; shapes and values stay what they are.
 
     A layer multiplies by the transpose of its weight. The reference BLAS takes a matrix that
     has to be transposed in sums that are not vectorised, and one that lies as it is needed
-    over twice as fast.
+    over twice as fast. Of weights that are widened as they are used it only gets copies.
     """
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Embedding):
+        if isinstance(layer, nn.Linear | nn.Embedding) and layer.weight.dtype == mx.float32:
             by_columns = mx.contiguous(layer.weight.T)
             mx.eval(by_columns)  # one matrix at a time, so that only one is held twice
             layer.weight = by_columns.T

@@ -16,6 +16,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxjsd.blocks import Blocks
+from mlxjsd.cpu import on_gpu
 from mlxjsd.interventions import LAST, SUBJ, Batch
 from mlxjsd.reference import total_effect
 
@@ -39,7 +40,7 @@ class Proof:
 
 def null_limit(dtype: str) -> float:
     """Return the largest divergence (nats) that a null branch may have in ``dtype``."""
-    if dtype == "float32" and mx.default_device() == mx.Device(mx.gpu):
+    if dtype == "float32" and on_gpu():
         return _NULL_FLOAT32_ON_GPU
     return _NULL.get(dtype, _NULL["bfloat16"])
 

@@ -6,25 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
 import mlx.nn as nn
-from mlx.nn.layers.distributed import (
-    AllToShardedLinear,
-    QuantizedAllToShardedLinear,
-    QuantizedShardedToAllLinear,
-    ShardedToAllLinear,
-)
-from mlx.utils import tree_unflatten
 
 from mlxjsd import messages
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.team import LOADING, Team
-
-#: What each quantized part of a linear layer is once it is unpacked.
-_UNPACKED = {
-    QuantizedAllToShardedLinear: AllToShardedLinear,
-    QuantizedShardedToAllLinear: ShardedToAllLinear,
-}
 
 
 def load_sharded(
@@ -87,30 +73,3 @@ def shardable_families() -> list[str]:
     files = sorted(Path(spec.submodule_search_locations[0]).glob("*.py"))
     pattern = re.compile(r"^    def shard\(self", re.MULTILINE)
     return [file.stem for file in files if pattern.search(file.read_text(encoding="utf-8"))]
-
-
-def unpack_sharded(module: nn.Module) -> None:
-    """Unpack the quantized parts of split layers, in the type of their scales."""
-    unpacked = []
-    for name, layer in module.named_modules():
-        plain = _UNPACKED.get(type(layer))
-        if plain is None:
-            continue
-        weight = mx.dequantize(
-            layer.weight,
-            layer.scales,
-            layer.get("biases"),
-            layer.group_size,
-            layer.bits,
-            layer.mode,
-        )
-        size = layer.group.size()
-        rows, columns = weight.shape
-        dims = (columns, rows * size) if plain is AllToShardedLinear else (columns * size, rows)
-        made = plain(*dims, bias="bias" in layer, group=layer.group)
-        made.weight = weight
-        if "bias" in layer:
-            made.bias = layer.bias
-        unpacked.append((name, made))
-    if unpacked:
-        module.update_modules(tree_unflatten(unpacked))

@@ -1,5 +1,6 @@
 """Weights on a CPU: float32, once or as they are used, and the same values either way."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mlx.core as mx
@@ -53,10 +54,10 @@ def _weight(layer: nn.Module) -> np.ndarray:
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("make", [_linear, _packed, _codes, _embedding, _packed_embedding])
 def test_a_product_in_pieces_is_the_product(
-    make: object, bias: bool, piece: int, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[bool], nn.Module], bias: bool, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mx.random.seed(0)
-    layer = make(bias)  # type: ignore[operator]
+    layer = make(bias)
     layer.set_dtype(mx.bfloat16)
     x = mx.random.normal((2, 3, 64)).astype(mx.bfloat16)
 

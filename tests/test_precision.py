@@ -13,6 +13,7 @@ from family_settings import VOCABULARY
 from models import random_batch
 
 from mlxjsd.blocks import Blocks
+from mlxjsd.cpu import on_gpu
 from mlxjsd.errors import UnsupportedModel
 from mlxjsd.interventions import SUBJ
 from mlxjsd.model import LoadedModel, load_model
@@ -60,7 +61,7 @@ def test_quantized(family: str, bits: int, group: int) -> None:
     _assert_agree(model, "float32")
 
 
-@pytest.mark.skipif(mx.default_device() == mx.Device(mx.gpu), reason="a GPU runs it")
+@pytest.mark.skipif(on_gpu(), reason="a GPU runs it")
 def test_what_mlx_cannot_run_here_is_refused_in_a_sentence(
     bundled: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ import mlx.core as mx
 from random_models import LLAMA_3_8B, random_llama, random_prompts
 
 from mlxjsd.anatomy import Anatomy
+from mlxjsd.blocks import Blocks
 from mlxjsd.cpu import on_gpu, widen_as_used
 from mlxjsd.proofs import null_limit
 from mlxjsd.sweep import sweep_batch
@@ -23,18 +24,21 @@ from mlxjsd.sweep import sweep_batch
 EXTRA = 1.5e9
 
 
+def _model(**sizes: float) -> Blocks:
+    blocks = random_llama(quantized=True, dtype=mx.bfloat16, **sizes)
+    if not on_gpu():
+        widen_as_used(blocks.model)
+    return blocks
+
+
 def main() -> None:
     """Run the benchmark."""
     began = time.perf_counter()
-    blocks = random_llama(quantized=True, dtype=mx.bfloat16, **LLAMA_3_8B)
+    blocks = _model(**LLAMA_3_8B)
     weights = weights_bytes(blocks.model)
-    if not on_gpu():
-        widen_as_used(blocks.model)
     print(f"made in {time.perf_counter() - began:.0f} s: {weights / 1e9:.2f} GB", flush=True)
     # Its blocks are alike, so one of them is examined, not all thirty-two.
-    one = random_llama(quantized=True, dtype=mx.bfloat16, **{**LLAMA_3_8B, "num_hidden_layers": 1})
-    if not on_gpu():
-        widen_as_used(one.model)
+    one = _model(**{**LLAMA_3_8B, "num_hidden_layers": 1})
     blocks.anatomy = Anatomy(one.anatomy.blocks * len(blocks), one.anatomy.trouble)
     del one
     mx.clear_cache()
