@@ -1,6 +1,7 @@
 """The start screen's fields as text, and the job that they ask for."""
 
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from mlxjsd.errors import InputError
@@ -28,6 +29,9 @@ FIELDS = (
     FieldInfo("window", "Window", "5", "Blocks of the attention knockout around a layer"),
     FieldInfo("seed", "Seed", "0", "Of the noise and of the swaps"),
     FieldInfo("batch_size", "Batch", "chosen for you", "Prompts for each pass"),
+    FieldInfo(
+        "memory", "Memory", "what is recommended", "GB that the run may take, weights included"
+    ),
     FieldInfo("output", "Folder", "named after the settings", "Where the run is kept"),
 )
 
@@ -62,7 +66,12 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
     chosen = {
         k: v for k, v in numbers.items() if k not in ("limit", "batch_size") and v is not None
     }
-    level = _level(texts["noise_level"])
+    level = _number("noise_level", texts["noise_level"])
+    memory = _number("memory", texts["memory"])
+    if memory is not None and not 0 < memory < inf:
+        raise FormError("memory", f"Memory is more than 0 GB, not {memory:g}")
+    if memory is not None and numbers["batch_size"] is not None:
+        raise FormError("memory", "Memory decides the batch; give one of the two")
     try:
         settings = Settings(
             corruption,
@@ -87,6 +96,7 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
         limit=numbers["limit"],
         settings=settings,
         batch_size=numbers["batch_size"],
+        memory=memory,
         # They were that model's.
         revision=base.revision if texts["model"] == (base.model or "") else None,
         adapter_path=base.adapter_path if texts["model"] == (base.model or "") else None,
@@ -101,6 +111,7 @@ def values_of(job: Job) -> dict[str, str]:
         "data": job.data,
         "limit": job.limit,
         "batch_size": job.batch_size,
+        "memory": job.memory,
         "output": None,  # other settings need another folder
     }
     for name, value in job.settings.to_json().items():
@@ -110,23 +121,26 @@ def values_of(job: Job) -> dict[str, str]:
     }
 
 
+def _label(name: str) -> str:
+    return next(info.label for info in FIELDS if info.name == name)
+
+
 def _whole(name: str, text: str, least: int) -> int | None:
     if not text:
         return None
-    label = next(info.label for info in FIELDS if info.name == name)
     try:
         value = int(text)
     except ValueError:
-        raise FormError(name, f"{label} is a whole number, not {text!r}") from None
+        raise FormError(name, f"{_label(name)} is a whole number, not {text!r}") from None
     if value < least:
-        raise FormError(name, f"{label} is at least {least}, not {value}")
+        raise FormError(name, f"{_label(name)} is at least {least}, not {value}")
     return value
 
 
-def _level(text: str) -> float | None:
+def _number(name: str, text: str) -> float | None:
     if not text:
         return None
     try:
         return float(text)
     except ValueError:
-        raise FormError("noise_level", f"Noise is a number, not {text!r}") from None
+        raise FormError(name, f"{_label(name)} is a number, not {text!r}") from None

@@ -26,7 +26,9 @@ def test_a_form_that_was_filled_from_a_job_asks_for_that_job(tmp_path: Path) -> 
     data = tmp_path / "p.jsonl"
     data.write_text("{}")
     values = {**EMPTY, "model": "a/b", "data": str(data), "limit": "7", "window": "3", "seed": "2"}
+    values["memory"] = "12.5"
     job = job_from(values, "swap")
+    assert job.memory == 12.5
     assert job_from(values_of(job), "swap") == job
 
 
@@ -50,6 +52,9 @@ def test_what_has_no_field_stays_as_it_was(tmp_path: Path) -> None:
         ("noise_level", "loud", "a number"),
         ("noise_level", "-2", "positive"),
         ("batch_size", "1.5", "whole number"),
+        ("memory", "much", "a number"),
+        ("memory", "0", "more than 0 GB"),
+        ("memory", "nan", "more than 0 GB"),
         ("data", "nowhere.jsonl", "no file"),
     ],
 )
@@ -57,6 +62,11 @@ def test_what_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
     with pytest.raises(FormError, match=said) as found:
         job_from({**EMPTY, name: value}, "noise")
     assert found.value.name == name
+
+
+def test_memory_decides_the_batch() -> None:
+    with pytest.raises(FormError, match="one of the two"):
+        job_from({**EMPTY, "batch_size": "4", "memory": "8"}, "noise")
 
 
 @pytest.mark.asyncio
