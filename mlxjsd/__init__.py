@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlxjsd.prompts import read_prompts as read_prompts
     from mlxjsd.reference import reference_batch as reference_batch
     from mlxjsd.settings import Settings as Settings
-    from mlxjsd.store import read_run as read_run
+    from mlxjsd.stored import read_run as read_run
     from mlxjsd.sweep import sweep_batch as sweep_batch
 
 _HOME = {
@@ -48,7 +48,7 @@ _HOME = {
     "plot_heatmap": "figure",
     "plot_run": "figure",
     "read_prompts": "prompts",
-    "read_run": "store",
+    "read_run": "stored",
     "reference_batch": "reference",
     "run_experiment": "experiment",
     "save_figure": "figure",

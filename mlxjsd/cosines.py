@@ -27,7 +27,8 @@ from mlxjsd.ranks import ALONE, Rank
 from mlxjsd.shards import shard_name
 from mlxjsd.similarity import DirectionSums
 from mlxjsd.spans import Encoded
-from mlxjsd.store import Store, read_run
+from mlxjsd.store import Store
+from mlxjsd.stored import read_run
 
 Categories = Mapping[str, str | None]
 

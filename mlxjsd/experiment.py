@@ -24,7 +24,8 @@ from mlxjsd.ranks import ALONE, Rank
 from mlxjsd.records import Run
 from mlxjsd.shards import shard_name
 from mlxjsd.spans import Encoded
-from mlxjsd.store import Store, read_run
+from mlxjsd.store import Store
+from mlxjsd.stored import read_run
 
 #: Processes that have to die in a batch before it is halved: one may have been killed by chance.
 DEATHS = 3

@@ -54,7 +54,7 @@ class Job:
         """
         from mlxjsd.planning import plan_run
         from mlxjsd.shards import shard_files
-        from mlxjsd.store import read_header
+        from mlxjsd.stored import read_header
 
         sizes = None
         chosen = self.batch_size is not None or self.memory is not None

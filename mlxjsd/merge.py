@@ -10,13 +10,8 @@ from mlxjsd.errors import InputError
 from mlxjsd.lock import owner_of
 from mlxjsd.records import Run
 from mlxjsd.shards import joined, shard_files
-from mlxjsd.store import (
-    Store,
-    check_folder,
-    differences,
-    read_header,
-    read_run,
-)
+from mlxjsd.store import Store, check_folder
+from mlxjsd.stored import differences, read_header, read_run
 
 #: Entries of a file's header that are its own, and not its run's.
 _OF_A_FILE = ("created", "cosines", "world", "seal")

@@ -13,7 +13,7 @@ from mlxjsd.lock import owner_of
 from mlxjsd.ranks import Rank
 from mlxjsd.records import Run
 from mlxjsd.shards import shard_files, shard_name
-from mlxjsd.store import read_header, read_tried
+from mlxjsd.stored import read_header, read_tried
 
 #: Seconds between two looks at the other ranks' files.
 LOOK_EVERY = 0.5

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlxjsd.export import export_run
 from mlxjsd.figure import plot_run, save_figure
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 
 
 def write_products(folder: Path) -> None:

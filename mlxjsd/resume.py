@@ -9,7 +9,7 @@ from mlxjsd.formats.text import content_hash
 from mlxjsd.job import Job
 from mlxjsd.labelling import Labelling
 from mlxjsd.settings import Settings
-from mlxjsd.store import read_header
+from mlxjsd.stored import read_header
 
 #: The name under which a run knows the bundled model.
 _BUNDLED = "bundled"

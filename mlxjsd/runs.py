@@ -49,7 +49,7 @@ class KnownRun:
 
     folder: Path
     header: dict[str, Any]
-    """See :func:`mlxjsd.store.read_header`."""
+    """See :func:`mlxjsd.stored.read_header`."""
     done: int
     """Prompts that are measured or have failed."""
     total: int
@@ -66,7 +66,7 @@ def list_runs(root: Path = RUNS) -> list[KnownRun]:
     """Return the runs in ``root``, the one that was last written to first."""
     # NumPy is not needed to name a folder.
     from mlxjsd.shards import shard_files
-    from mlxjsd.store import count_tried, read_header
+    from mlxjsd.stored import count_tried, read_header
 
     found = []
     for folder in root.glob("*/"):

@@ -18,7 +18,7 @@ from mlxjsd.labelling import Labelling
 from mlxjsd.pages import rows_in
 from mlxjsd.records import Run, Skipped
 from mlxjsd.shards import FILE, joined, shard_files
-from mlxjsd.store import rows_of, run_of
+from mlxjsd.stored import rows_of, run_of
 
 #: Without these, numbers mean nothing.
 _NEEDED = ("settings", "model", "data", "layers")

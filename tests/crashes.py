@@ -15,7 +15,8 @@ import numpy as np
 
 from mlxjsd.export import to_json
 from mlxjsd.records import Run
-from mlxjsd.store import FILE, count_tried, read_run
+from mlxjsd.store import FILE
+from mlxjsd.stored import count_tried, read_run
 
 #: Files that are there for moments only: a kill then meets a commit, or a product half written.
 BRIEF = ("run.partial", "run.sqlite-journal", "run.sqlite", ".heatmap.partial-*")

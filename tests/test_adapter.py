@@ -25,7 +25,8 @@ from mlxjsd.prompts import read_prompts
 from mlxjsd.resume import job_of
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
-from mlxjsd.store import Store, read_run
+from mlxjsd.store import Store
+from mlxjsd.stored import read_run
 from mlxjsd.tui.job import Job
 
 CONFIG = {

@@ -8,7 +8,7 @@ import pytest
 
 from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.cli import main
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 
 FEW = ["--limit", "6"]
 

@@ -11,7 +11,8 @@ import pytest
 from crashes import Moment, command, crash, run_whole, same_results
 from test_cli import call
 
-from mlxjsd.store import FILE, read_run
+from mlxjsd.store import FILE
+from mlxjsd.stored import read_run
 
 LIMIT = 4
 #: Begins a run in which something happens in the third batch.

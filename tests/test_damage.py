@@ -20,7 +20,8 @@ from mlxjsd.pages import rows_in
 from mlxjsd.records import Record, Run, Skipped
 from mlxjsd.runs import list_runs
 from mlxjsd.salvage import _checked, salvage_run
-from mlxjsd.store import FILE, Store, read_header, read_run
+from mlxjsd.store import FILE, Store
+from mlxjsd.stored import read_header, read_run
 
 PROMPTS = 160
 PAGE = 4096

@@ -12,7 +12,8 @@ import pytest
 from crashes import command, run_whole, same_results
 from test_cli import call
 
-from mlxjsd.store import FILE, read_run
+from mlxjsd.store import FILE
+from mlxjsd.stored import read_run
 
 LIMIT = 12
 KILOBYTE = 1024

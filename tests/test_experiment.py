@@ -20,7 +20,7 @@ from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.records import Run
 from mlxjsd.reference import reference_batch
 from mlxjsd.settings import Settings
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 
 LIMIT = 24
 

@@ -27,7 +27,7 @@ from mlxjsd.model import LoadedModel
 from mlxjsd.planning import Plan, plan_run
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.reference import reference_batch
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 from mlxjsd.sweep import sweep_batch
 
 LIMIT = 24

@@ -21,7 +21,8 @@ from mlxjsd.resume import job_of
 from mlxjsd.runs import run_folder
 from mlxjsd.settings import Settings
 from mlxjsd.spans import Encoder, Unusable
-from mlxjsd.store import FILE, Store, read_header
+from mlxjsd.store import FILE, Store
+from mlxjsd.stored import read_header
 from mlxjsd.tui.job import Job
 
 ASKED = Prompt("p", "What is the capital of Norland?", "Norland")

@@ -17,7 +17,10 @@ def modules_after(statement: str) -> set[str]:
     [
         ("import mlxjsd", ["mlx", "numpy", "matplotlib", "textual", "rich", "typer"]),
         ("import mlxjsd.cli", ["mlx", "mlx_lm", "matplotlib", "textual", "transformers"]),
-        ("import mlxjsd.store, mlxjsd.heatmap, mlxjsd.export", ["mlx", "matplotlib", "textual"]),
+        (
+            "import mlxjsd.store, mlxjsd.stored, mlxjsd.heatmap, mlxjsd.export",
+            ["mlx", "matplotlib", "textual"],
+        ),
         ("import mlxjsd.figure", ["mlx", "textual", "matplotlib.pyplot"]),
         (
             "import mlxjsd, mlxjsd.assets; mlxjsd.read_prompts(mlxjsd.assets.PROMPTS)",

@@ -12,7 +12,8 @@ from test_cli import call
 
 from mlxjsd.errors import InputError
 from mlxjsd.lock import FileLock, owner_of
-from mlxjsd.store import FILE, Store, check_free, read_run
+from mlxjsd.store import FILE, Store, check_free
+from mlxjsd.stored import read_run
 
 #: Holds the lock of a run until its input ends.
 HOLDER = (

@@ -12,7 +12,8 @@ from mlxjsd.lock import FileLock
 from mlxjsd.merge import merge_runs
 from mlxjsd.records import Skipped
 from mlxjsd.shards import shard_files
-from mlxjsd.store import Store, read_run
+from mlxjsd.store import Store
+from mlxjsd.stored import read_run
 
 
 def share(folder: Path, *positions: int, file: str = "run.sqlite", **header: Any) -> Path:

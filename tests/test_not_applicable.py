@@ -29,7 +29,8 @@ from mlxjsd.prompts import read_prompts
 from mlxjsd.records import Run
 from mlxjsd.report import panel_of, report
 from mlxjsd.settings import Settings
-from mlxjsd.store import Store, read_run
+from mlxjsd.store import Store
+from mlxjsd.stored import read_run
 from mlxjsd.terminal import heatmap_text, summary
 
 pytestmark = pytest.mark.filterwarnings("error:.*NaN.*:RuntimeWarning")

@@ -26,7 +26,8 @@ from mlxjsd.ranks import ALONE, Rank, launched_rank, rank_from
 from mlxjsd.runs import list_runs
 from mlxjsd.salvage import salvage_run
 from mlxjsd.shards import shard_files, shard_name
-from mlxjsd.store import Store, read_header, read_run
+from mlxjsd.store import Store
+from mlxjsd.stored import read_header, read_run
 
 LIMIT = 16
 SOON = Patience(look_every=0.01, settling=0.05, grace=0.05)

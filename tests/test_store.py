@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from records import HEADER, LAYERS, record
 
+from mlxjsd import schema
 from mlxjsd.errors import InputError
 from mlxjsd.records import Skipped
 from mlxjsd.settings import Settings
-from mlxjsd.store import APPLICATION_ID, FILE, SCHEMA_VERSION, Store, read_header, read_run
+from mlxjsd.store import FILE, Store
+from mlxjsd.stored import read_header, read_run
 
 
 def test_what_goes_in_comes_out(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def version_1(folder: Path) -> None:
         listed = ", ".join(columns)
         connection.execute(f"INSERT INTO main.results SELECT {listed} FROM now.results")
     connection.execute("PRAGMA user_version = 1")
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     connection.close()
     (folder / "now" / FILE).unlink()
     (folder / "now").rmdir()
@@ -103,7 +105,7 @@ def test_a_file_of_version_1_is_migrated_when_it_is_written_to(tmp_path: Path) -
     assert (old.flags, old.popularity) == ((), None)
     assert (new.flags, new.popularity) == (flagged.flags, 12.5)
     with closing(sqlite3.connect(tmp_path / FILE)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

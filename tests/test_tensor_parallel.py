@@ -25,7 +25,7 @@ from mlxjsd.lock import owner_of
 from mlxjsd.model import LoadedModel
 from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 from mlxjsd.tensor_parallel import _refuse_without_heads, load_sharded, shardable_families
 
 LIMIT = 8

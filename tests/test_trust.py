@@ -24,7 +24,7 @@ from mlxjsd.heatmap import floor_warning
 from mlxjsd.plain import clean
 from mlxjsd.records import Skipped
 from mlxjsd.report import report
-from mlxjsd.store import read_header, read_run
+from mlxjsd.stored import read_header, read_run
 
 #: Colours, a title, a link, markup of Rich and Textual, a formula, a way out of the folder.
 EVIL = (

@@ -17,7 +17,7 @@ from textual.screen import Screen
 from mlxjsd.compare import Panel
 from mlxjsd.errors import InputError
 from mlxjsd.resume import job_or_none
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 from mlxjsd.tui.comparing import CompareState, Figure, figures, other_panel
 from mlxjsd.tui.job import Engine, Job
 from mlxjsd.tui.screens.compare import CompareScreen

@@ -14,7 +14,7 @@ from mlxjsd.compare import Comparison, Panel, compare, published
 from mlxjsd.errors import InputError
 from mlxjsd.interventions import ROWS
 from mlxjsd.report import panel_of
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale
 from mlxjsd.tui.measured import ALL, GROUP_NAMES
 from mlxjsd.tui.state import LABELS, RunState

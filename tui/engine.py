@@ -25,7 +25,7 @@ from mlxjsd.events import BatchDone, Finished, Started, Stopped
 from mlxjsd.framing import fill
 from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.spans import Encoder, Unusable
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 from mlxjsd.tui.job import Failed, Job, Loading, Look, Opened, Preview, Tell
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pathlib import Path
 from mlxjsd.assets import MODEL
 from mlxjsd.figure import plot_groups, save_figure, title_of
 from mlxjsd.grouping import heatmaps_by
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.engine import MLXEngine
 from mlxjsd.tui.job import Job

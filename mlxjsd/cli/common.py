@@ -41,7 +41,7 @@ def read(folder: Path, match: str | None = None, reliance_threshold: float | Non
     """Read a run, with the labelling that was asked for now in place of the run's own."""
     from dataclasses import replace
 
-    from mlxjsd.store import read_run
+    from mlxjsd.stored import read_run
 
     run = read_run(folder)
     asked = {"match": match, "reliance_threshold": reliance_threshold}

@@ -122,7 +122,7 @@ def export(
         lost = "how many are lost is not known" if saved.lost is None else f"{saved.lost} are lost"
         print(f"{len(saved.run.records)} prompts can be trusted, {lost}", file=sys.stderr)
     else:
-        from mlxjsd.store import read_run
+        from mlxjsd.stored import read_run
 
         export_run(read_run(folder), output)
     print(output)

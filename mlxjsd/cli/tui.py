@@ -59,7 +59,7 @@ def tui(
     given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     job = None
     if folder is not None:
-        from mlxjsd.store import read_header
+        from mlxjsd.stored import read_header
 
         if given != {"folder"}:
             raise InputError(messages.FOLDER_HAS_SETTINGS())

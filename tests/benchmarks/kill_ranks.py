@@ -31,7 +31,7 @@ from mlxjsd.planning import Plan, plan_run
 from mlxjsd.prompts import read_prompts
 from mlxjsd.ranks import Rank
 from mlxjsd.shards import shard_files, shard_name
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 
 BATCH_SIZE = 2
 

@@ -37,7 +37,8 @@ from mlxjsd.prompts import PromptFile, read_prompts
 from mlxjsd.ranks import Rank
 from mlxjsd.shards import shard_name
 from mlxjsd.spans import Encoded
-from mlxjsd.store import Store, read_run, read_tried
+from mlxjsd.store import Store
+from mlxjsd.stored import read_run, read_tried
 
 RANKS = (1, 2, 4, 8, 16, 32, 64)
 #: Batches whose time is taken.

@@ -12,7 +12,8 @@ from waiting import settled
 from mlxjsd.assets import PROMPTS
 from mlxjsd.events import BatchDone, Finished, Stopped
 from mlxjsd.records import Record, Skipped
-from mlxjsd.store import Store, read_run
+from mlxjsd.store import Store
+from mlxjsd.stored import read_run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.job import Failed, Job, Loading, Look, Opened, Preview, Tell
 from mlxjsd.tui.screens.run import RunScreen

@@ -15,7 +15,7 @@ from waiting import PATIENCE, settled, until
 from mlxjsd.assets import MODEL
 from mlxjsd.cli import main
 from mlxjsd.settings import Settings
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.engine import MLXEngine
 from mlxjsd.tui.job import Job, Look, Preview

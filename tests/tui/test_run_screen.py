@@ -9,7 +9,7 @@ from textual.widgets import Button, Input, Static
 from waiting import settled
 
 from mlxjsd.records import Skipped
-from mlxjsd.store import read_run
+from mlxjsd.stored import read_run
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.help import HelpScreen
 from mlxjsd.tui.screens.open import OpenScreen

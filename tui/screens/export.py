@@ -131,7 +131,7 @@ class ExportScreen(ModalScreen[None]):
 
     def _write_file(self, path: Path, figure: bool) -> None:
         # The folder holds all that is needed, whole batches only, also in the middle of a run.
-        from mlxjsd.store import read_run
+        from mlxjsd.stored import read_run
 
         try:
             run = read_run(self.state.folder)
