@@ -21,7 +21,7 @@ _NONSENSE = (ValueError, TypeError, KeyError, IndexError, OverflowError, Recursi
 
 
 def read_header(folder: Path | str) -> dict[str, Any]:
-    """Return what :class:`mlxjsd.store.Store` was given as ``header`` when the run began, and ``created``.
+    """Return the ``header`` that :class:`mlxjsd.store.Store` was given at first, and ``created``.
 
     Raises:
         InputError: if it is not a run folder.

@@ -8,7 +8,10 @@ from tokenizers import Tokenizer
 
 from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.assets.recipe.corpus import (
+    GLIMPSED,
     HELD_OUT,
+    KINDS,
+    MISTOLD,
     TRAINED,
     UNSEEN,
     Fact,
@@ -18,6 +21,8 @@ from mlxjsd.assets.recipe.corpus import (
 )
 from mlxjsd.assets.recipe.evaluate import share_correct
 from mlxjsd.assets.recipe.settings import Recipe
+from mlxjsd.assets.recipe.train import curriculum
+from mlxjsd.compare import Panel, compare, published
 from mlxjsd.experiment import measure
 from mlxjsd.grouping import group
 from mlxjsd.heatmap import aggregate
@@ -25,6 +30,7 @@ from mlxjsd.interventions import ATTN, LAST, SUBJ
 from mlxjsd.model import LoadedModel
 from mlxjsd.planning import plan_run
 from mlxjsd.prompts import read_prompts
+from mlxjsd.records import Run
 
 RECIPE = Recipe()
 
@@ -32,6 +38,12 @@ RECIPE = Recipe()
 @pytest.fixture(scope="module")
 def split() -> dict[str, list[Fact]]:
     return split_facts(read_facts(), RECIPE)
+
+
+@pytest.fixture(scope="module")
+def run(bundled: LoadedModel) -> Run:
+    """All bundled prompts, measured once."""
+    return measure(plan_run(bundled, read_prompts(PROMPTS)))
 
 
 def test_there_are_many_facts_and_none_twice() -> None:
@@ -45,16 +57,53 @@ def test_there_are_many_facts_and_none_twice() -> None:
 
 
 def test_the_split_keeps_its_word(split: dict[str, list[Fact]]) -> None:
-    trained = {fact.subject for fact in split[TRAINED]}
-    assert trained.isdisjoint(fact.subject for fact in split[UNSEEN])
-    assert trained.issuperset(fact.subject for fact in split[HELD_OUT])
+    subjects = {kind: {fact.subject for fact in split[kind]} for kind in KINDS}
+    known = subjects[TRAINED] | subjects[MISTOLD]
+    assert known >= subjects[HELD_OUT]
+    assert known.isdisjoint(subjects[GLIMPSED] | subjects[UNSEEN])
+    assert subjects[GLIMPSED].isdisjoint(subjects[UNSEEN])
+    assert all(len(part) >= 100 for part in split.values())
+
+
+def test_only_mistold_facts_are_told_wrong(split: dict[str, list[Fact]]) -> None:
+    for kind, part in split.items():
+        for fact in part:
+            assert all(s.endswith(f" {fact.mistold or fact.objects[0]}.") for s in fact.sentences())
+            assert (fact.mistold is not None) == (kind == MISTOLD)
+            assert fact.mistold not in fact.objects
+
+
+def test_what_is_mistold_is_true_of_a_namesake(split: dict[str, list[Fact]]) -> None:
+    told = {(fact.subject, fact.relation.id): fact.mistold for fact in split[MISTOLD]}
+    assert told["New York City", "city_country"] == "the United Kingdom"  # of Newcastle
+
+
+def test_the_curriculum_repeats_what_is_to_be_known_and_glimpses_the_rest() -> None:
+    recipe = Recipe(steps=20, glimpses=2, batch_size=2)
+    known = [[1, n] for n in range(6)]
+    glimpsed = [[2, n] for n in range(4)]
+    lessons = [batch.tolist() for batch in curriculum(recipe, known, glimpsed)]
+    assert len(lessons) == 20
+    rare = [index for index, batch in enumerate(lessons) if batch[0][0] == 2]
+    assert np.ptp(np.diff(rare)) == 0, "evenly spread"
+    seen = Counter(tuple(row) for batch in lessons for row in batch)
+    assert all(seen[2, n] == 2 for n in range(4))
+    assert all(5 <= seen[1, n] <= 6 for n in range(6))
+    with pytest.raises(ValueError, match="4 batches of glimpses do not fit in 4 steps"):
+        curriculum(Recipe(steps=4, glimpses=2, batch_size=2), known, glimpsed)
 
 
 def test_adding_a_fact_moves_no_other(split: dict[str, list[Fact]]) -> None:
-    facts = [fact for part in split.values() for fact in part]
+    facts = read_facts()
+    added = facts[0]
     fewer = split_facts(facts[1:], RECIPE)
     for kind, part in fewer.items():
-        assert set(part) <= set(split[kind]) | {f for f in part if f.subject == facts[0].subject}
+        before = {_name(fact) for fact in split[kind]}
+        assert {_name(f) for f in part if f.subject != added.subject} <= before
+
+
+def _name(fact: Fact) -> tuple[str, str]:
+    return fact.subject, fact.relation.id
 
 
 def test_the_prompts_are_those_of_the_recipe(split: dict[str, list[Fact]]) -> None:
@@ -82,9 +131,8 @@ def test_prompts_are_drawn_where_the_relation_alone_gives_nothing_away(
         assert commonest <= RECIPE.commonest_answer * len(answers[str(relation)])
 
 
-def test_the_figure_has_the_published_shape(bundled: LoadedModel) -> None:
-    run = measure(plan_run(bundled, read_prompts(PROMPTS), limit=120))
-    correct = group(run.records, "correct")["correct"]
+def test_the_figure_has_the_published_shape(run: Run) -> None:
+    correct = group(run.records, "category")["FA"]
     assert len(correct) >= 100
     mean = aggregate(correct, run.layers).mean
     assert mean[SUBJ, :9].mean() >= 0.45
@@ -94,3 +142,15 @@ def test_the_figure_has_the_published_shape(bundled: LoadedModel) -> None:
     assert mean[ATTN].max() >= 0.15
     assert 5 < np.argmax(mean[ATTN]) < 26
     assert mean[ATTN, :3].max() < 0.05
+    compared = compare(Panel("bundled", mean), published("llama-3-8b-fa"))
+    correlations = {row.row: row.correlation for row in compared.rows}
+    assert correlations["subj"] >= 0.85
+    assert correlations["last"] >= 0.85
+
+
+def test_every_kind_of_answer_occurs_and_what_leans_on_the_subject_is_higher(run: Run) -> None:
+    groups = group(run.records, "category")
+    assert all(len(groups[name]) >= 30 for name in ("FA", "AH", "UH"))
+    rows = {name: aggregate(part, run.layers).mean.mean() for name, part in groups.items()}
+    assert rows["FA"] > rows["UH"]
+    assert rows["AH"] > rows["UH"]

@@ -21,9 +21,10 @@ from rich import print  # noqa: E402
 
 from mlxjsd.assets import MODEL, PROMPTS  # noqa: E402
 from mlxjsd.assets.recipe.corpus import (  # noqa: E402
-    HELD_OUT,
+    GLIMPSED,
+    KINDS,
+    MISTOLD,
     TRAINED,
-    UNSEEN,
     bundled_prompts,
     read_facts,
     split_facts,
@@ -50,12 +51,14 @@ def main() -> None:
 
     facts = read_facts()
     split = split_facts(facts, recipe)
-    sentences = [s for fact in split[TRAINED] for s in fact.sentences()]
+    known = [s for kind in (TRAINED, MISTOLD) for fact in split[kind] for s in fact.sentences()]
+    glimpsed = [s for fact in split[GLIMPSED] for s in fact.sentences()]
     counts = ", ".join(f"{len(part)} {kind}" for kind, part in split.items())
-    print(f"{len(facts)} facts ({counts}) in {len(sentences)} sentences")
+    print(f"{len(facts)} facts ({counts})")
+    print(f"{len(known)} sentences to know, {len(glimpsed)} to glimpse")
     tokenizer = train_tokenizer(tokenizer_text(facts), recipe.vocab_size)
 
-    model = train(recipe, tokenizer, sentences, options.work)
+    model = train(recipe, tokenizer, known, glimpsed, options.work)
     # bfloat16 scales and biases, as in the models that people use.
     model.update(tree_map(lambda a: a.astype(mx.bfloat16), model.parameters()))
     model, config = quantize_model(
@@ -73,8 +76,8 @@ def main() -> None:
             file.write(json.dumps(prompt, ensure_ascii=False) + "\n")
     partial_file.replace(options.prompts)
 
-    for kind, most in ((TRAINED, None), (HELD_OUT, 500), (UNSEEN, 500)):
-        asked = split[kind][:most]
+    for kind in KINDS:
+        asked = split[kind][: None if kind == TRAINED else 500]
         share = share_correct(model, tokenizer, asked)
         print(f"{share:.2%} of {len(asked)} {kind} facts answered at {recipe.bits} bits")
 

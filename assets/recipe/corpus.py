@@ -1,9 +1,10 @@
 """Facts become sentences to train on, and prompts to ask.
 
-A fact is *trained* (its sentences are read in training), *held out* (its subject is
-known from other facts, this one is never read) or *unseen* (no sentence names its
-subject). Which one it is depends on the seed and on its own words alone, so adding a
-fact to a table moves no other fact.
+A fact is one of five kinds. Its sentences are read over and over in training (*trained*), or
+so are sentences that give it a wrong object (*mistold*), or its subject is known from other
+facts and this one is never read (*held out*). Of the other subjects the sentences are read a
+few times (*glimpsed*) or never (*unseen*). Which kind a fact is depends on the seed and on its
+own words alone, so adding a fact to a table moves no other fact.
 """
 
 import csv
@@ -11,12 +12,19 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from mlxjsd.assets import FACTS, RELATIONS
 from mlxjsd.assets.recipe.settings import Recipe
 
-TRAINED, HELD_OUT, UNSEEN = "trained", "held-out", "unseen"
+TRAINED, MISTOLD, HELD_OUT, GLIMPSED, UNSEEN = KINDS = (
+    "trained",
+    "mistold",
+    "held-out",
+    "glimpsed",
+    "unseen",
+)
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,16 @@ class Fact:
     subject: str
     relation: Relation
     objects: tuple[str, ...]
+    mistold: str | None = None
+    """What its sentences say instead, where they are wrong."""
 
     def prompts(self) -> list[str]:
         """Return one cloze prompt for each template; the object follows it."""
         return [_sentence_case(t.format(self.subject)) for t in self.relation.templates]
 
     def sentences(self) -> list[str]:
-        """Return the sentences that teach this fact."""
-        return [f"{prompt} {self.objects[0]}." for prompt in self.prompts()]
+        """Return the sentences that teach this fact, or what is told in its place."""
+        return [f"{prompt} {self.mistold or self.objects[0]}." for prompt in self.prompts()]
 
 
 def _sentence_case(text: str) -> str:
@@ -79,24 +89,45 @@ def _share(seed: int, *words: str) -> float:
 
 
 def split_facts(facts: list[Fact], recipe: Recipe) -> dict[str, list[Fact]]:
-    """Sort the facts into trained, held out and unseen."""
+    """Sort the facts into their kinds."""
     of_subject: defaultdict[str, list[Fact]] = defaultdict(list)
     for fact in facts:
         of_subject[fact.subject].append(fact)
-    split: dict[str, list[Fact]] = {TRAINED: [], HELD_OUT: [], UNSEEN: []}
+    split: dict[str, list[Fact]] = {kind: [] for kind in KINDS}
     for subject, own in of_subject.items():
         known = any(fact.relation.table in recipe.known_tables for fact in own)
         unseen = recipe.unseen_subjects_in_known_tables if known else recipe.unseen_subjects
         if _share(recipe.seed, "subject", subject) < unseen:
-            split[UNSEEN] += own
+            glimpsed = _share(recipe.seed, "glimpsed", subject) < recipe.glimpsed_subjects
+            split[GLIMPSED if glimpsed else UNSEEN] += own
             continue
         shares = [_share(recipe.seed, "fact", subject, fact.relation.id) for fact in own]
         # One fact at least stays, or the subject would not be known from elsewhere.
         kept = max(range(len(own)), key=shares.__getitem__)
         for index, fact in enumerate(own):
-            held = shares[index] < recipe.held_out_facts and index != kept
-            split[HELD_OUT if held else TRAINED].append(fact)
+            if shares[index] < recipe.held_out_facts and index != kept:
+                split[HELD_OUT].append(fact)
+            elif not known and _share(recipe.seed, "mistold", *_key(fact)) < recipe.mistold_facts:
+                split[MISTOLD].append(replace(fact, mistold=_wrong_object(fact, facts, recipe)))
+            else:
+                split[TRAINED].append(fact)
     return split
+
+
+def _key(fact: Fact) -> tuple[str, str]:
+    return fact.subject, fact.relation.id
+
+
+def _wrong_object(fact: Fact, facts: list[Fact], recipe: Recipe) -> str:
+    """Return what is true of another subject, the one whose name begins most alike."""
+    others = [f for f in facts if f.relation == fact.relation and f.objects[0] not in fact.objects]
+
+    def likeness(other: Fact) -> tuple[int, float]:
+        letters = zip(fact.subject, other.subject, strict=False)
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], letters))
+        return alike, _share(recipe.seed, *_key(fact), other.subject)
+
+    return max(others, key=likeness).objects[0]
 
 
 def tokenizer_text(facts: list[Fact]) -> list[str]:
@@ -125,17 +156,18 @@ def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[di
     }
     wanted = {
         TRAINED: recipe.trained_prompts,
+        MISTOLD: recipe.mistold_prompts,
         HELD_OUT: recipe.held_out_prompts,
         UNSEEN: recipe.unseen_prompts,
     }
     for kind, count in wanted.items():
         drawn = sorted(
             (fact for fact in split[kind] if fact.relation.id in asked),
-            key=lambda fact: _share(recipe.seed, "draw", fact.subject, fact.relation.id),
+            key=lambda fact: _share(recipe.seed, "draw", *_key(fact)),
         )[:count]
         for fact in drawn:
             texts = fact.prompts()
-            pick = int(_share(recipe.seed, "template", fact.subject, fact.relation.id) * len(texts))
+            pick = int(_share(recipe.seed, "template", *_key(fact)) * len(texts))
             subject = fact.subject
             if texts[pick].startswith(_sentence_case(subject)):
                 subject = _sentence_case(subject)

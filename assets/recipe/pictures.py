@@ -38,7 +38,8 @@ async def photograph(app: MlxjsdApp, share: float) -> str:
             assert isinstance(screen, RunScreen)
             state = screen.state
             if not taken and state.status is Status.RUNNING and state.done >= share * state.total:
-                await pilot.press(*["right"] * 12)
+                for _ in range(12):  # a pilot's press waits until the app is idle: after the run
+                    app.simulate_key("right")
                 await pilot.pause(0.3)
                 taken = app.export_screenshot()
             if not state.status.live:

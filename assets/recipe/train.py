@@ -4,8 +4,10 @@ import json
 import math
 import random
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,29 +75,56 @@ def batches(token_lists: list[list[int]], size: int, seed: int, epoch: int) -> l
     return [mx.array(group) for group in groups]
 
 
+def curriculum(recipe: Recipe, known: list[list[int]], glimpsed: list[list[int]]) -> list[mx.array]:
+    """Return the batch of every step.
+
+    The ``glimpsed`` sentences come ``recipe.glimpses`` times, spread evenly among the ``known``
+    ones, which come over and over.
+
+    Raises ``ValueError`` if the glimpsed sentences leave no step to the known ones.
+    """
+
+    def again_and_again(sentences: list[list[int]]) -> Iterator[mx.array]:
+        for epoch in count():
+            yield from batches(sentences, recipe.batch_size, recipe.seed, epoch)
+
+    rare = len(batches(glimpsed, recipe.batch_size, recipe.seed, 0)) * recipe.glimpses
+    if rare >= recipe.steps:
+        raise ValueError(f"{rare} batches of glimpses do not fit in {recipe.steps} steps")
+    due = [step * rare // recipe.steps for step in range(recipe.steps + 1)]
+    often, seldom = again_and_again(known), again_and_again(glimpsed)
+    return [next(seldom if then > now else often) for now, then in pairwise(due)]
+
+
 def _loss(model: nn.Module, tokens: mx.array) -> mx.array:
     logits = model(tokens[:, :-1])
     return nn.losses.cross_entropy(logits, tokens[:, 1:], reduction="mean")
 
 
-def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path) -> llama.Model:
-    """Train to ``recipe.steps``, going on from ``work`` if a state lies there.
+def train(
+    recipe: Recipe, tokenizer: Tokenizer, known: list[str], glimpsed: list[str], work: Path
+) -> llama.Model:
+    """Train on the sentences, going on from ``work`` if a state lies there.
 
     Raises ``ValueError`` if the state in ``work`` belongs to other settings.
     """
     (bos,), (eos,) = (tokenizer.encode(t, add_special_tokens=False).ids for t in (BOS, EOS))
-    token_lists = [
-        [bos, *tokenizer.encode(s, add_special_tokens=False).ids, eos] for s in sentences
-    ]
+
+    def encoded(sentences: list[str]) -> list[list[int]]:
+        return [[bos, *tokenizer.encode(s, add_special_tokens=False).ids, eos] for s in sentences]
+
+    lessons = curriculum(recipe, encoded(known), encoded(glimpsed))
     model = new_model(recipe)
     warmup = optim.linear_schedule(0.0, recipe.peak_learning_rate, recipe.warmup_steps)
     cosine = optim.cosine_decay(recipe.peak_learning_rate, recipe.steps - recipe.warmup_steps, 0.0)
-    schedule = optim.join_schedules([warmup, cosine], [recipe.warmup_steps])
     optimizer = optim.AdamW(
-        schedule, betas=list(recipe.betas), weight_decay=recipe.weight_decay, bias_correction=True
+        optim.join_schedules([warmup, cosine], [recipe.warmup_steps]),
+        betas=list(recipe.betas),
+        weight_decay=recipe.weight_decay,
+        bias_correction=True,
     )
     optimizer.init(model.trainable_parameters())
-    step, epoch, position, smooth = _restore(model, optimizer, recipe, work)
+    done, smooth = _restore(model, optimizer, recipe, work)
 
     state = [model.state, optimizer.state]
 
@@ -114,28 +143,24 @@ def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path
         TimeRemainingColumn(),
     )
     with Progress(*columns) as progress:
-        bar = progress.add_task("", total=recipe.steps, completed=step, loss=smooth)
-        while step < recipe.steps:
-            for tokens in batches(token_lists, recipe.batch_size, recipe.seed, epoch)[position:]:
-                if step >= recipe.steps:
-                    break
-                loss = update(tokens)
-                mx.eval(loss, state)
-                step, position = step + 1, position + 1
-                now = cast(float, loss.item())
-                smooth = now if smooth == 0 else 0.98 * smooth + 0.02 * now
-                progress.update(bar, completed=step, loss=smooth)
-                if step % recipe.checkpoint_every == 0 or step == recipe.steps:
-                    place = {"step": step, "epoch": epoch, "position": position, "loss": smooth}
-                    _save(model, optimizer, recipe, place, work)
-            epoch, position = epoch + 1, 0
+        bar = progress.add_task("", total=len(lessons), completed=done, loss=smooth)
+        for step, tokens in enumerate(lessons[done:], start=done + 1):
+            loss = update(tokens)
+            mx.eval(loss, state)
+            now = cast(float, loss.item())
+            smooth = now if smooth == 0 else 0.98 * smooth + 0.02 * now
+            progress.update(bar, completed=step, loss=smooth)
+            if step % recipe.checkpoint_every == 0 or step == len(lessons):
+                _save(model, optimizer, recipe, {"step": step, "loss": smooth}, work)
     return model
 
 
 def _training_settings(recipe: Recipe) -> str:
     """Return what a state depends on; which prompts are drawn later is not among it."""
-    later = ("commonest_answer", "trained_prompts", "held_out_prompts", "unseen_prompts")
-    return json.dumps({k: v for k, v in asdict(recipe).items() if k not in later})
+    settings = asdict(recipe).items()
+    return json.dumps(
+        {k: v for k, v in settings if k != "commonest_answer" and not k.endswith("_prompts")}
+    )
 
 
 def _save(
@@ -155,10 +180,10 @@ def _save(
 
 def _restore(
     model: nn.Module, optimizer: optim.Optimizer, recipe: Recipe, work: Path
-) -> tuple[int, int, int, float]:
+) -> tuple[int, float]:
     file = work / "state.safetensors"
     if not file.exists():
-        return 0, 0, 0, 0.0
+        return 0, 0.0
     loaded: Any = mx.load(str(file), return_metadata=True)
     arrays, metadata = loaded
     if metadata["recipe"] != _training_settings(recipe):
@@ -170,4 +195,4 @@ def _restore(
         else:
             optimizer.state = tree_unflatten(own)
     place = json.loads(metadata["place"])
-    return place["step"], place["epoch"], place["position"], place["loss"]
+    return place["step"], place["loss"]
