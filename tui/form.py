@@ -69,7 +69,7 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
     level = _number("noise_level", texts["noise_level"])
     memory = _number("memory", texts["memory"])
     if memory is not None and not 0 < memory < inf:
-        raise FormError("memory", f"Memory is more than 0 GB, not {memory:g}")
+        raise FormError("memory", f"Memory is finite and more than 0 GB, not {memory:g}")
     if memory is not None and numbers["batch_size"] is not None:
         raise FormError("memory", "Memory decides the batch; give one of the two")
     try:

@@ -4,7 +4,8 @@ A fact is one of five kinds. Its sentences are read over and over in training (*
 so are sentences that give it a wrong object (*mistold*), or its subject is known from other
 facts and this one is never read (*held out*). Of the other subjects the sentences are read a
 few times (*glimpsed*) or never (*unseen*). Which kind a fact is depends on the seed and on its
-own words alone, so adding a fact to a table moves no other fact.
+own words alone, so adding a fact to a table moves no other fact; but what a mistold one says
+is true of another subject, and may change with a new one of a more similar name.
 """
 
 import csv

@@ -4,7 +4,7 @@ import json
 import math
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import count, pairwise
@@ -84,16 +84,16 @@ def curriculum(recipe: Recipe, known: list[list[int]], glimpsed: list[list[int]]
     Raises ``ValueError`` if the glimpsed sentences leave no step to the known ones.
     """
 
-    def again_and_again(sentences: list[list[int]]) -> Iterator[mx.array]:
-        for epoch in count():
+    def read(sentences: list[list[int]], epochs: Iterable[int]) -> Iterator[mx.array]:
+        for epoch in epochs:
             yield from batches(sentences, recipe.batch_size, recipe.seed, epoch)
 
-    rare = len(batches(glimpsed, recipe.batch_size, recipe.seed, 0)) * recipe.glimpses
-    if rare >= recipe.steps:
-        raise ValueError(f"{rare} batches of glimpses do not fit in {recipe.steps} steps")
-    due = [step * rare // recipe.steps for step in range(recipe.steps + 1)]
-    often, seldom = again_and_again(known), again_and_again(glimpsed)
-    return [next(seldom if then > now else often) for now, then in pairwise(due)]
+    glimpses = list(read(glimpsed, range(recipe.glimpses)))
+    if len(glimpses) >= recipe.steps:
+        raise ValueError(f"{len(glimpses)} batches of glimpses do not fit in {recipe.steps} steps")
+    due = [step * len(glimpses) // recipe.steps for step in range(recipe.steps + 1)]
+    often = read(known, count())
+    return [glimpses[now] if then > now else next(often) for now, then in pairwise(due)]
 
 
 def _loss(model: nn.Module, tokens: mx.array) -> mx.array:
@@ -117,11 +117,9 @@ def train(
     model = new_model(recipe)
     warmup = optim.linear_schedule(0.0, recipe.peak_learning_rate, recipe.warmup_steps)
     cosine = optim.cosine_decay(recipe.peak_learning_rate, recipe.steps - recipe.warmup_steps, 0.0)
+    schedule = optim.join_schedules([warmup, cosine], [recipe.warmup_steps])
     optimizer = optim.AdamW(
-        optim.join_schedules([warmup, cosine], [recipe.warmup_steps]),
-        betas=list(recipe.betas),
-        weight_decay=recipe.weight_decay,
-        bias_correction=True,
+        schedule, betas=list(recipe.betas), weight_decay=recipe.weight_decay, bias_correction=True
     )
     optimizer.init(model.trainable_parameters())
     done, smooth = _restore(model, optimizer, recipe, work)
