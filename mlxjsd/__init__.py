@@ -9,50 +9,50 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlxjsd.blocks import Blocks as Blocks
-    from mlxjsd.corruption import Corruption as Corruption
-    from mlxjsd.divergence import js_divergence as js_divergence
+    from mlxjsd.analysis.heatmap import aggregate as aggregate
     from mlxjsd.errors import InputError as InputError
-    from mlxjsd.experiment import measure as measure
-    from mlxjsd.experiment import run_experiment as run_experiment
-    from mlxjsd.export import export_run as export_run
-    from mlxjsd.figure import plot_heatmap as plot_heatmap
-    from mlxjsd.figure import plot_run as plot_run
-    from mlxjsd.figure import save_figure as save_figure
-    from mlxjsd.heatmap import aggregate as aggregate
-    from mlxjsd.interventions import Batch as Batch
-    from mlxjsd.interventions import Measurement as Measurement
-    from mlxjsd.model import load_model as load_model
-    from mlxjsd.planning import plan_run as plan_run
-    from mlxjsd.prompts import Prompt as Prompt
-    from mlxjsd.prompts import read_prompts as read_prompts
-    from mlxjsd.reference import reference_batch as reference_batch
+    from mlxjsd.interventions.corruption import Corruption as Corruption
+    from mlxjsd.interventions.divergence import js_divergence as js_divergence
+    from mlxjsd.interventions.reference import reference_batch as reference_batch
+    from mlxjsd.interventions.spec import Batch as Batch
+    from mlxjsd.interventions.spec import Measurement as Measurement
+    from mlxjsd.interventions.sweep import sweep_batch as sweep_batch
+    from mlxjsd.model.blocks import Blocks as Blocks
+    from mlxjsd.model.load import load_model as load_model
+    from mlxjsd.output.export import export_run as export_run
+    from mlxjsd.output.figure import plot_heatmap as plot_heatmap
+    from mlxjsd.output.figure import plot_run as plot_run
+    from mlxjsd.output.figure import save_figure as save_figure
+    from mlxjsd.prompts.prompt import Prompt as Prompt
+    from mlxjsd.prompts.read import read_prompts as read_prompts
+    from mlxjsd.run.experiment import measure as measure
+    from mlxjsd.run.experiment import run_experiment as run_experiment
+    from mlxjsd.run.plan import plan_run as plan_run
     from mlxjsd.settings import Settings as Settings
-    from mlxjsd.stored import read_run as read_run
-    from mlxjsd.sweep import sweep_batch as sweep_batch
+    from mlxjsd.store.reader import read_run as read_run
 
 _HOME = {
-    "Batch": "interventions",
-    "Blocks": "blocks",
-    "Corruption": "corruption",
+    "Batch": "interventions.spec",
+    "Blocks": "model.blocks",
+    "Corruption": "interventions.corruption",
     "InputError": "errors",
-    "Measurement": "interventions",
-    "Prompt": "prompts",
+    "Measurement": "interventions.spec",
+    "Prompt": "prompts.prompt",
     "Settings": "settings",
-    "aggregate": "heatmap",
-    "export_run": "export",
-    "js_divergence": "divergence",
-    "load_model": "model",
-    "measure": "experiment",
-    "plan_run": "planning",
-    "plot_heatmap": "figure",
-    "plot_run": "figure",
-    "read_prompts": "prompts",
-    "read_run": "stored",
-    "reference_batch": "reference",
-    "run_experiment": "experiment",
-    "save_figure": "figure",
-    "sweep_batch": "sweep",
+    "aggregate": "analysis.heatmap",
+    "export_run": "output.export",
+    "js_divergence": "interventions.divergence",
+    "load_model": "model.load",
+    "measure": "run.experiment",
+    "plan_run": "run.plan",
+    "plot_heatmap": "output.figure",
+    "plot_run": "output.figure",
+    "read_prompts": "prompts.read",
+    "read_run": "store.reader",
+    "reference_batch": "interventions.reference",
+    "run_experiment": "run.experiment",
+    "save_figure": "output.figure",
+    "sweep_batch": "interventions.sweep",
 }
 __all__ = sorted(_HOME)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from mlxjsd import messages
 from mlxjsd.errors import InputError
-from mlxjsd.framing import check_template
 
 CORRUPTIONS = ("noise", "swap")
 
@@ -66,3 +65,41 @@ class Settings:
         if unknown := set(values) - names:
             raise InputError(messages.UNKNOWN_SETTINGS(names=", ".join(sorted(unknown))))
         return cls(**values)
+
+
+#: Where the prompt stands.
+GAP = "{prompt}"
+
+
+def check_template(template: str) -> None:
+    """Raise ``InputError`` for a template that cannot be filled in."""
+    if template.count(GAP) != 1:
+        raise InputError(messages.PROMPT_TEMPLATE(gap=GAP, given=template[:80]))
+    try:
+        template.encode()
+    except UnicodeEncodeError:
+        raise InputError(messages.TEMPLATE_NOT_UTF8()) from None
+
+
+#: What counts as right; see :func:`mlxjsd.analysis.answers.is_correct`.
+MATCHES = ("contains", "prefix", "first-token")
+#: What prompts can be parted by.
+GROUPINGS = ("category", "relation", "correct")
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """How answers are generated and sorted."""
+
+    max_tokens: int | None = 10
+    """Most tokens of an answer; None generates none, and nothing is labelled."""
+    match: str = "contains"
+    """See :func:`mlxjsd.analysis.answers.is_correct`."""
+    reliance_threshold: float | None = None
+    """In nats; None for the mean over the FA prompts."""
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise InputError(messages.ANSWER_TOKENS(given=self.max_tokens))
+        if self.match not in MATCHES:
+            raise InputError(messages.MATCH(known=", ".join(MATCHES), given=self.match))

@@ -12,9 +12,9 @@ for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
 
 import pytest  # noqa: E402
 
-import mlxjsd.model  # noqa: E402, F401  (loads OpenBLAS, if any, before mlx)
 from mlxjsd.assets import MODEL  # noqa: E402
-from mlxjsd.model import LoadedModel, load_model  # noqa: E402
+from mlxjsd.model.load import load_model  # noqa: E402
+from mlxjsd.model.loaded import LoadedModel  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

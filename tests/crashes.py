@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mlxjsd.export import to_json
-from mlxjsd.records import Run
-from mlxjsd.store import FILE
-from mlxjsd.stored import count_tried, read_run
+from mlxjsd.output.export import to_json
+from mlxjsd.results import Run
+from mlxjsd.store.reader import count_tried, read_run
+from mlxjsd.store.writer import FILE
 
 #: Files that are there for moments only: a kill then meets a commit, or a product half written.
 BRIEF = ("run.partial", "run.sqlite-journal", "run.sqlite", ".heatmap.partial-*")

@@ -7,9 +7,9 @@ import mlx.nn as nn
 import numpy as np
 from mlx_lm.models import gemma2, llama, mixtral, qwen3
 
-from mlxjsd.blocks import Blocks
-from mlxjsd.interventions import Batch
-from mlxjsd.model import LoadedModel
+from mlxjsd.interventions.spec import Batch
+from mlxjsd.model.blocks import Blocks
+from mlxjsd.model.loaded import LoadedModel
 
 VOCABULARY, HIDDEN, LAYERS = 199, 64, 5
 SIZES = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd.records import Record, Run, Skipped
+from mlxjsd.results import Record, Run, Skipped
 from mlxjsd.settings import Settings
 
 LAYERS = 8

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from mlxjsd.analysis.compare import Panel, compare, published
+from mlxjsd.analysis.groups import group
+from mlxjsd.analysis.heatmap import aggregate
 from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.assets.recipe.corpus import (
     GLIMPSED,
@@ -22,15 +25,12 @@ from mlxjsd.assets.recipe.corpus import (
 from mlxjsd.assets.recipe.evaluate import share_correct
 from mlxjsd.assets.recipe.settings import Recipe
 from mlxjsd.assets.recipe.train import curriculum
-from mlxjsd.compare import Panel, compare, published
-from mlxjsd.experiment import measure
-from mlxjsd.grouping import group
-from mlxjsd.heatmap import aggregate
-from mlxjsd.interventions import ATTN, LAST, SUBJ
-from mlxjsd.model import LoadedModel
-from mlxjsd.planning import plan_run
-from mlxjsd.prompts import read_prompts
-from mlxjsd.records import Run
+from mlxjsd.model.loaded import LoadedModel
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.results import Run
+from mlxjsd.rows import ATTN, LAST, SUBJ
+from mlxjsd.run.experiment import measure
+from mlxjsd.run.plan import plan_run
 
 RECIPE = Recipe()
 

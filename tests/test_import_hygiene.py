@@ -18,17 +18,20 @@ def modules_after(statement: str) -> set[str]:
         ("import mlxjsd", ["mlx", "numpy", "matplotlib", "textual", "rich", "typer"]),
         ("import mlxjsd.cli", ["mlx", "mlx_lm", "matplotlib", "textual", "transformers"]),
         (
-            "import mlxjsd.store, mlxjsd.stored, mlxjsd.heatmap, mlxjsd.export",
+            "import mlxjsd.store.writer, mlxjsd.store.reader, mlxjsd.output.export",
             ["mlx", "matplotlib", "textual"],
         ),
-        ("import mlxjsd.figure", ["mlx", "textual", "matplotlib.pyplot"]),
+        ("import mlxjsd.output.figure", ["mlx", "textual", "matplotlib.pyplot"]),
         (
             "import mlxjsd, mlxjsd.assets; mlxjsd.read_prompts(mlxjsd.assets.PROMPTS)",
             ["mlx", "numpy", "matplotlib", "textual"],
         ),
-        ("import mlxjsd.terminal, mlxjsd.prompts, mlxjsd.spans", ["mlx", "matplotlib", "textual"]),
-        ("import mlxjsd.preview, mlxjsd.flags", ["mlx", "matplotlib", "textual"]),
-        ("import mlxjsd.experiment", ["matplotlib", "textual"]),
+        (
+            "import mlxjsd.output.terminal, mlxjsd.prompts.prompt, mlxjsd.prompts.encode",
+            ["mlx", "matplotlib", "textual"],
+        ),
+        ("import mlxjsd.output.preview, mlxjsd.prompts.flags", ["mlx", "matplotlib", "textual"]),
+        ("import mlxjsd.run.experiment", ["matplotlib", "textual"]),
         ("import mlxjsd.tui.app", ["mlx", "matplotlib"]),
     ],
 )
@@ -39,7 +42,7 @@ def test_modules_stay_on_their_side_of_the_wall(statement: str, absent: list[str
 def test_every_public_name_is_there_and_documented() -> None:
     code = (
         "import mlxjsd\n"
-        "import mlxjsd.sweep, mlxjsd.reference\n"
+        "import mlxjsd.interventions.sweep, mlxjsd.interventions.reference\n"
         "for name in mlxjsd.__all__:\n"
         "    assert getattr(mlxjsd, name).__doc__, name\n"
         "    assert not isinstance(getattr(mlxjsd, name), type(mlxjsd)), name\n"
@@ -49,10 +52,10 @@ def test_every_public_name_is_there_and_documented() -> None:
 
 def test_the_app_computes_with_the_blas_that_the_command_line_has() -> None:
     # Which one it is decides the last bits of every number, and most of the time.
-    said = "import mlxjsd.model; print(mlxjsd.model.OPENBLAS)"
+    said = "import mlxjsd.model.load; print(mlxjsd.model.blas.OPENBLAS)"
     engine = (
         "import threading; from pathlib import Path; from mlxjsd.tui.engine import MLXEngine; "
-        "from mlxjsd.tui.job import Job; "
+        "from mlxjsd.tui.protocol import Job; "
         "MLXEngine()._run(Job(data=Path('no file')), threading.Event(), lambda news: None); "
     )
     alone, app = (

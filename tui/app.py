@@ -14,19 +14,19 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from mlxjsd.compare import Panel
+from mlxjsd.analysis.compare import Panel
 from mlxjsd.errors import InputError
-from mlxjsd.resume import job_or_none
-from mlxjsd.stored import read_run
-from mlxjsd.tui.comparing import CompareState, Figure, figures, other_panel
-from mlxjsd.tui.job import Engine, Job
+from mlxjsd.run.resume import job_or_none
+from mlxjsd.store.reader import read_run
+from mlxjsd.tui.compare_state import CompareState, Figure, figures, other_panel
+from mlxjsd.tui.protocol import Engine, Job
+from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.screens.compare import CompareScreen
+from mlxjsd.tui.screens.error import TroubleScreen
 from mlxjsd.tui.screens.help import HelpScreen
 from mlxjsd.tui.screens.open import OpenScreen
 from mlxjsd.tui.screens.run import RunScreen
 from mlxjsd.tui.screens.start import StartScreen
-from mlxjsd.tui.screens.trouble import TroubleScreen
-from mlxjsd.tui.state import RunState
 
 #: Seconds to wait for the current batch when leaving.
 PATIENCE = 20.0

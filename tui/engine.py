@@ -13,31 +13,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxjsd.assets import PROMPTS
-from mlxjsd.corruption import NO_PARTNER, choose_partners
-from mlxjsd.errors import (
-    InputError,
-    MachineError,
-    MeasurementError,
-    is_out_of_memory,
-    said_by,
-)
-from mlxjsd.events import BatchDone, Finished, Started, Stopped
-from mlxjsd.framing import fill
-from mlxjsd.prompts import PromptFile, read_prompts
-from mlxjsd.spans import Encoder, Unusable
-from mlxjsd.stored import read_run
-from mlxjsd.tui.job import Failed, Job, Loading, Look, Opened, Preview, Tell
+from mlxjsd.errors import InputError, MachineError, MeasurementError, is_out_of_memory, said_by
+from mlxjsd.interventions.corruption import NO_PARTNER, choose_partners
+from mlxjsd.prompts.encode import Encoder, Unusable
+from mlxjsd.prompts.prompt import PromptFile
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.prompts.template import fill
+from mlxjsd.run.events import BatchDone, Finished, Started, Stopped
+from mlxjsd.store.reader import read_run
+from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Tell
 
 if TYPE_CHECKING:
-    from mlxjsd.model import LoadedModel
-    from mlxjsd.planning import Plan
+    from mlxjsd.model.loaded import LoadedModel
+    from mlxjsd.run.plan import Plan
 
 #: A model, whether its code is trusted, its revision and its adapter.
 _Wanted = tuple[str | None, bool, str | None, Path | None]
 
 
 class MLXEngine:
-    """Computes runs with MLX; see :class:`mlxjsd.tui.job.Engine`."""
+    """Computes runs with MLX; see :class:`mlxjsd.tui.protocol.Engine`."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlxjsd-engine")
@@ -98,15 +93,14 @@ class MLXEngine:
             return stop.is_set()
 
         try:
-            import mlxjsd.model  # noqa: F401  (first: a fast BLAS has to come before MLX)
-            from mlxjsd.experiment import run_experiment
+            from mlxjsd.run.experiment import run_experiment
 
             for event in run_experiment(self._plan(job, tell), job.folder, should_stop):
                 if isinstance(event, Started):
                     tell(Opened(event.folder, read_run(event.folder), event.notes))
                     continue
                 if isinstance(event, Finished):
-                    from mlxjsd.products import write_products
+                    from mlxjsd.output.artifacts import write_products
 
                     write_products(job.folder)
                 if isinstance(event, BatchDone | Finished | Stopped):  # the app has no ranks
@@ -124,7 +118,7 @@ class MLXEngine:
         tell(Loading("reading the prompts"))
         data = read_prompts(job.data or PROMPTS, job.format)
         tell(Loading("loading the model"))
-        from mlxjsd.model import load_model
+        from mlxjsd.model.load import load_model
 
         wanted = (job.model, job.trust_remote_code, job.revision, job.adapter_path)
         if self._model is None or self._model[0] != wanted:
@@ -160,7 +154,7 @@ class MLXEngine:
         if self._model is not None and (self._model[0][0], self._model[0][2]) == (model, revision):
             return self._model[1].encoder
         if self._encoder is None or self._encoder[0] != (model, revision):
-            from mlxjsd.model import load_encoder
+            from mlxjsd.model.load import load_encoder
 
             self._encoder = ((model, revision), load_encoder(model, revision))
         return self._encoder[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlxjsd.errors import InputError
 from mlxjsd.settings import Settings
-from mlxjsd.tui.job import Job
+from mlxjsd.tui.protocol import Job
 
 
 @dataclass(frozen=True)

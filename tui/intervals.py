@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mlxjsd.heatmap import bootstrap_interval
-from mlxjsd.tui.measured import Interval, Measured
-from mlxjsd.tui.state import RunState, Status
+from mlxjsd.analysis.heatmap import bootstrap_interval
+from mlxjsd.tui.run_data import Interval, Measured
+from mlxjsd.tui.run_state import RunState, Status
 
 #: Up to so many prompts, waking a thread would take as long as resampling them.
 AT_ONCE = 100

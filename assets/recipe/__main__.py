@@ -5,22 +5,19 @@
 Stop it at any time; the same command goes on from the last checkpoint.
 """
 
-from mlxjsd.blas import prefer_openblas
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
 
-prefer_openblas()  # before mlx is imported
+import mlxjsd.model  # isort: skip  # noqa: F401  (a fast BLAS before MLX)
+import mlx.core as mx
+from mlx.utils import tree_map
+from mlx_lm.utils import quantize_model, save_config, save_model
+from rich import print
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-from dataclasses import replace  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import mlx.core as mx  # noqa: E402
-from mlx.utils import tree_map  # noqa: E402
-from mlx_lm.utils import quantize_model, save_config, save_model  # noqa: E402
-from rich import print  # noqa: E402
-
-from mlxjsd.assets import MODEL, PROMPTS  # noqa: E402
-from mlxjsd.assets.recipe.corpus import (  # noqa: E402
+from mlxjsd.assets import MODEL, PROMPTS
+from mlxjsd.assets.recipe.corpus import (
     GLIMPSED,
     KINDS,
     MISTOLD,
@@ -30,10 +27,10 @@ from mlxjsd.assets.recipe.corpus import (  # noqa: E402
     split_facts,
     tokenizer_text,
 )
-from mlxjsd.assets.recipe.evaluate import share_correct  # noqa: E402
-from mlxjsd.assets.recipe.settings import Recipe  # noqa: E402
-from mlxjsd.assets.recipe.tokenizer import save_tokenizer, train_tokenizer  # noqa: E402
-from mlxjsd.assets.recipe.train import model_config, train  # noqa: E402
+from mlxjsd.assets.recipe.evaluate import share_correct
+from mlxjsd.assets.recipe.settings import Recipe
+from mlxjsd.assets.recipe.tokenizer import save_tokenizer, train_tokenizer
+from mlxjsd.assets.recipe.train import model_config, train
 
 
 def main() -> None:

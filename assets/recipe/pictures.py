@@ -13,15 +13,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from mlxjsd.analysis.groups import heatmaps_by
 from mlxjsd.assets import MODEL
-from mlxjsd.figure import plot_groups, save_figure, title_of
-from mlxjsd.grouping import heatmaps_by
-from mlxjsd.stored import read_run
+from mlxjsd.output.figure import plot_groups, save_figure, title_of
+from mlxjsd.store.reader import read_run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.engine import MLXEngine
-from mlxjsd.tui.job import Job
+from mlxjsd.tui.protocol import Job
+from mlxjsd.tui.run_state import Status
 from mlxjsd.tui.screens.run import RunScreen
-from mlxjsd.tui.state import Status
 
 ASSETS = MODEL.parent
 #: Columns and lines of the app's picture: cells that show their value, and room to read.

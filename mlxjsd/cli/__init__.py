@@ -5,15 +5,16 @@ import sys
 from typing import Any, NoReturn
 
 from mlxjsd.cli.app import app
-from mlxjsd.cli.exits import BAD_INPUT, HUNG_UP, INTERRUPTED, WRONG
-from mlxjsd.cli.interrupts import terminal_is_gone, without_terminal
+from mlxjsd.cli.exit_codes import BAD_INPUT, HUNG_UP, INTERRUPTED, WRONG
+from mlxjsd.cli.signals import terminal_is_gone, without_terminal
 from mlxjsd.errors import InputError, MachineError, MeasurementError
-from mlxjsd.plain import clean
+from mlxjsd.text import clean
 
 # Each puts its commands into the app; the order is that of the help.
-from mlxjsd.cli import measuring, tui, looking, reading  # isort: skip
 
-__all__ = ["app", "looking", "main", "measuring", "reading", "tui"]
+from mlxjsd.cli import run, tui, inspect, results  # isort: skip
+
+__all__ = ["app", "inspect", "main", "results", "run", "tui"]
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -22,7 +23,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; the exit codes are those of :mod:`mlxjsd.cli.exits`."""
+    """Run the command line; the exit codes are those of :mod:`mlxjsd.cli.exit_codes`."""
     try:
         app(arguments, prog_name="mlxjsd")
     except InputError as error:

@@ -3,21 +3,21 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxjsd.labelling import Labelling
+from mlxjsd.settings import Labelling
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlxjsd.model import LoadedModel
-    from mlxjsd.prompts import PromptFile
-    from mlxjsd.records import Run
-    from mlxjsd.team import Team
+    from mlxjsd.model.loaded import LoadedModel
+    from mlxjsd.model.tensor_group import Team
+    from mlxjsd.prompts.prompt import PromptFile
+    from mlxjsd.results import Run
 
 
 def prompts_of(data: Path | None, format: str | None = None) -> "PromptFile":
     """Read the prompts of a file, or the bundled ones."""
     from mlxjsd.assets import PROMPTS
-    from mlxjsd.prompts import read_prompts
+    from mlxjsd.prompts.read import read_prompts
 
     return read_prompts(PROMPTS if data is None else data, format)
 
@@ -31,7 +31,7 @@ def load(
     team: "Team | None" = None,
 ) -> "LoadedModel":
     """Load a model, and say meanwhile that this is what takes the time."""
-    from mlxjsd.model import load_model
+    from mlxjsd.model.load import load_model
 
     with talk.status("loading the model"):
         return load_model(model, trust_remote_code, revision, adapter_path, team)
@@ -41,7 +41,7 @@ def read(folder: Path, match: str | None = None, reliance_threshold: float | Non
     """Read a run, with the labelling that was asked for now in place of the run's own."""
     from dataclasses import replace
 
-    from mlxjsd.stored import read_run
+    from mlxjsd.store.reader import read_run
 
     run = read_run(folder)
     asked = {"match": match, "reliance_threshold": reliance_threshold}
@@ -58,7 +58,7 @@ def show_run(
     reliance_threshold: float | None = None,
 ) -> None:
     """Print the heatmap of a run and what it says."""
-    from mlxjsd.terminal import summary
+    from mlxjsd.output.terminal import summary
 
     console = console_for()
     run = read(folder, match, reliance_threshold)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd import messages, options
+from mlxjsd import messages
+from mlxjsd.cli import options
 from mlxjsd.cli.app import app
+from mlxjsd.cli.options import template_from
 from mlxjsd.errors import InputError
-from mlxjsd.framing import template_from
-from mlxjsd.labelling import Labelling
-from mlxjsd.settings import Settings
+from mlxjsd.settings import Labelling, Settings
 
 
 @app.command()
@@ -59,13 +59,13 @@ def tui(
     given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     job = None
     if folder is not None:
-        from mlxjsd.stored import read_header
+        from mlxjsd.store.reader import read_header
 
         if given != {"folder"}:
             raise InputError(messages.FOLDER_HAS_SETTINGS())
         read_header(folder)  # says what is wrong before the screen is taken over
     elif given:
-        from mlxjsd.tui.job import Job
+        from mlxjsd.tui.protocol import Job
 
         template = template_from(prompt_template)
         settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)

@@ -10,16 +10,15 @@ import json
 import sys
 import time
 
-from mlxjsd.model import weights_bytes  # isort: skip  # takes the fast BLAS, if there is one
-
 import mlx.core as mx
 from random_models import LLAMA_3_8B, random_llama, random_prompts
 
-from mlxjsd.anatomy import Anatomy
-from mlxjsd.blocks import Blocks
-from mlxjsd.cpu import on_gpu, widen_as_used
-from mlxjsd.proofs import null_limit
-from mlxjsd.sweep import sweep_batch
+from mlxjsd.interventions.invariants import null_limit
+from mlxjsd.interventions.sweep import sweep_batch
+from mlxjsd.model.anatomy import Anatomy
+from mlxjsd.model.blocks import Blocks
+from mlxjsd.model.cpu import on_gpu, widen_as_used
+from mlxjsd.model.loaded import weights_bytes
 
 EXTRA = 1.5e9
 

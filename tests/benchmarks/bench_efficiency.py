@@ -12,15 +12,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from mlxjsd.model import OPENBLAS  # isort: skip  # has to come before mlx
-
 import mlx.core as mx
 from random_models import random_llama, random_prompts
 
-from mlxjsd import sweep
-from mlxjsd.blas import calm_openblas
-from mlxjsd.blocks import BlockCall
-from mlxjsd.cost import Shape, forward_token_blocks, sweep_token_blocks
+from mlxjsd.interventions import sweep
+from mlxjsd.interventions.cost import Shape, forward_token_blocks, sweep_token_blocks
+from mlxjsd.model.blas import calm_openblas
+from mlxjsd.model.load import OPENBLAS
+from mlxjsd.model.stepping import BlockCall
 
 AT_LEAST, WINDOW, LAYERS = 0.8, 5, 32
 

@@ -11,11 +11,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from mlxjsd.model import OPENBLAS  # isort: skip  # has to come before mlx
-
 import mlx.core as mx
 
-from mlxjsd.divergence import js_divergence, log_softmax
+from mlxjsd.interventions.divergence import js_divergence, log_softmax
+from mlxjsd.model.load import OPENBLAS
 
 ROWS, VOCABULARY, ROUNDS = 97, 128_256, 7
 

@@ -16,21 +16,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from mlxjsd.model import load_model  # isort: skip  # takes the fast BLAS, if there is one
-
 import mlx.core as mx
 import numpy as np
 from random_models import random_llama, random_prompts
 
+from mlxjsd.model.load import load_model
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from models import in_place_of
 
-from mlxjsd.cost import Shape, sweep_token_blocks
-from mlxjsd.experiment import run_experiment
-from mlxjsd.labelling import Labelling
-from mlxjsd.planning import plan_run
-from mlxjsd.prompts import read_prompts
-from mlxjsd.sweep import sweep_batch
+from mlxjsd.interventions.cost import Shape, sweep_token_blocks
+from mlxjsd.interventions.sweep import sweep_batch
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.run.experiment import run_experiment
+from mlxjsd.run.plan import plan_run
+from mlxjsd.settings import Labelling
 
 SYLLABLES = ("ba", "co", "di", "fu", "ga", "he", "ki", "lo", "mu", "na", "pe", "ro", "sa", "tu")
 SIZES = {

@@ -11,7 +11,7 @@ import sys
 
 from mlxjsd import load_model, plan_run, read_prompts
 from mlxjsd.assets import PROMPTS
-from mlxjsd.bench import describe, run_bench
+from mlxjsd.run.bench import describe, run_bench
 
 
 def main() -> None:

@@ -22,11 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from published import COUNTERFACT, EASY_EDIT, ENTITY, KNOWN, OWN, POPQA, RELATION, save, tabled
 from test_damage import PAGE, check_damaged, write
 
-import mlxjsd.model  # noqa: F401
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
-from mlxjsd.prompts import read_prompts
-from mlxjsd.store import FILE
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.store.writer import FILE
 
 #: Seconds that one case may take before it counts as a hang.
 MOST = 20.0

@@ -23,15 +23,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from launching import ended, hostfile, start
 
-import mlxjsd.model  # noqa: F401  (first, for the BLAS of the command line)
 from mlxjsd.assets import PROMPTS
-from mlxjsd.export import to_json
-from mlxjsd.model import load_model
-from mlxjsd.planning import Plan, plan_run
-from mlxjsd.prompts import read_prompts
-from mlxjsd.ranks import Rank
-from mlxjsd.shards import shard_files, shard_name
-from mlxjsd.stored import read_run
+from mlxjsd.model.load import load_model
+from mlxjsd.output.export import to_json
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.rank import Rank
+from mlxjsd.run.plan import Plan, plan_run
+from mlxjsd.store.reader import read_run
+from mlxjsd.store.shards import shard_files, shard_name
 
 BATCH_SIZE = 2
 

@@ -5,8 +5,8 @@ import mlx.nn as nn
 import numpy as np
 from mlx_lm.models import llama
 
-from mlxjsd.blocks import Blocks
-from mlxjsd.interventions import Batch
+from mlxjsd.interventions.spec import Batch
+from mlxjsd.model.blocks import Blocks
 
 #: Llama-3-8B's configuration.
 LLAMA_3_8B = {

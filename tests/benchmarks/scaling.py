@@ -26,19 +26,19 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from records import HEADER, record
 
-import mlxjsd.model  # noqa: F401  (first, for the BLAS of the command line)
 from mlxjsd.assets import PROMPTS
-from mlxjsd.cost import Shape, sweep_token_blocks
-from mlxjsd.measuring import directions_of, measure_batch, measure_first_batch
-from mlxjsd.model import load_model
-from mlxjsd.planning import Plan, plan_run
-from mlxjsd.products import write_products
-from mlxjsd.prompts import PromptFile, read_prompts
-from mlxjsd.ranks import Rank
-from mlxjsd.shards import shard_name
-from mlxjsd.spans import Encoded
-from mlxjsd.store import Store
-from mlxjsd.stored import read_run, read_tried
+from mlxjsd.interventions.cost import Shape, sweep_token_blocks
+from mlxjsd.model.load import load_model
+from mlxjsd.output.artifacts import write_products
+from mlxjsd.prompts.encode import Encoded
+from mlxjsd.prompts.prompt import PromptFile
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.rank import Rank
+from mlxjsd.run.batch import directions_of, measure_batch, measure_first_batch
+from mlxjsd.run.plan import Plan, plan_run
+from mlxjsd.store.reader import read_run, read_tried
+from mlxjsd.store.shards import shard_name
+from mlxjsd.store.writer import Store
 
 RANKS = (1, 2, 4, 8, 16, 32, 64)
 #: Batches whose time is taken.

@@ -10,12 +10,12 @@ from records import HEADER, record
 from waiting import settled
 
 from mlxjsd.assets import PROMPTS
-from mlxjsd.events import BatchDone, Finished, Stopped
-from mlxjsd.records import Record, Skipped
-from mlxjsd.store import Store
-from mlxjsd.stored import read_run
+from mlxjsd.results import Record, Skipped
+from mlxjsd.run.events import BatchDone, Finished, Stopped
+from mlxjsd.store.reader import read_run
+from mlxjsd.store.writer import Store
 from mlxjsd.tui.app import MlxjsdApp
-from mlxjsd.tui.job import Failed, Job, Loading, Look, Opened, Preview, Tell
+from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Tell
 from mlxjsd.tui.screens.run import RunScreen
 
 LAYERS = 32

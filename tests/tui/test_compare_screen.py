@@ -9,13 +9,13 @@ from rich.color import Color
 from textual.widgets import Input
 from waiting import settled
 
-from mlxjsd.compare import Panel, compare, published
-from mlxjsd.store import Store
+from mlxjsd.analysis.compare import Panel, compare, published
+from mlxjsd.store.writer import Store
 from mlxjsd.tui.colours import DIVERGING, LEVELS, foregrounds, signed_shade
-from mlxjsd.tui.comparing import CompareState, Figure, other_panel
+from mlxjsd.tui.compare_state import CompareState, Figure, other_panel
 from mlxjsd.tui.screens.compare import CompareScreen
+from mlxjsd.tui.screens.error import TroubleScreen
 from mlxjsd.tui.screens.open import OpenScreen
-from mlxjsd.tui.screens.trouble import TroubleScreen
 from mlxjsd.tui.widgets.heat_grid import LABEL_WIDTH
 
 SIZES = [(80, 24), (250, 60)]

@@ -9,15 +9,15 @@ from records import record
 from textual.widgets import Input, Static
 from waiting import settled, until
 
-from mlxjsd.events import BatchDone
-from mlxjsd.heatmap import aggregate, bootstrap_interval
-from mlxjsd.knowledge import label
+from mlxjsd.analysis.answers import label
+from mlxjsd.analysis.heatmap import aggregate, bootstrap_interval
+from mlxjsd.run.events import BatchDone
 from mlxjsd.tui import intervals
 from mlxjsd.tui.intervals import Intervals
-from mlxjsd.tui.measured import ALL, Interval, Measured
+from mlxjsd.tui.run_data import ALL, Interval, Measured
+from mlxjsd.tui.run_state import RunState, Status
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.reading import ReadingScreen
-from mlxjsd.tui.state import RunState, Status
 
 SIZES = [(80, 24), (250, 60)]
 
@@ -166,7 +166,7 @@ async def test_a_prompt_of_another_kind_is_left_with_its_group(app, running) -> 
 async def test_the_exported_figure_is_of_the_group(
     app, running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlxjsd import figure
+    from mlxjsd.output import figure
 
     drawn = []
     plot = figure.plot_heatmap

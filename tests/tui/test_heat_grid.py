@@ -6,9 +6,9 @@ from records import record
 from rich.color import Color
 from waiting import settled
 
-from mlxjsd.events import BatchDone
+from mlxjsd.run.events import BatchDone
 from mlxjsd.tui.colours import LEVELS, LN2, SHADES, Scale, foregrounds, shade, styles
-from mlxjsd.tui.state import Status
+from mlxjsd.tui.run_state import Status
 
 pytestmark = pytest.mark.asyncio
 
@@ -92,7 +92,7 @@ async def test_without_colours_shades_and_numbers_carry_the_values(
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     from mlxjsd.tui.app import MlxjsdApp
-    from mlxjsd.tui.job import Job
+    from mlxjsd.tui.protocol import Job
 
     app = MlxjsdApp(engine, Job(output=tmp_path / "run"))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -15,12 +15,12 @@ from waiting import PATIENCE, settled, until
 from mlxjsd.assets import MODEL
 from mlxjsd.cli import main
 from mlxjsd.settings import Settings
-from mlxjsd.stored import read_run
+from mlxjsd.store.reader import read_run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.engine import MLXEngine
-from mlxjsd.tui.job import Job, Look, Preview
-from mlxjsd.tui.screens.trouble import TroubleScreen
-from mlxjsd.tui.state import Status
+from mlxjsd.tui.protocol import Job, Look, Preview
+from mlxjsd.tui.run_state import Status
+from mlxjsd.tui.screens.error import TroubleScreen
 
 LIMIT = 6
 

@@ -8,11 +8,11 @@ import pytest
 from records import HEADER
 
 from mlxjsd.errors import InputError
-from mlxjsd.prompts import read_prompts
-from mlxjsd.resume import job_of, job_or_none
-from mlxjsd.store import Store
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.run.resume import job_of, job_or_none
+from mlxjsd.store.writer import Store
 from mlxjsd.tui.form import job_from, values_of
-from mlxjsd.tui.job import Job
+from mlxjsd.tui.protocol import Job
 
 RELATION = {
     "name": "capital",

@@ -8,15 +8,15 @@ from records import record
 from textual.widgets import Button, Input, Static
 from waiting import settled
 
-from mlxjsd.records import Skipped
-from mlxjsd.stored import read_run
+from mlxjsd.results import Skipped
+from mlxjsd.store.reader import read_run
+from mlxjsd.tui.run_state import Status
+from mlxjsd.tui.screens.error import TroubleScreen
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.help import HelpScreen
 from mlxjsd.tui.screens.open import OpenScreen
 from mlxjsd.tui.screens.run import RunScreen
 from mlxjsd.tui.screens.start import StartScreen
-from mlxjsd.tui.screens.trouble import TroubleScreen
-from mlxjsd.tui.state import Status
 
 pytestmark = pytest.mark.asyncio
 

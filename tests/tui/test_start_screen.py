@@ -7,13 +7,13 @@ import pytest
 from textual.widgets import Button, Input, Static
 from waiting import settled, until
 
-from mlxjsd.labelling import Labelling
+from mlxjsd.settings import Labelling
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
-from mlxjsd.tui.job import Job
+from mlxjsd.tui.protocol import Job
+from mlxjsd.tui.run_state import Status
 from mlxjsd.tui.screens.run import RunScreen
 from mlxjsd.tui.screens.start import StartScreen
-from mlxjsd.tui.state import Status
 
 EMPTY = {info.name: "" for info in FIELDS}
 
@@ -105,8 +105,8 @@ async def test_an_unfinished_run_is_offered_and_taken_up(engine, made) -> None:
         engine.batch(made(0, 4))
         await settled(pilot)
     from mlxjsd.assets import PROMPTS
-    from mlxjsd.prompts import read_prompts
-    from mlxjsd.store import Store
+    from mlxjsd.prompts.read import read_prompts
+    from mlxjsd.store.writer import Store
 
     # The run of the fake engine names made-up prompts; this one, those that there are.
     folder = Path("mlxjsd-runs/other")

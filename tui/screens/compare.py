@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from mlxjsd.tui.comparing import CompareState
-from mlxjsd.tui.plain import clean
+from mlxjsd.tui.compare_state import CompareState
+from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.compared_grid import ComparedGrid
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 from mlxjsd.tui.widgets.key_bar import KeyBar

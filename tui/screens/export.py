@@ -13,14 +13,14 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from mlxjsd import messages
+from mlxjsd.analysis.groups import group, labelling_of
+from mlxjsd.analysis.heatmap import heatmap_of
 from mlxjsd.errors import InputError, MachineError
-from mlxjsd.grouping import group, labelling_of
-from mlxjsd.heatmap import heatmap_of
-from mlxjsd.records import Run
+from mlxjsd.results import Run
 from mlxjsd.tui.colours import SCALES
-from mlxjsd.tui.measured import ALL, GROUP_NAMES
-from mlxjsd.tui.plain import clean
-from mlxjsd.tui.state import RunState
+from mlxjsd.tui.run_data import ALL, GROUP_NAMES
+from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.text import clean
 
 _FIGURES = (".png", ".pdf", ".svg")
 _NUMBERS = (".csv", ".json", ".npz")
@@ -131,12 +131,12 @@ class ExportScreen(ModalScreen[None]):
 
     def _write_file(self, path: Path, figure: bool) -> None:
         # The folder holds all that is needed, whole batches only, also in the middle of a run.
-        from mlxjsd.stored import read_run
+        from mlxjsd.store.reader import read_run
 
         try:
             run = read_run(self.state.folder)
             if figure:
-                from mlxjsd.figure import Style, plot_heatmap, save_figure, title_of
+                from mlxjsd.output.figure import Style, plot_heatmap, save_figure, title_of
 
                 scale = SCALES[self.state.scale_name]
                 low, high = (scale.low, scale.high) if scale else (0.0, None)
@@ -147,7 +147,7 @@ class ExportScreen(ModalScreen[None]):
                 style = Style(low, high, self.state.colour_map)
                 save_figure(plot_heatmap(heatmap_of(part), title, style), path)
             else:
-                from mlxjsd.export import export_run
+                from mlxjsd.output.export import export_run
 
                 export_run(run, path)
         except (InputError, MachineError, OSError, ValueError) as error:

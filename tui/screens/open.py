@@ -12,8 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from mlxjsd.runs import RUNS, list_runs
-from mlxjsd.tui.comparing import Figure
+from mlxjsd.store.folders import RUNS, list_runs
+from mlxjsd.tui.compare_state import Figure
 from mlxjsd.tui.widgets.run_list import RunList
 
 

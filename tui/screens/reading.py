@@ -11,8 +11,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from mlxjsd.phases import reading, reading_table
-from mlxjsd.tui.plain import clean
+from mlxjsd.analysis.phases import reading, reading_table
+from mlxjsd.tui.text import clean
 
 _HEADER = ("", "Peak divergence phase", "Peak value (nats)", "Low divergence phase")
 _RULE = (

@@ -9,18 +9,18 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 
-from mlxjsd.events import BatchDone, Finished, Stopped
-from mlxjsd.knowledge import ASSOCIATED, FACTUAL, UNASSOCIATED
+from mlxjsd.analysis.answers import ASSOCIATED, FACTUAL, UNASSOCIATED
+from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.tui.colours import SCALE_LABELS
-from mlxjsd.tui.comparing import panel_of_state
+from mlxjsd.tui.compare_state import panel_of_state
 from mlxjsd.tui.intervals import Intervals
-from mlxjsd.tui.job import Engine, Failed, Job, Loading, News, Opened
-from mlxjsd.tui.measured import ALL, GROUP_NAMES, Interval, Measured
-from mlxjsd.tui.plain import clean
+from mlxjsd.tui.protocol import Engine, Failed, Job, Loading, News, Opened
+from mlxjsd.tui.run_data import ALL, GROUP_NAMES, Interval, Measured
+from mlxjsd.tui.run_state import RunState, Status
+from mlxjsd.tui.screens.error import TroubleScreen
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.reading import ReadingScreen
-from mlxjsd.tui.screens.trouble import TroubleScreen
-from mlxjsd.tui.state import RunState, Status
+from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.detail import Detail
 from mlxjsd.tui.widgets.group_bar import GroupBar
 from mlxjsd.tui.widgets.heat_panel import HeatPanel

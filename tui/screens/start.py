@@ -12,12 +12,12 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Input, Label, Select, Static
 
-from mlxjsd.hub import CachedModel, cached_models
-from mlxjsd.runs import KnownRun, list_runs
+from mlxjsd.model.hub import CachedModel, cached_models
 from mlxjsd.settings import CORRUPTIONS
+from mlxjsd.store.folders import KnownRun, list_runs
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
-from mlxjsd.tui.job import Engine, Job, Look, Preview
-from mlxjsd.tui.plain import clean
+from mlxjsd.tui.protocol import Engine, Job, Look, Preview
+from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.form_line import FormLine
 from mlxjsd.tui.widgets.key_bar import KeyBar
 from mlxjsd.tui.widgets.model_list import ModelList

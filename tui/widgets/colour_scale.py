@@ -8,8 +8,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mlxjsd.tui.colours import DIVERGING, LEVELS, foregrounds, shade, signed_shade
-from mlxjsd.tui.comparing import Sheet
-from mlxjsd.tui.look import part
+from mlxjsd.tui.compare_state import Sheet
+from mlxjsd.tui.styles import part
 
 
 class ColourScale(Widget):

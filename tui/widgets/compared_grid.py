@@ -4,8 +4,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from mlxjsd.tui.comparing import Sheet
-from mlxjsd.tui.plain import clean
+from mlxjsd.tui.compare_state import Sheet
+from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.colour_scale import ColourScale
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 

@@ -8,13 +8,13 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
-from mlxjsd.interventions import ROWS
-from mlxjsd.knowledge import verdict_on
-from mlxjsd.records import Record
+from mlxjsd.analysis.answers import verdict_on
+from mlxjsd.results import Record
+from mlxjsd.rows import ROWS
 from mlxjsd.tui.colours import LN2
-from mlxjsd.tui.look import part
-from mlxjsd.tui.plain import clean, fitted
-from mlxjsd.tui.state import LABELS, RunState
+from mlxjsd.tui.run_state import LABELS, RunState
+from mlxjsd.tui.styles import part
+from mlxjsd.tui.text import clean, fitted
 from mlxjsd.tui.widgets.tokens import token_text
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -8,10 +8,10 @@ from textual import events
 from textual.message import Message
 from textual.widgets import Static
 
-from mlxjsd.knowledge import WRONG
-from mlxjsd.tui.look import part
-from mlxjsd.tui.measured import GROUPS
-from mlxjsd.tui.state import RunState
+from mlxjsd.analysis.answers import WRONG
+from mlxjsd.tui.run_data import GROUPS
+from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.styles import part
 
 
 class GroupBar(Static):

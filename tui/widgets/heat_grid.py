@@ -17,9 +17,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mlxjsd.tui.colours import DIVERGING, Scale, shade, signed_shade, styles
-from mlxjsd.tui.comparing import Sheet
-from mlxjsd.tui.look import part
-from mlxjsd.tui.state import LABELS
+from mlxjsd.tui.compare_state import Sheet
+from mlxjsd.tui.run_state import LABELS
+from mlxjsd.tui.styles import part
 
 #: Columns of the row labels.
 LABEL_WIDTH = 6

@@ -8,9 +8,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 
-from mlxjsd.tui.measured import ALL, GROUP_NAMES
-from mlxjsd.tui.plain import clean
-from mlxjsd.tui.state import RunState
+from mlxjsd.tui.run_data import ALL, GROUP_NAMES
+from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.colour_scale import ColourScale
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 from mlxjsd.tui.widgets.line_chart import LineChart

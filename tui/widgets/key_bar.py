@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widget import Widget
 
-from mlxjsd.tui.look import part
+from mlxjsd.tui.styles import part
 
 
 class KeyBar(Widget):

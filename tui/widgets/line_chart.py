@@ -10,8 +10,8 @@ from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlxjsd.tui.look import part
-from mlxjsd.tui.state import LABELS, RunState
+from mlxjsd.tui.run_state import LABELS, RunState
+from mlxjsd.tui.styles import part
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 
 #: Columns in front of the plot: its numbers.

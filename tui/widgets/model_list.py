@@ -8,8 +8,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from mlxjsd.assets import MODEL
-from mlxjsd.hub import CachedModel, count_layers
-from mlxjsd.tui.plain import clean, size_of
+from mlxjsd.model.hub import CachedModel, count_layers
+from mlxjsd.tui.text import clean, size_of
 
 
 class ModelList(OptionList):

@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from mlxjsd.tui.job import Preview
-from mlxjsd.tui.look import part
-from mlxjsd.tui.plain import clean
+from mlxjsd.tui.protocol import Preview
+from mlxjsd.tui.styles import part
+from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.tokens import token_text
 
 

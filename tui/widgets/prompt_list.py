@@ -4,8 +4,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input
 
-from mlxjsd.tui.measured import ALL
-from mlxjsd.tui.state import RunState
+from mlxjsd.tui.run_data import ALL
+from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.widgets.prompt_table import PromptTable
 
 

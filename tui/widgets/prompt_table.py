@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from mlxjsd.knowledge import verdict_on
-from mlxjsd.records import Record
-from mlxjsd.tui.look import part
-from mlxjsd.tui.plain import clean, fitted
-from mlxjsd.tui.state import RunState
+from mlxjsd.analysis.answers import verdict_on
+from mlxjsd.results import Record
+from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.styles import part
+from mlxjsd.tui.text import clean, fitted
 
 #: Name and width of each column; the first one takes what is left.
 _COLUMNS = (("prompt", 0), ("prediction", 12), ("p", 5), ("reliance", 9), ("cell", 6))

@@ -6,8 +6,8 @@ from rich.text import Text
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from mlxjsd.runs import KnownRun
-from mlxjsd.tui.plain import clean
+from mlxjsd.store.folders import KnownRun
+from mlxjsd.tui.text import clean
 
 
 class RunList(OptionList):

@@ -6,9 +6,9 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
-from mlxjsd.tui.look import part
-from mlxjsd.tui.plain import clean, clock, size_of
-from mlxjsd.tui.state import RunState, Status
+from mlxjsd.tui.run_state import RunState, Status
+from mlxjsd.tui.styles import part
+from mlxjsd.tui.text import clean, clock, size_of
 
 _SIGNS = {
     Status.LOADING: "◌",

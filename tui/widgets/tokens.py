@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.style import Style
 from rich.text import Text
 
-from mlxjsd.tui.plain import clean
+from mlxjsd.tui.text import clean
 
 
 def token_text(

@@ -1,0 +1,152 @@
+"""Two heatmaps beside each other: two runs, or a run and a published figure."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlxjsd import messages
+from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
+from mlxjsd.assets import PUBLISHED
+from mlxjsd.errors import InputError
+from mlxjsd.rows import ROW_LABELS, ROWS
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A heatmap with a name."""
+
+    name: str
+    mean: np.ndarray
+    """(3, L) in nats."""
+    source: str = ""
+    """Where published numbers were taken from."""
+
+
+@dataclass(frozen=True)
+class RowComparison:
+    """How one row of two heatmaps agrees."""
+
+    row: str
+    correlation: float
+    """Spearman's rank correlation over layers; NaN where a row is constant, or without a number."""
+    difference: float
+    """Mean absolute difference, in nats; NaN where a row is without a number."""
+    phases_agree: bool
+    """Whether high and low phases share more than half of their layers."""
+    high: tuple[str, str]
+    """Both high phases, in words."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two heatmaps on the same columns."""
+
+    a: Panel
+    b: Panel
+    rows: tuple[RowComparison, ...]
+    relative: bool
+    """Whether the depths differ, so that columns are shares of the depth."""
+
+    @property
+    def difference(self) -> np.ndarray:
+        """A minus B, (3, columns), in nats."""
+        return self.a.mean - self.b.mean
+
+
+def published(name: str) -> Panel:
+    """Return a published heatmap that comes with mlxjsd.
+
+    Raises:
+        InputError: for an unknown name; the message lists those there are.
+    """
+    path = PUBLISHED / f"{name}.json"
+    known = sorted(p.stem for p in PUBLISHED.glob("*.json"))
+    if name not in known:
+        raise InputError(messages.NO_PUBLISHED_FIGURE(name=name, known=", ".join(known)))
+    found = json.loads(path.read_text(encoding="utf-8"))
+    mean = np.array([found["values"][row] for row in ROWS], dtype=np.float64)
+    return Panel(found["title"], mean, found["source"])
+
+
+def compare(a: Panel, b: Panel) -> Comparison:
+    """Compare two heatmaps; of different depths, over relative depth.
+
+    The deeper one sets the columns, and the other is interpolated linearly between the middles
+    of its layers.
+    """
+    columns = max(a.mean.shape[1], b.mean.shape[1])
+    relative = a.mean.shape[1] != b.mean.shape[1]
+    a, b = (Panel(p.name, _stretch(p.mean, columns), p.source) for p in (a, b))
+    rows = []
+    for name, x, y in zip(ROWS, a.mean, b.mean, strict=True):
+        both = np.isfinite(x) & np.isfinite(y)
+        one, other = (_phases(values) for values in (x, y))
+        agree = bool(both.any())
+        agree &= _overlap(one.high, other.high) > 0.5 and _overlap(one.low, other.low) > 0.5
+        rows.append(
+            RowComparison(
+                row=name,
+                correlation=rank_correlation(x, y),
+                difference=float(np.abs(x - y)[both].mean()) if both.any() else float("nan"),
+                phases_agree=agree,
+                high=(describe(one.high, columns), describe(other.high, columns)),
+            )
+        )
+    return Comparison(a, b, tuple(rows), relative)
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Spearman's rank correlation of two rows, ties sharing their mean rank."""
+    both = np.isfinite(x) & np.isfinite(y)
+    a, b = _ranks(x[both]), _ranks(y[both])
+    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return the rows of the table Row | Rank correlation | Difference | High phases | Agree."""
+    return [
+        (
+            ROW_LABELS[row.row],
+            _written(row.correlation, 2),
+            _written(row.difference, 3),
+            f"{row.high[0]} / {row.high[1]}",
+            "yes" if row.phases_agree else "no",
+        )
+        for row in comparison.rows
+    ]
+
+
+def _written(value: float, digits: int) -> str:
+    return "n/a" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _phases(values: np.ndarray) -> Phases:
+    """Read a row, which may hold no number where attention cannot be knocked out."""
+    known = np.isfinite(values).any()
+    return phases(values) if known else Phases(float("nan"), 0, (), ())
+
+
+def _stretch(mean: np.ndarray, columns: int) -> np.ndarray:
+    layers = mean.shape[1]
+    if layers == columns:
+        return mean
+    middles = (np.arange(layers) + 0.5) / layers
+    wanted = (np.arange(columns) + 0.5) / columns
+    return np.stack([np.interp(wanted, middles, row) for row in mean])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    # Rounded, so that interpolation does not break ties.
+    rounded = np.round(values, 9)
+    _, inverse, counts = np.unique(rounded, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return ((last - counts + 1 + last) / 2)[inverse]
+
+
+def _overlap(one: Ranges, other: Ranges) -> float:
+    """Return the share of layers in both among those in either; 1 where there are none."""
+    a, b = ({i for x, y in ranges for i in range(x, y + 1)} for ranges in (one, other))
+    return len(a & b) / len(a | b) if a | b else 1.0

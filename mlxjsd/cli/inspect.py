@@ -1,0 +1,84 @@
+"""The commands that look at what could be measured: prompts, models."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlxjsd.cli import options
+from mlxjsd.cli.app import app
+from mlxjsd.cli.common import console_for, has_colour
+from mlxjsd.cli.options import template_from
+from mlxjsd.model.hub import CachedModel
+from mlxjsd.text import clean, size_of
+
+
+@app.command()
+def prompts(
+    data: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file of prompts, or a folder of relations.")
+    ],
+    model: options.Model = None,
+    format: options.Format = None,
+    prompt_template: options.PromptTemplate = None,
+    chat: options.Chat = False,
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+) -> None:
+    """Show which tokens of each prompt are its subject's, and what would be skipped.
+
+    Only the model's tokenizer is loaded, never from the network.
+    """
+    from mlxjsd.output.preview import SeenTally, look_at, seen_text
+    from mlxjsd.prompts.read import read_prompts
+    from mlxjsd.settings import check_template
+
+    template = template_from(prompt_template)
+    if template is not None:
+        check_template(template)
+    found = read_prompts(data, format)
+
+    from mlxjsd.model.load import load_encoder
+
+    console, tally = console_for(), SeenTally()
+    encoder = load_encoder(model, revision)
+    for seen in tally.passing(look_at(found, encoder, template, chat, limit)):
+        # Lines are left whole: where one breaks, a token's space would be lost.
+        console.print(seen_text(seen, has_colour(console)), soft_wrap=True)
+    console.print()
+    for line in tally.lines():
+        print(line)
+
+
+@app.command()
+def models() -> None:
+    """List the models in the local Hub cache that can be measured: size, layers, family."""
+    from mlxjsd.model.hub import cached_models
+    from mlxjsd.model.load import reads_family
+
+    found = cached_models()
+    usable = [model for model in found if model.family and reads_family(model.family)]
+    for line in model_lines(usable):
+        print(line)
+    if not usable:
+        print(
+            "no model that can be measured is in the local Hub cache; `mlxjsd run --model` "
+            "downloads the one that it is given, and without --model needs none",
+            file=sys.stderr,
+        )
+    if others := sorted({str(m.family) for m in found if m not in usable}):
+        told = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
+        print(f"{told}: {clean(', '.join(others))}", file=sys.stderr)
+
+
+def model_lines(models: Sequence[CachedModel]) -> list[str]:
+    """Return a line for each model: name, size, layers, family."""
+    names = [clean(m.name + (f" --revision {m.revision}" if m.revision else "")) for m in models]
+    width = max(map(len, names), default=0)
+    return [
+        f"{name:<{width}}  {size_of(model.size):>7}  {model.layers or '?':>3} layers  "
+        f"{clean(model.family or '?')}"
+        for name, model in zip(names, models, strict=True)
+    ]

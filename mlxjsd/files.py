@@ -1,0 +1,60 @@
+"""Atomic writes, content hashes."""
+
+import errno
+import glob
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError, MachineError
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let ``write`` fill a temporary file, then give it the name ``path``.
+
+    Raises:
+        InputError: if that is not possible; a file that was there is left as it was.
+        MachineError: if the disk is full; the same.
+    """
+    _remove_abandoned(path)
+    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    try:
+        write(partial)
+        _sync(partial)
+        partial.replace(path)
+    except OSError as error:
+        why = error.strerror or error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MachineError(messages.NO_ROOM_FOR(path=path, why=why)) from None
+        raise InputError(messages.CANNOT_WRITE(path=path, why=why)) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary files of processes that were killed while they wrote this file."""
+    before, after = f".{path.stem}.partial-", path.suffix
+    with suppress(OSError):
+        for left in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
+            pid = left.name.removeprefix(before).removesuffix(after)
+            if pid.isdecimal() and not _lives(int(pid)):
+                left.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _sync(path: Path) -> None:
+    """See to it that the content is on the disk before the name is."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

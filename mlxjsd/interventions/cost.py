@@ -1,0 +1,83 @@
+"""What a pass costs, in token-blocks: one token going through one block once.
+
+Counted from the same plan that the passes follow, so a measured time divided by it says how
+well the machine is used. With T tokens, the subject in [s, e), S corrupted runs and L blocks:
+
+    clean rows       T L                        what all B prompts of a batch begin with, once
+    corrupted rows   S (T - s) L
+    Subj. l          S (T - e) (L - 1 - l)      summed over l: S (T - e) L (L - 1) / 2
+    Last. l          S (L - 1 - l)              summed over l: S L (L - 1) / 2
+    Attn. l          L - (first block of l's window)
+    reliance         (T - e) L
+    floor            L
+
+The plain way takes T L for each of its passes: the clean run, S corrupted ones, S for each cell of
+Subj. and Last., one for each of Attn., reliance and floor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlxjsd.interventions.spec import Batch, knockout_blocks, shared_beginning
+from mlxjsd.prompts.encode import Encoded
+from mlxjsd.settings import Settings
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the cost of a batch depends on."""
+
+    size: int
+    """Prompts."""
+    length: int
+    """Tokens of each, T."""
+    first: int
+    """The first position that any corruption changes, s."""
+    end: int
+    """Where every subject ends, e."""
+    samples: int
+    """Corrupted runs for each prompt, S."""
+    shared: int = 0
+    """Tokens that all begin with and that are run once."""
+
+    @classmethod
+    def of(cls, batch: Sequence[Encoded], settings: Settings) -> "Shape":
+        """Return the shape of prompts that go through the model together."""
+        first = min(prompt.start for prompt in batch)
+        tokens = np.array([prompt.tokens for prompt in batch])
+        size, length = tokens.shape
+        shared = shared_beginning(tokens, first)
+        return cls(size, length, first, batch[0].end, settings.samples, shared)
+
+    @classmethod
+    def made(cls, batch: Batch) -> "Shape":
+        """Return the shape of a batch that has been made."""
+        return cls(batch.size, batch.length, batch.first, batch.end, batch.samples, batch.shared)
+
+
+def sweep_token_blocks(shape: Shape, window: int, layers: int) -> int:
+    """Return what the one pass takes."""
+    tail = shape.length - shape.end
+    later = layers * (layers - 1) // 2
+    windows = [knockout_blocks(layer, window, layers) for layer in range(layers)]
+    each = (
+        shape.length * layers
+        + shape.samples * (shape.length - shape.first) * layers
+        + shape.samples * (tail + 1) * later
+        + sum(layers - (blocks[0] if blocks else 0) for blocks in windows)
+        + (tail + 1) * layers
+    )
+    return shape.size * each - (shape.size - 1) * shape.shared * layers
+
+
+def reference_token_blocks(shape: Shape, layers: int) -> int:
+    """Return what one forward pass for each cell takes."""
+    passes = 1 + shape.samples + 2 * shape.samples * layers + layers + 2
+    return shape.size * shape.length * layers * passes
+
+
+def forward_token_blocks(shape: Shape, layers: int) -> int:
+    """Return what one plain forward pass over the same prompts takes."""
+    return shape.size * shape.length * layers

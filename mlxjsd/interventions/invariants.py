@@ -1,0 +1,107 @@
+"""What the numbers of a batch must fulfil on this machine, and how near is near enough.
+
+Two ways to the same distribution round differently. The root of the Jensen-Shannon divergence
+is a metric (Endres & Schindelin 2003), so if q and q' are one intervened run rounded in two ways,
+
+    | sqrt JSD(p, q) - sqrt JSD(p, q') |  <=  sqrt JSD(q, q'),
+
+and JSD(q, q') is what the null branch measures of the clean run: its *floor*. Two measurements
+agree where their roots differ by at most four times the floor's root, and four units in the
+last place of the data type, which rounding the logits alone can cost; or by 1e-5 nats.
+"""
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+import numpy as np
+
+from mlxjsd.interventions.reference import total_effect
+from mlxjsd.interventions.spec import Batch
+from mlxjsd.model.blocks import Blocks
+from mlxjsd.model.cpu import on_gpu
+from mlxjsd.rows import LAST, SUBJ
+
+#: nats that float32 may cost.
+NEAR = 1e-5
+_EPSILON = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+#: nats that a run may differ from itself by. Float32 on a GPU may be multiplied in fewer bits.
+_NULL = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 1e-2}
+_NULL_FLOAT32_ON_GPU = 1e-4
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One thing that must hold, and what was measured."""
+
+    name: str
+    measured: str
+    allowed: str
+    passed: bool
+
+
+def null_limit(dtype: str) -> float:
+    """Return the largest divergence (nats) that a null branch may have in ``dtype``."""
+    if dtype == "float32" and on_gpu():
+        return _NULL_FLOAT32_ON_GPU
+    return _NULL.get(dtype, _NULL["bfloat16"])
+
+
+def agreement(name: str, a: np.ndarray, b: np.ndarray, dtype: str, floor: float) -> Proof:
+    """Compare two measurements of the same divergences, NaN where neither applies."""
+    same_cells = bool((np.isnan(a) == np.isnan(b)).all())
+    a, b = (np.maximum(values[np.isfinite(values)], 0) for values in (a, b))
+    if not same_cells or len(a) != len(b):
+        return Proof(name, "other cells", "the same cells", False)
+    roots = np.abs(np.sqrt(a) - np.sqrt(b))
+    epsilon = _EPSILON.get(dtype, _EPSILON["bfloat16"])
+    allowed = 4 * np.sqrt(max(floor, 0.0)) + 4 * epsilon
+    passed = bool(((np.abs(a - b) <= NEAR) | (roots <= allowed)).all())
+    gap = float(np.abs(a - b).max()) if a.size else 0.0
+    return Proof(name, f"{gap:.1e} nats", f"{NEAR:.0e}, or {allowed:.1e} of the roots", passed)
+
+
+def clean_logits(blocks: Blocks, batch: Batch) -> np.ndarray:
+    """Return the last token's logits of a batch's first prompts, from the model as it is."""
+    logits = blocks.model(mx.array(batch.tokens[:2]))[:, -1]
+    return np.array(logits.astype(mx.float32))
+
+
+def cheap_proofs(
+    blocks: Blocks,
+    batch: Batch,
+    jsd: np.ndarray,
+    floor: np.ndarray,
+    before: np.ndarray,
+    dtype: str,
+    sound: np.ndarray | None = None,
+) -> list[Proof]:
+    """Return what can be proved of a measured batch for a few more forward passes.
+
+    Args:
+        blocks: of the model.
+        batch: what was measured.
+        jsd: (B, 3, L) of it, by either path.
+        floor: (B,) of its null branch.
+        before: :func:`clean_logits` from before the measuring.
+        dtype: of the residual stream.
+        sound: (B,) bool, the prompts whose numbers all are numbers; the others prove nothing.
+    """
+    limit = null_limit(dtype)
+    rows = np.ones(batch.size, bool) if sound is None else sound
+    jsd, floor = jsd[rows], floor[rows]
+
+    def small(name: str, values: np.ndarray) -> Proof:
+        highest = float(values.max())
+        return Proof(name, f"{highest:.1e} nats", f"{limit:.0e}", highest <= limit)
+
+    after = clean_logits(blocks, batch)
+    same = np.array_equal(before, after, equal_nan=True)
+    changed = 0.0 if same else float(np.nanmax(np.abs(after - before)))
+    total = total_effect(blocks, batch)[rows]
+    whole = "Last. at the last layer is the total effect"
+    return [
+        small("the null branch changes nothing", floor),
+        Proof("logits are as before", f"{changed:.1e}", "bit for bit", same),
+        agreement(whole, jsd[:, LAST, -1], total, dtype, float(floor.max())),
+        small("Subj. at the last layer is nothing", jsd[:, SUBJ, -1]),
+    ]

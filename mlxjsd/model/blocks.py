@@ -1,0 +1,21 @@
+"""A model's blocks, with what was found out about them."""
+
+from functools import cached_property
+
+from mlxjsd.model.anatomy import Anatomy, examine
+from mlxjsd.model.stepping import Stepper
+
+
+class Blocks(Stepper):
+    """The blocks of one model, in order.
+
+    Raises ``UnsupportedModel`` where they cannot be found or do not look like blocks.
+    """
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """What each block was found to do, and by which path the model is measured.
+
+        Raises ``UnsupportedModel`` where no path would give right numbers.
+        """
+        return examine(self)

@@ -1,0 +1,178 @@
+"""Which models are in the local Hugging Face cache; no network, no MLX."""
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError
+
+if TYPE_CHECKING:
+    pass
+
+#: What the Hub gives to those who name no revision.
+DEFAULT_REVISION = "main"
+#: The kind of a repository in the cache that can be a model.
+_KIND = "model"
+
+
+@dataclass(frozen=True)
+class CachedModel:
+    """A model that can be loaded without the network."""
+
+    name: str
+    """Hub repository."""
+    size: int
+    """Bytes on disk."""
+    layers: int | None
+    """Blocks, where the configuration says how many."""
+    family: str | None = None
+    """MLX-LM's model type, where the configuration says so."""
+    revision: str | None = None
+    """What has to be asked for in order to load it offline; None for the default."""
+
+
+def cached_models(cache: Path | None = None) -> list[CachedModel]:
+    """Return the language models in the cache, by name; none if there is no cache.
+
+    Only repositories with all weights in safetensors and a configuration are listed: others
+    cannot be loaded.
+    """
+    from huggingface_hub import CacheNotFound, constants, scan_cache_dir
+
+    try:
+        repositories = scan_cache_dir(cache or constants.HF_HUB_CACHE).repos
+    except (CacheNotFound, OSError, ValueError):
+        return []
+    found = []
+    for repository in repositories:
+        if repository.repo_type != _KIND:
+            continue
+        revisions = sorted(
+            repository.revisions,
+            key=lambda r: (DEFAULT_REVISION in r.refs, r.last_modified),
+            reverse=True,
+        )
+        for revision in revisions:
+            folder = Path(revision.snapshot_path)
+            config = _config(folder)
+            if config is not None and is_whole(folder):
+                family = config.get("model_type")
+                found.append(
+                    CachedModel(
+                        repository.repo_id,
+                        repository.size_on_disk,
+                        count_layers(config),
+                        family if isinstance(family, str) else None,
+                        _asked_as(revision.commit_hash, revision.refs),
+                    )
+                )
+                break
+    return sorted(found, key=lambda model: model.name.casefold())
+
+
+def cached_folder(name: str, revision: str | None = None) -> Path | None:
+    """Return where a repository lies in the cache, as a whole or in part, or None."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(name, "config.json", revision=revision)
+    except (OSError, ValueError):
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def is_whole(folder: Path) -> bool:
+    """Say whether all of a model's weights are there, by its index if it has one."""
+    try:
+        index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
+        return all((folder / name).is_file() for name in set(index["weight_map"].values()))
+    except FileNotFoundError:
+        return any(path.is_file() for path in folder.glob("*.safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _asked_as(commit: str, refs: Collection[str]) -> str | None:
+    return None if DEFAULT_REVISION in refs else next(iter(sorted(refs)), commit)
+
+
+def count_layers(config: dict[str, Any]) -> int | None:
+    """Return how many blocks a model's configuration names, or None."""
+    for part in (config, config.get("text_config")):
+        if not isinstance(part, dict):
+            continue
+        for key in ("num_hidden_layers", "n_layers", "n_layer", "num_layers"):
+            if isinstance(part.get(key), int):
+                return int(part[key])
+    return None
+
+
+def _config(folder: Path) -> dict[str, Any] | None:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
+#: What is taken from a Hub repository, as MLX-LM takes it.
+HUB_FILES = [
+    *("*.json", "model*.safetensors", "*.py", "tokenizer.model", "*.tiktoken", "tiktoken.model"),
+    *("*.txt", "*.jsonl", "*.jinja"),
+]
+
+
+def find_model(name: str, local_only: bool = False, revision: str | None = None) -> Path:
+    """Return the folder of a model: as it stands, from the Hub's cache, or from the Hub.
+
+    Args:
+        name: a folder, or a Hub repository.
+        local_only: never ask the Hub; the weights need not be there then.
+        revision: of the Hub repository; None for its default.
+
+    Raises:
+        InputError: if it is nowhere to be found; the message says what to do.
+    """
+    folder = Path(name).expanduser()
+    if folder.exists():
+        if not (folder / "config.json").is_file():
+            raise InputError(messages.NOT_A_MODEL(name=name))
+        if revision is not None:
+            raise InputError(messages.REVISION_OF_FOLDER(name=name))
+        return folder
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
+        raise InputError(messages.NO_MODEL_FOLDER(name=name))
+
+    cached = cached_folder(name, revision)
+    if cached is not None and (local_only or is_whole(cached)):
+        return cached  # the network is asked only for what is not here
+    said = name if revision is None else f"{name} at revision {revision}"
+    if local_only:
+        raise InputError(messages.NOT_IN_CACHE(name=said))
+    return _download(name, revision, said)
+
+
+def _download(name: str, revision: str | None, said: str) -> Path:
+    from huggingface_hub import constants, snapshot_download
+
+    try:
+        if constants.HF_HUB_OFFLINE:
+            kind = "HF_HUB_OFFLINE is set"
+        else:
+            found = Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES))
+            if (found / "config.json").is_file():
+                return found
+            kind = "no config.json"
+    except Exception as error:  # the Hub's client raises its own, httpx's and OSError
+        kind = type(error).__name__
+    if kind == "no config.json":
+        raise InputError(messages.NOT_A_MODEL(name=said))
+    if kind == "RevisionNotFoundError":
+        raise InputError(messages.NO_REVISION(name=said))
+    if kind in ("RepositoryNotFoundError", "GatedRepoError"):
+        raise InputError(messages.NO_REPOSITORY(name=name))
+    raise InputError(messages.HUB_OUT_OF_REACH(name=said, why=kind))

@@ -1,0 +1,231 @@
+"""Loading a model with MLX-LM, and knowing which one it is."""
+
+import hashlib
+import inspect
+import re
+from collections.abc import Iterable
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from mlxjsd import messages
+from mlxjsd.assets import MODEL
+from mlxjsd.errors import InputError, TeamBroken, UnsupportedModel, said_by
+from mlxjsd.model.blas import OPENBLAS, calm_openblas
+from mlxjsd.model.blocks import Blocks
+from mlxjsd.model.checkpoint import check_weights, read_config
+from mlxjsd.model.cpu import prepare_cpu
+from mlxjsd.model.hub import find_model
+from mlxjsd.model.loaded import LoadedModel, ModelIdentity
+from mlxjsd.model.lora import ADAPTER_FILES, check_applied, find_adapter
+from mlxjsd.prompts.encode import Encoder
+
+if TYPE_CHECKING:
+    from mlxjsd.model.tensor_group import Team
+
+#: Prompts longer than this are skipped whatever the model allows: keys and values of every
+#: branch have to be held at the same time.
+MAX_TOKENS = 1024
+
+
+def load_model(
+    model: str | Path | None = None,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+    adapter_path: str | Path | None = None,
+    team: "Team | None" = None,
+) -> LoadedModel:
+    """Load a model that MLX-LM can load.
+
+    Args:
+        model: a folder, a Hub repository such as ``mlx-community/Meta-Llama-3-8B-4bit``, or
+            None for the bundled model.
+        trust_remote_code: run model code that a repository brings along.
+        revision: a branch, tag or commit of the Hub repository; None for its default.
+        adapter_path: folder of a LoRA adapter, as ``mlx_lm.lora`` writes it.
+        team: ranks that hold the model together; all of them call this at the same time.
+
+    Raises:
+        InputError: if it is not there or is not a model, or the adapter is not one of it, or it
+            cannot be split over the team.
+        UnsupportedModel: if its blocks cannot be stepped between.
+    """
+    name = MODEL.name if model is None else str(model)
+    adapter = None if adapter_path is None else find_adapter(adapter_path)
+    folder = _find(model, revision)
+    if team is not None and adapter is not None:
+        raise InputError(messages.ADAPTER_OVER_RANKS())
+    module, tokenizer, config = _load(folder, trust_remote_code, adapter, team)
+    notes = prepare_cpu(module, OPENBLAS)
+    mx.eval(module.parameters())
+    module.eval()
+    blocks = Blocks(module)
+    try:
+        with nullcontext() if team is None else team.meeting("trying the model"):
+            probe = mx.zeros((1, 2), mx.int32)
+            states, logits = blocks.embed(probe), module(probe)
+            mx.eval(logits)
+            trouble = blocks.anatomy.trouble
+    except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
+        raise UnsupportedModel(messages.CANNOT_RUN(why=said_by(error, 200))) from error
+    if OPENBLAS:
+        calm_openblas(states.shape[-1])
+    if trouble:
+        notes.append(f"measured by one forward pass a cell, since {trouble}")
+    return LoadedModel(
+        blocks=blocks,
+        encoder=_encoder(tokenizer, config),
+        identity=ModelIdentity(
+            name="bundled" if model is None else name,
+            family=str(config.get("model_type", type(module).__module__)),
+            layers=len(blocks),
+            hidden_size=states.shape[-1],
+            vocabulary=logits.shape[-1],
+            dtype=str(states.dtype).removeprefix("mlx.core."),
+            quantization=_describe_quantization(config),
+            sha256=_hash_model(folder, adapter),
+            trust_remote_code=trust_remote_code,
+            revision=revision,
+            adapter=None if adapter_path is None else str(adapter_path),
+            path=blocks.anatomy.path,
+        ),
+        tokenizer=tokenizer,
+        notes=tuple(notes),
+        team=team,
+    )
+
+
+def load_encoder(model: str | Path | None = None, revision: str | None = None) -> Encoder:
+    """Load only the tokenizer of a model that is on this machine; no weights, no network.
+
+    Raises:
+        InputError: if the model is not here, or its tokenizer cannot be used.
+    """
+    from mlx_lm.utils import load_tokenizer
+
+    folder = _find(model, revision, local_only=True)
+    config = read_config(folder)
+    try:
+        tokenizer = load_tokenizer(folder)
+    except Exception as error:
+        raise _unloadable(folder, error) from error
+    return _encoder(tokenizer, config)
+
+
+def _find(model: str | Path | None, revision: str | None, local_only: bool = False) -> Path:
+    if model is not None:
+        return find_model(str(model), local_only, revision)
+    if revision is not None:
+        raise InputError(messages.REVISION_OF_NOTHING())
+    return MODEL
+
+
+def _load(
+    folder: Path, trust_remote_code: bool, adapter: Path | None, team: "Team | None"
+) -> tuple[nn.Module, Any, dict[str, Any]]:
+    from mlx_lm.utils import load
+
+    config = read_config(folder)
+    if config.get("model_file"):
+        if not trust_remote_code:
+            sentence = messages.BRINGS_CODE(folder=folder, file=config["model_file"])
+            raise InputError(sentence)
+    elif not reads_family(config["model_type"]):
+        raise InputError(messages.UNKNOWN_TYPE(kind=config["model_type"], folder=folder))
+    check_weights(folder)
+    try:
+        if team is not None:
+            from mlxjsd.model.tensor_parallel import load_sharded
+
+            return load_sharded(folder, trust_remote_code, team)
+        # MLX-LM 0.31, the last for Python 3.10, runs such code without being asked to.
+        asks = "trust_remote_code" in inspect.signature(load).parameters
+        trust = {"trust_remote_code": trust_remote_code} if asks else {}
+        module, tokenizer, config = load(str(folder), return_config=True, **trust)
+        if adapter is not None:
+            _adapt(module, adapter)
+    except (InputError, TeamBroken):
+        raise
+    except Exception as error:
+        # MLX-LM and the tokenizer libraries raise whatever the file at fault leads to.
+        raise _unloadable(folder, error) from error
+    return module, tokenizer, config
+
+
+def _adapt(module: nn.Module, adapter: Path) -> None:
+    from mlx_lm.utils import load_adapters
+
+    try:
+        load_adapters(module, str(adapter))
+    except Exception as error:  # whatever its configuration or its weights lead to
+        said = said_by(error, 300) or type(error).__name__
+        raise InputError(messages.ADAPTER_DOES_NOT_FIT(folder=adapter, why=said)) from error
+    check_applied(module, adapter)
+
+
+def _unloadable(folder: Path, error: Exception) -> InputError:
+    said = said_by(error, 300) or type(error).__name__
+    return InputError(messages.UNLOADABLE(folder=folder, why=said))
+
+
+def _encoder(tokenizer: Any, config: dict[str, Any]) -> Encoder:
+    limit = config.get("max_position_embeddings") or config.get("n_positions") or MAX_TOKENS
+    # MLX-LM wraps the transformers tokenizer; only that one knows character offsets.
+    return Encoder(tokenizer._tokenizer, min(int(limit), MAX_TOKENS))
+
+
+def reads_family(family: str) -> bool:
+    """Say whether MLX-LM has a model of this type."""
+    from mlx_lm.utils import MODEL_REMAPPING
+
+    module = MODEL_REMAPPING.get(family, family)
+    return (
+        bool(re.fullmatch(r"[\w-]+", module)) and find_spec(f"mlx_lm.models.{module}") is not None
+    )
+
+
+def _describe_quantization(config: dict[str, Any]) -> str | None:
+    found = config.get("quantization") or config.get("quantization_config")
+    if not isinstance(found, dict) or "bits" not in found:
+        return None
+    mode = found.get("mode", "affine")
+    said = f"{found['bits']} bits, groups of {found.get('group_size')}"
+    return said if mode == "affine" else f"{said}, {mode}"
+
+
+def _hash_model(folder: Path, adapter: Path | None) -> str:
+    """Hash what decides the numbers: names and contents of configuration, tokenizer, weights."""
+    wanted = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.py", "*.txt")
+    found = {p for pattern in wanted for p in folder.glob(pattern) if p.is_file()}
+    model = _hash_files(sorted(found))
+    if adapter is None:
+        return model
+    adapted = f"{model}\0{_hash_files([adapter / name for name in ADAPTER_FILES])}"
+    return hashlib.sha256(adapted.encode()).hexdigest()
+
+
+def _hash_files(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        real = path.resolve()
+        if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
+            content = real.name  # the Hub's cache names large files by their sha256
+        else:
+            with path.open("rb") as file:
+                content = _hash_file(file)
+        digest.update(f"{path.name}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def _hash_file(file: Any) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+__all__ = ["LoadedModel", "ModelIdentity", "UnsupportedModel", "find_model", "load_model"]

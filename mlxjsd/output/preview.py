@@ -1,0 +1,114 @@
+"""Prompts as a model's tokenizer reads them, before anything is measured: `mlxjsd prompts`."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError
+from mlxjsd.prompts.encode import Encoder, Unusable
+from mlxjsd.prompts.flags import flag_sentences
+from mlxjsd.prompts.prompt import Prompt, PromptFile
+from mlxjsd.text import clean
+
+_SUBJECT = "bold white on #2171b5"
+_EDGE = "dim"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One prompt: its tokens and its subject's place, or why it has none."""
+
+    id: str
+    tokens: tuple[str, ...]
+    """The text of each token, with all that is put around the prompt; of a skipped prompt, the
+    text as it stands in its file."""
+    span: tuple[int, int] = (0, 0)
+    """Tokens [start, end) of the subject."""
+    flags: tuple[str, ...] = ()
+    reason: str | None = None
+    """Why it would be skipped; None if it can be measured."""
+
+
+def look_at(
+    data: PromptFile,
+    encoder: Encoder,
+    template: str | None = None,
+    chat: bool = False,
+    limit: int | None = None,
+) -> Iterator[Seen]:
+    """Encode the prompts of a file one by one, as a run would.
+
+    Args:
+        data: all prompts of the file.
+        encoder: of the model that would be measured.
+        template: of :func:`mlxjsd.prompts.template.fill`; None for none.
+        chat: put prompts in the model's chat template.
+        limit: only the first so many prompts of the file.
+
+    Raises:
+        InputError: for a limit below 1, or a chat without a chat template.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(messages.LIMIT(limit=limit))
+    return (_look_at(encoder, prompt, template, chat) for prompt in data.prompts[:limit])
+
+
+def _look_at(encoder: Encoder, prompt: Prompt, template: str | None, chat: bool) -> Seen:
+    try:
+        found = encoder.encode(prompt, template, chat)
+    except Unusable as reason:
+        return Seen(prompt.id, (prompt.text,), reason=str(reason))
+    tokens = tuple(encoder.decode([token]) for token in found.tokens)
+    return Seen(prompt.id, tokens, (found.start, found.end), found.flags)
+
+
+def seen_text(seen: Seen, colour: bool = True) -> Text:
+    """Return two lines: the prompt's name with what is odd about it, and its tokens.
+
+    Bars part the tokens. The subject's are highlighted or, without colour, in brackets.
+    """
+    text = Text()
+    text.append(clean(seen.id), "bold" if colour else "")
+    odd = list(seen.flags) if seen.reason is None else [f"skipped: {seen.reason}"]
+    text.append("".join(f"  {said}" for said in map(clean, odd)), "yellow" if colour else "")
+    text.append("\n  ")
+    start, end = seen.span
+    for place, token in enumerate(seen.tokens):
+        if place:
+            text.append("|", _EDGE if colour else "")
+        if start <= place < end:
+            opens, closes = place == start and not colour, place == end - 1 and not colour
+            shown = "[" * opens + clean(token) + "]" * closes
+            text.append(shown, _SUBJECT if colour else "")
+        else:
+            text.append(clean(token))
+    return text
+
+
+class SeenTally:
+    """Counts prompts as they go by."""
+
+    def __init__(self) -> None:
+        self._reasons: Counter[str] = Counter()
+        self._flags: list[tuple[str, ...]] = []
+
+    def passing(self, prompts: Iterable[Seen]) -> Iterator[Seen]:
+        """Yield ``prompts``, counted."""
+        for seen in prompts:
+            if seen.reason is None:
+                self._flags.append(seen.flags)
+            else:
+                self._reasons[seen.reason] += 1
+            yield seen
+
+    def lines(self) -> Sequence[str]:
+        """Return what was counted, as sentences."""
+        usable, skipped = len(self._flags), self._reasons.total()
+        lines = [f"{usable} of {usable + skipped} prompts can be measured."]
+        if skipped:
+            listed = "; ".join(f"{n} because {why}" for why, n in self._reasons.most_common())
+            lines.append(f"{skipped} would be skipped: {listed}.")
+        return [*lines, *flag_sentences(self._flags)]

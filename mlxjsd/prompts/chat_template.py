@@ -1,0 +1,88 @@
+"""A tokenizer's chat template around a prompt, up to where the model's answer begins."""
+
+from dataclasses import replace
+from typing import Any
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError, said_by
+from mlxjsd.prompts.prompt import Prompt
+
+#: Some templates write today's date; a run that goes on tomorrow must read the same prompts.
+#: This is the day that Llama's templates fall back on, whatever format they ask for.
+_DAY = {
+    **{"%d": "26", "%-d": "26", "%e": "26", "%m": "07", "%-m": "7", "%y": "24", "%Y": "2024"},
+    **{"%a": "Fri", "%A": "Friday", "%b": "Jul", "%B": "July", "%j": "208"},
+    **{"%H": "12", "%I": "12", "%M": "00", "%S": "00", "%p": "PM"},
+}
+_REPLACED = "".join(f" | replace('{code}', '{said}')" for code, said in _DAY.items())
+#: Written in front of a template; it takes the place of transformers' function of that name.
+#: The line break goes with the block, as transformers sets Jinja up, and so the template still
+#: begins at the beginning of a line.
+_ONE_DAY = f"{{% macro strftime_now(format) %}}{{{{ format{_REPLACED} }}}}{{% endmacro %}}\n"
+#: Stands in for a prompt, in order to see what is put around one.
+_MARK = "\ue000prompt\ue001"
+
+
+class Chat:
+    """Puts prompts as a user's turn, and opens the answer's.
+
+    What stands around a prompt is learnt once, so a prompt's place is known exactly even if its
+    text or its subject occurs in the template's own words.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        """Learn the template of a tokenizer of transformers.
+
+        Raises:
+            InputError: if it has none, or one that cannot be used.
+        """
+        self._tokenizer = tokenizer
+        self._template = ""
+        if not getattr(tokenizer, "chat_template", None):
+            raise InputError(messages.NO_CHAT_TEMPLATE())
+        try:
+            self._template = _ONE_DAY + tokenizer.get_chat_template()
+            text = self._render(_MARK)
+        except Exception as error:  # templates are programs, and raise what they like
+            said = said_by(error, 300)
+            raise InputError(messages.BAD_CHAT_TEMPLATE(why=said)) from error
+        if text.count(_MARK) != 1:
+            raise InputError(messages.PROMPT_NOT_ONCE())
+        self._before, _, self._after = text.partition(_MARK)
+
+    def frame(self, prompt: Prompt) -> Prompt | None:
+        """Return ``prompt`` as the model reads it, its subject where it then stands.
+
+        None if the template changes the prompt by more than the spaces at its ends, or if those
+        belong to the subject.
+        """
+        chars = prompt.subject_chars()
+        try:
+            text = self._render(prompt.text)
+        except Exception:
+            return None
+        inside = text[len(self._before) : len(text) - len(self._after)]
+        if chars is None or text != self._before + inside + self._after:
+            return None
+        # Many templates strip what a user says.
+        spaces = len(prompt.text) - len(prompt.text.lstrip())
+        for cut in (0, spaces):
+            end = cut + len(inside)
+            if prompt.text[cut:end] == inside and not prompt.text[end:].strip():
+                if chars[0] < cut or chars[1] > end:
+                    return None
+                start = len(self._before) + chars[0] - cut
+                return replace(prompt, text=text, subject_start=start)
+        return None
+
+    def _render(self, content: str) -> str:
+        return str(
+            self._tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}],
+                chat_template=self._template,
+                tokenize=False,
+                add_generation_prompt=True,
+                # The next token is to be the answer's, not that of a thought about it.
+                enable_thinking=False,
+            )
+        )

@@ -1,0 +1,173 @@
+"""One record of each format, read as a prompt."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats import fields
+from mlxjsd.prompts.formats.fields import Values
+from mlxjsd.prompts.formats.question_templates import POPQA, match, subject_of
+from mlxjsd.prompts.prompt import Prompt
+
+#: Reads one record of the file at a path; says, too, whether the record brought its id along.
+Reader = Callable[[Values, Path], tuple[Prompt, bool]]
+
+
+def own(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read mlxjsd's own fields."""
+    return _prompt(
+        fields.text(values, "prompt"),
+        fields.text(values, "subject"),
+        start=fields.offset(values, "subject_start"),
+        answers=fields.texts(values, "answers"),
+        relation=fields.optional_text(values, "relation"),
+        name=fields.identifier(values, "id"),
+        popularity=fields.number(values, "popularity"),
+    )
+
+
+def own_cells(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read mlxjsd's own fields from a table."""
+    typed: dict[str, Any] = dict(values)
+    if cell := values.get("answers"):
+        cell = cell.strip()
+        if cell.startswith("[") and cell.endswith("]"):
+            typed["answers"] = fields.listed(cell, "answers")
+        else:
+            typed["answers"] = [part.strip() for part in cell.split("|") if part.strip()]
+    if cell := values.get("subject_start"):
+        # Digits alone: int() would also take "1_0" and " +1".
+        typed["subject_start"] = int(cell) if re.fullmatch(r"[0-9]{1,9}", cell.strip()) else cell
+    return own(typed, path)
+
+
+def known_1000(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a record of ROME's known facts.
+
+    The template often does not give the prompt, so it only helps to find the subject.
+    """
+    text, subject = fields.text(values, "prompt"), fields.text(values, "subject")
+    template = fields.optional_text(values, "template") or ""
+    answer = (fields.optional_text(values, "attribute") or "").strip()
+    before, gap, after = template.partition("{}")
+    fits = bool(gap) and before + subject + after == text
+    return _prompt(
+        text,
+        subject,
+        start=len(before) if fits else _place(text, subject),
+        answers=(answer,) if answer else (),
+        relation=fields.optional_text(values, "relation_id"),
+        name=fields.identifier(values, "known_id"),
+    )
+
+
+def counterfact(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a record of CounterFact, as published or in EasyEdit's layout."""
+    name = fields.identifier(values, "case_id")
+    if "requested_rewrite" not in values:
+        text, subject = fields.text(values, "prompt"), fields.text(values, "subject")
+        truth = values.get("ground_truth")
+        if isinstance(truth, str):
+            truth = [truth] if truth.strip() else []
+        return _prompt(
+            text,
+            subject,
+            start=_place(text, subject),
+            answers=_stripped(fields.texts({"ground_truth": truth}, "ground_truth")),
+            relation=fields.optional_text(values, "relation_id"),
+            name=name,
+        )
+    rewrite = values["requested_rewrite"]
+    if not isinstance(rewrite, dict):
+        raise InputError(messages.NO_REWRITE())
+    subject = fields.text(rewrite, "subject")
+    before, after = fields.one_gap(fields.text(rewrite, "prompt"), "prompt")
+    truth = rewrite.get("target_true")
+    if not isinstance(truth, dict):
+        raise InputError(messages.NO_TRUE_TARGET())
+    return _prompt(
+        before + subject + after,
+        subject,
+        start=len(before),
+        answers=_stripped((fields.text(truth, "str"),)),
+        relation=fields.optional_text(rewrite, "relation_id"),
+        name=name,
+    )
+
+
+def popqa(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a record of PopQA."""
+    question, subject = fields.text(values, "question"), fields.text(values, "subj")
+    answers = values.get("possible_answers")
+    if isinstance(answers, str):
+        answers = fields.listed(answers, "possible_answers")
+    listed = fields.texts({"possible_answers": answers}, "possible_answers")
+    first = fields.optional_text(values, "obj")
+    found = (match(question, template) for template in POPQA)
+    start = next((at for s, at in filter(None, found) if s == subject), None)
+    return _prompt(
+        question,
+        subject,
+        start=_place(question, subject) if start is None else start,
+        answers=_stripped(listed or ((first,) if first else ())),
+        relation=fields.optional_text(values, "prop"),
+        name=fields.identifier(values, "id"),
+        popularity=fields.number(values, "s_pop"),
+    )
+
+
+def entity_questions(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a record of EntityQuestions, whose files are named after their relations."""
+    question = fields.text(values, "question")
+    named = re.match(r"P\d+(?!\d)", path.name)
+    subject, start, relation = subject_of(question, named.group() if named else None)
+    answers = _stripped(fields.texts(values, "answers"))
+    return _prompt(question, subject, start=start, answers=answers, relation=relation)
+
+
+def lre(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a sample of a relation, as :func:`mlxjsd.prompts.formats.lre.samples` yields them."""
+    subject = fields.text(values, "subject")
+    before, after = fields.one_gap(values["template"], "prompt_templates")
+    relation = values["name"]
+    prompt, _ = _prompt(
+        before + subject + after,
+        subject,
+        start=len(before),
+        answers=_stripped((fields.text(values, "object"),)),
+        relation=relation,
+        name=f"{relation}/{subject}",
+    )
+    return prompt, False  # the same subject twice is no error
+
+
+def _prompt(
+    text: str,
+    subject: str,
+    *,
+    start: int | None,
+    answers: tuple[str, ...],
+    relation: str | None,
+    name: str | None = None,
+    popularity: float | None = None,
+) -> tuple[Prompt, bool]:
+    called = name
+    if called is None:
+        called = hashlib.sha256(f"{text}\0{subject}\0{start}".encode()).hexdigest()[:12]
+    prompt = Prompt(called, text, subject, start, answers, relation, popularity)
+    return prompt, name is not None
+
+
+def _place(text: str, subject: str) -> int | None:
+    """Return where the subject stands, whole words before parts of words; None if nowhere."""
+    found = re.search(rf"(?<!\w){re.escape(subject)}(?!\w)", text)
+    at = found.start() if found else text.find(subject)
+    return at if at >= 0 else None
+
+
+def _stripped(answers: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(answer.strip() for answer in answers if answer.strip())

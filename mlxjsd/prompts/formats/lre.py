@@ -1,0 +1,37 @@
+"""LRE's relations (Hernandez et al. 2024): a file holds one, its templates and its samples."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats import fields
+from mlxjsd.prompts.formats.containers import Row
+from mlxjsd.prompts.formats.files import open_text
+from mlxjsd.prompts.formats.json_stream import parse
+
+#: Fields that give such a file away.
+SIGNS = ("prompt_templates", "samples")
+
+
+def samples(path: Path) -> Generator[Row, None, None]:
+    """Yield each sample of a file, with the relation's name and its first template."""
+    with open_text(path) as file:
+        content = parse(file.read(), str(path))
+    if not isinstance(content, dict):
+        raise InputError(messages.NOT_A_RELATION(path=path))
+    try:
+        name = fields.text(content, "name")
+        templates = fields.texts(content, "prompt_templates")
+        if not templates:
+            raise InputError(messages.NO_TEMPLATES())
+        fields.one_gap(templates[0], "prompt_templates")
+        found = content.get("samples")
+        if not isinstance(found, list):
+            raise InputError(messages.NO_SAMPLES())
+    except InputError as error:
+        raise InputError(messages.IN_PLACE(place=path, said=error)) from None
+    for number, sample in enumerate(found, start=1):
+        if not isinstance(sample, dict):
+            raise InputError(messages.NOT_A_SAMPLE(path=path, number=number))
+        yield Row(f"sample {number}", {**sample, "name": name, "template": templates[0]})

@@ -1,0 +1,33 @@
+"""Rank: which of several processes this is."""
+
+from dataclasses import dataclass
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One of the processes that measure a run together."""
+
+    index: int = 0
+    """0 .. size - 1."""
+    size: int = 1
+    """How many there are."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.size:
+            raise InputError(messages.NO_SUCH_RANK(index=self.index, size=self.size))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this one draws progress for all, and the figure."""
+        return self.index == 0
+
+    def owns(self, unit: int) -> bool:
+        """Say whether the unit of work at this place of the plan is for this rank to measure."""
+        return unit % self.size == self.index
+
+
+#: A process that measures a run by itself.
+ALONE = Rank()

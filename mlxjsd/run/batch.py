@@ -1,0 +1,185 @@
+"""One batch: numbers that are sound, answers, and prompts that cannot be measured."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlxjsd import messages
+from mlxjsd.errors import MeasurementError
+from mlxjsd.interventions.invariants import cheap_proofs, clean_logits, null_limit
+from mlxjsd.interventions.nonfinite import sound_rows, where_it_breaks
+from mlxjsd.interventions.reference import reference_batch
+from mlxjsd.interventions.similarity import last_token_directions
+from mlxjsd.interventions.spec import Batch, Measurement
+from mlxjsd.interventions.sweep import sweep_batch
+from mlxjsd.model.anatomy import ONE_PASS
+from mlxjsd.model.generate import generate_answers
+from mlxjsd.model.loaded import LoadedModel
+from mlxjsd.model.tensor_group import DIRECTIONS, MEASURE, MEASURE_FIRST
+from mlxjsd.prompts.encode import Encoded
+from mlxjsd.results import Record, Skipped
+from mlxjsd.run.out_of_memory import in_memory
+from mlxjsd.run.plan import Plan
+
+
+def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement:
+    """Measure a batch by the model's path."""
+    by_path = sweep_batch if model.identity.path == ONE_PASS else reference_batch
+    return by_path(model.blocks, batch, window)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch: every prompt of it is in one of the two."""
+
+    records: list[Record]
+    failed: list[Skipped]
+
+    @classmethod
+    def join(cls, parts: "Iterable[Outcome]") -> "Outcome":
+        """Put several together."""
+        found = list(parts)
+        return cls([r for o in found for r in o.records], [f for o in found for f in o.failed])
+
+
+def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
+    """Measure one batch of a plan, or a part of one."""
+    return _by_all(plan, MEASURE, batch, lambda: _measured(plan, batch, prove=False))
+
+
+def _by_all(
+    plan: Plan, kind: int, batch: Sequence[Encoded], compute: Callable[[], Outcome]
+) -> Outcome:
+    """Measure a batch; of a model that ranks hold together, on all of them, with equal results."""
+    team = plan.model.team
+    if team is None:
+        return compute()
+    positions = [plan.positions[encoded.prompt.id] for encoded in batch]
+    tokens = sum(len(encoded.tokens) for encoded in batch)
+    outcome: Outcome = team.together(kind, positions, tokens, compute, "measuring a batch")
+    words = [[r.id, r.prediction, r.answer] for r in outcome.records]
+    words += [[f.id, f.reason] for f in outcome.failed]
+    numbers = np.array([[*r.jsd.ravel(), r.reliance, r.floor] for r in outcome.records])
+    with team.meeting("comparing the results"):
+        same, spread = team.same(words), team.spread(numbers)
+    allowed = null_limit(plan.model.identity.dtype)
+    if not same or not spread <= allowed:
+        said = f"differ by {spread:.1e} nats (allowed: {allowed:.0e})" if same else "differ"
+        raise MeasurementError(messages.RANKS_DISAGREE(said=said))
+    return outcome
+
+
+def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
+    """Measure a batch whose numbers have to prove themselves, for a few more forward passes.
+
+    Raises:
+        MeasurementError: if they do not.
+    """
+    return _by_all(plan, MEASURE_FIRST, batch, lambda: _measured(plan, batch, prove=True))
+
+
+def _measured(plan: Plan, batch: Sequence[Encoded], prove: bool) -> Outcome:
+    blocks, made = plan.model.blocks, plan.corruption.batch(batch)
+    before = clean_logits(blocks, made) if prove else None
+    numbers = measurement_of(plan.model, made, plan.settings.window)
+    sound = sound_rows(numbers, blocks.anatomy, plan.settings.window)
+    if before is not None and sound.any():
+        found = (numbers.jsd, numbers.floor, before)
+        for proof in cheap_proofs(blocks, made, *found, plan.model.identity.dtype, sound):
+            if not proof.passed:
+                sentence = messages.NUMBERS_CANNOT_BE_RIGHT(
+                    proof=proof.name, measured=proof.measured, allowed=proof.allowed
+                )
+                raise MeasurementError(sentence)
+    return _outcome(plan, batch, numbers, sound)
+
+
+def _outcome(
+    plan: Plan, batch: Sequence[Encoded], numbers: Measurement, sound: np.ndarray
+) -> Outcome:
+    good = [encoded for encoded, is_sound in zip(batch, sound, strict=True) if is_sound]
+    answers = _answers(plan, good, numbers.prediction[sound])
+    records, failed = [], []
+    for row, encoded in enumerate(batch):
+        if sound[row]:
+            records.append(_record(plan, encoded, numbers, row, answers.get(encoded.prompt.id)))
+        else:
+            alone = plan.corruption.batch([encoded])
+            reason = where_it_breaks(plan.model.blocks, alone, plan.settings.window)
+            failed.append(failed_prompt(plan, encoded, reason))
+    return Outcome(records, failed)
+
+
+def failed_prompt(plan: Plan, encoded: Encoded, reason: str) -> Skipped:
+    """Return the entry of a prompt that was tried, and could not be measured."""
+    return Skipped(encoded.prompt.id, plan.positions[encoded.prompt.id], reason)
+
+
+def measure_what_fits(plan: Plan, batch: Sequence[Encoded], first: bool) -> Outcome:
+    """Measure one batch in as many parts as memory asks for.
+
+    Args:
+        plan: of the run.
+        batch: of it, or a part of one.
+        first: whether its numbers have to prove themselves.
+    """
+    measure = measure_first_batch if first else measure_batch
+    parts, too_large = in_memory(lambda part: measure(plan, part), batch)
+    failed = [failed_prompt(plan, encoded, reason) for encoded, reason in too_large]
+    return Outcome.join([*parts, Outcome([], failed)])
+
+
+def _answers(plan: Plan, batch: Sequence[Encoded], first: np.ndarray) -> dict[str, str]:
+    """Let the model answer the prompts of ``batch`` whose answers are known, by prompt id."""
+    asked = [(e, int(t)) for e, t in zip(batch, first, strict=True) if e.prompt.answers]
+    if plan.labelling.max_tokens is None or not asked:
+        return {}
+    prompts, tokens = zip(*asked, strict=True)
+    written = generate_answers(plan.model, prompts, tokens, plan.labelling.max_tokens)
+    if plan.model.team is not None:
+        plan.model.team.settle()
+    return {e.prompt.id: answer for e, answer in zip(prompts, written, strict=True)}
+
+
+def directions_of(plan: Plan, batch: Sequence[Encoded]) -> np.ndarray:
+    """Return the directions of a batch's last tokens, (B, L, hidden) float32."""
+    tokens = np.array([encoded.tokens for encoded in batch], dtype=np.int32)
+
+    def compute() -> np.ndarray:
+        return last_token_directions(plan.model.blocks, tokens)
+
+    if plan.model.team is None:
+        return compute()
+    positions = [plan.positions[encoded.prompt.id] for encoded in batch]
+    what = "a clean pass"
+    found: np.ndarray = plan.model.team.together(DIRECTIONS, positions, tokens.size, compute, what)
+    return found
+
+
+def _record(
+    plan: Plan, encoded: Encoded, numbers: Measurement, row: int, answer: str | None
+) -> Record:
+    prompt, decode = encoded.prompt, plan.model.encoder.decode
+    return Record(
+        id=prompt.id,
+        position=plan.positions[prompt.id],
+        text=prompt.text,
+        subject=prompt.subject,
+        relation=prompt.relation,
+        answers=prompt.answers,
+        token_ids=encoded.tokens,
+        tokens=tuple(decode([token]) for token in encoded.tokens),
+        subject_span=(encoded.start, encoded.end),
+        source=plan.corruption.source(encoded),
+        prediction=decode([int(numbers.prediction[row])]),
+        probability=float(numbers.probability[row]),
+        entropy=float(numbers.entropy[row]),
+        jsd=numbers.jsd[row],
+        reliance=float(numbers.reliance[row]),
+        floor=float(numbers.floor[row]),
+        norms=numbers.norms[row],
+        answer=answer,
+        flags=encoded.flags,
+        popularity=prompt.popularity,
+    )

@@ -1,0 +1,181 @@
+"""The run: batches in, events out.
+
+A generator at the core; the command line, the terminal app and the tests are thin consumers
+of one stream of events.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+import mlx.core as mx
+
+from mlxjsd import messages
+from mlxjsd.errors import MeasurementError
+from mlxjsd.interventions.cost import Shape
+from mlxjsd.interventions.invariants import null_limit
+from mlxjsd.prompts.encode import Encoded
+from mlxjsd.rank import ALONE, Rank
+from mlxjsd.results import Run
+from mlxjsd.run.batch import Outcome, failed_prompt, measure_what_fits
+from mlxjsd.run.distributed.peers import Patience, Tally, await_others, refuse_strangers, world
+from mlxjsd.run.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
+from mlxjsd.run.memory_budget import Footprint, bound_reuse
+from mlxjsd.run.plan import Plan
+from mlxjsd.store.reader import read_run
+from mlxjsd.store.shards import shard_name
+from mlxjsd.store.writer import Store
+
+#: Processes that have to die in a batch before it is halved: one may have been killed by chance.
+DEATHS = 3
+#: A run in which a larger share of the prompts cannot be measured is stopped, ...
+MOST_FAILED = 0.1
+#: ... judged by no fewer than these, or all: batches are of a kind, and failures with them.
+ENOUGH_TO_JUDGE = 64
+
+
+def measure(plan: Plan) -> Run:
+    """Measure a whole plan in memory; the result is like one that was read from a folder."""
+    outcome = Outcome.join(
+        measure_what_fits(plan, batch, first=not index) for index, batch in enumerate(plan.batches)
+    )
+    header = plan.header()
+    for name in _NOT_OF_A_RUN:
+        del header[name]
+    return Run(
+        settings=plan.settings,
+        records=sorted(outcome.records, key=lambda record: record.position),
+        skipped=plan.skipped,
+        failed=sorted(outcome.failed, key=lambda failed: failed.position),
+        **header,
+    )
+
+
+#: What a run's header holds for those who take the run up again.
+_NOT_OF_A_RUN = ("settings", "limit", "data_path", "batch_sizes")
+
+
+def run_experiment(
+    plan: Plan,
+    folder: Path,
+    should_stop: Callable[[], bool] = lambda: False,
+    retry_failed: bool = False,
+    rank: Rank = ALONE,
+) -> Generator[Event, None, None]:
+    """Measure a plan into ``folder``, going on where earlier calls stopped.
+
+    Args:
+        plan: what to measure.
+        folder: of the run; see :class:`mlxjsd.store.writer.Store`.
+        should_stop: asked between batches.
+        retry_failed: try the prompts again that failed in earlier calls.
+        rank: of this process, where several measure the plan together. What any of them has
+            tried, now or earlier, is not measured again.
+
+    Yields:
+        ``Started``, a ``BatchDone`` after each batch is on disk, then ``Finished`` or
+        ``Stopped``. Several ranks go on with ``Waiting`` until the others are done as well, and
+        with ``PeersLost`` if they never will be; all but the first end with ``ShareDone``.
+
+    Raises:
+        InputError: if the folder belongs to something else, or another process writes to it.
+        MeasurementError: if the first batch of this call does not prove itself, or too many
+            prompts fail.
+        MachineError: if a batch cannot be written.
+    """
+    ours = world(rank, plan.fingerprint)
+    with Store(folder, {**plan.header(), "world": ours}, shard_name(rank.index)) as store:
+        store.set_world(ours)
+        refuse_strangers(store.path, ours)
+        store.set_skipped(plan.skipped)
+        if retry_failed:
+            store.forget_failed()
+        there = read_run(folder)  # and whatever other ranks wrote
+        tried = {record.id for record in there.records}
+        tried |= set() if retry_failed else {failed.id for failed in there.failed}
+        done, total, layers = len(tried), plan.total, plan.model.identity.layers
+        limit, first, share = null_limit(plan.model.identity.dtype), True, 0
+        yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
+        bound_reuse(Footprint.of(plan.model), _largest(plan))
+        left = ([p for p in b if p.prompt.id not in tried] for b in plan.share(rank))
+        batches, tally = [batch for batch in left if batch], Tally(folder, rank, there)
+        for batch, following in zip_longest(batches, batches[1:]):
+            if following:
+                plan.corruption.prepare(following)
+            for part, trust in _parts(store, batch):
+                if should_stop():
+                    yield Stopped(done, total)
+                    return
+                began = time.perf_counter()
+                outcome = measure_what_fits(plan, part, first) if trust else _deadly(plan, part)
+                first = first and not outcome.records  # only numbers can prove themselves
+                store.add(outcome.records, outcome.failed)
+                share += len(part)
+                tally.add(len(outcome.records), len(outcome.failed))
+                done = tally.done
+                seconds = time.perf_counter() - began
+                found, failed = tuple(outcome.records), tuple(outcome.failed)
+                yield BatchDone(found, done, total, seconds, mx.get_peak_memory(), failed)
+                _refuse_if_too_many_failed(folder, tally, total)
+        tally.look()
+        _refuse_if_too_many_failed(folder, tally, total)
+        wanted, patience = set(plan.positions), Patience() if rank.leads else Patience(grace=0)
+        waiting = await_others(folder, rank, wanted, should_stop, patience)
+        whole = rank == ALONE or (yield from waiting)
+        if whole:
+            from mlxjsd.run.cosines import add_cosines
+
+            add_cosines(plan, store, rank)
+        if not rank.leads:
+            yield ShareDone(share)
+        elif whole:
+            yield Finished(total)
+
+
+def _largest(plan: Plan) -> Shape:
+    """Return the shape of the plan's batch with the most tokens."""
+    shapes = [Shape.of(batch, plan.settings) for batch in plan.batches]
+    return max(shapes, key=lambda shape: shape.size * shape.length)
+
+
+def _parts(store: Store, batch: list[Encoded]) -> Iterator[tuple[list[Encoded], bool]]:
+    """Yield a batch, in parts if whole processes have died of it, and whether to measure each.
+
+    Some failures are no errors that could be caught: the memory of a GPU's command buffer, the
+    system's killer of large processes. So a batch of which DEATHS processes in a row have died is
+    halved, and halved again, until one prompt is found that no process survives.
+    """
+    waiting = [batch]
+    while waiting:
+        part = waiting.pop(0)
+        name = f"{len(part)} prompts from {part[0].prompt.id}"
+        deaths = store.begin(name)
+        if deaths < (DEATHS if len(part) == len(batch) else 1):
+            yield part, True
+        elif len(part) == 1:
+            yield part, False
+        else:
+            half = len(part) // 2
+            waiting[:0] = [part[:half], part[half:]]
+
+
+def _deadly(plan: Plan, part: Sequence[Encoded]) -> Outcome:
+    reason = "the process ended whenever this prompt was measured, as when memory runs out"
+    return Outcome([], [failed_prompt(plan, encoded, reason) for encoded in part])
+
+
+def _refuse_if_too_many_failed(folder: Path, tally: Tally, total: int) -> None:
+    """Stop a run in which more than MOST_FAILED of the prompts, once there are some, fail."""
+    done, failed = tally.done, tally.failed
+    if done >= min(ENOUGH_TO_JUDGE, total) and failed > MOST_FAILED * done:
+        last = read_run(folder).failed[-1]
+        sentence = messages.TOO_MANY_FAILED(
+            failed=failed,
+            tried=done,
+            share=MOST_FAILED,
+            id=last.id,
+            why=last.reason,
+            folder=folder,
+        )
+        raise MeasurementError(sentence)

@@ -1,0 +1,71 @@
+"""A run that is asked for, by the command line or the app: plain values, no MLX."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlxjsd.settings import Labelling, Settings
+from mlxjsd.store.folders import run_folder
+
+if TYPE_CHECKING:
+    from mlxjsd.model.loaded import LoadedModel
+    from mlxjsd.prompts.prompt import PromptFile
+    from mlxjsd.run.plan import Plan
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is asked for: the options of ``mlxjsd run``."""
+
+    model: str | None = None
+    """A folder or Hub repository; None for the bundled model."""
+    data: Path | None = None
+    """Prompts; None for the bundled ones."""
+    output: Path | None = None
+    """The run folder; None for one named after what is measured."""
+    limit: int | None = None
+    settings: Settings = field(default_factory=Settings)
+    batch_size: int | None = None
+    """Prompts for each pass; None for what the folder's run began with, or else what fits."""
+    trust_remote_code: bool = False
+    labelling: Labelling = field(default_factory=Labelling)
+    format: str | None = None
+    """Of the prompts, one of :data:`mlxjsd.prompts.formats.FORMATS`; None to recognise it."""
+    revision: str | None = None
+    """Of the Hub repository; None for its default."""
+    adapter_path: Path | None = None
+    """Folder of a LoRA adapter; None for none."""
+    memory: float | None = None
+    """GB that the run may take; None for what the machine recommends."""
+
+    @property
+    def folder(self) -> Path:
+        """The run folder, the one that ``mlxjsd run`` would use."""
+        return self.output or run_folder(
+            self.model, self.data, self.settings, self.limit, self.revision, self.adapter_path
+        )
+
+    def plan(self, model: "LoadedModel", data: "PromptFile") -> "Plan":
+        """Decide what to measure; a run that is there already keeps its batches.
+
+        Raises:
+            InputError: see :func:`mlxjsd.run.plan.plan_run`.
+        """
+        from mlxjsd.run.plan import plan_run
+        from mlxjsd.store.reader import read_header
+        from mlxjsd.store.shards import shard_files
+
+        sizes = None
+        chosen = self.batch_size is not None or self.memory is not None
+        if not chosen and shard_files(self.folder):
+            sizes = read_header(self.folder).get("batch_sizes")
+        return plan_run(
+            model,
+            data,
+            self.settings,
+            self.limit,
+            self.batch_size,
+            self.labelling,
+            self.memory,
+            sizes,
+        )

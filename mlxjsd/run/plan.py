@@ -1,0 +1,195 @@
+"""What a run will do: which prompts, corrupted how, in which batches."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import mlx.core as mx
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError
+from mlxjsd.interventions.corruption import Corruption
+from mlxjsd.interventions.cost import Shape
+from mlxjsd.interventions.invariants import null_limit
+from mlxjsd.model.loaded import LoadedModel
+from mlxjsd.prompts.encode import Encoded, Unusable
+from mlxjsd.prompts.prompt import PromptFile
+from mlxjsd.rank import Rank
+from mlxjsd.results import Skipped
+from mlxjsd.run.batching import plan_units
+from mlxjsd.run.memory_budget import Budget, Footprint
+from mlxjsd.settings import Labelling, Settings
+
+#: The most prompts for each pass, unless told otherwise: more are hardly any faster.
+BATCH_SIZE = 16
+#: Under this name, how many prompts are dealt out together is kept among the batch sizes.
+_ANY_SHAPE = "any shape"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: which prompts, corrupted how, in which batches."""
+
+    model: LoadedModel
+    data: PromptFile
+    settings: Settings
+    limit: int | None
+    corruption: Corruption
+    positions: dict[str, int]
+    """Places in the data file of the prompts to be measured, by id."""
+    batches: list[list[Encoded]]
+    skipped: tuple[Skipped, ...]
+    labelling: Labelling
+    batch_sizes: dict[str, int]
+    """Prompts that go together at the most, by their shape."""
+    units: dict[str, int]
+    """The unit of work that each prompt is in, by id: a batch, or several where memory is short.
+    Units are what several ranks share; they do not depend on any machine's memory."""
+
+    @property
+    def total(self) -> int:
+        """Prompts to be measured."""
+        return len(self.positions)
+
+    def share(self, rank: Rank) -> list[list[Encoded]]:
+        """Return the batches that are for one of several ranks to measure."""
+        return [batch for batch in self.batches if rank.owns(self.units[batch[0].prompt.id])]
+
+    @property
+    def fingerprint(self) -> str:
+        """Say in a few characters how the prompts are dealt out."""
+        return hashlib.sha256(json.dumps(sorted(self.units.items())).encode()).hexdigest()[:16]
+
+    def header(self) -> dict[str, Any]:
+        """Return what identifies the run, as JSON values."""
+        return {
+            "settings": self.settings.to_json(),
+            "model": self.model.identity.to_json(),
+            "data": self.data.identity(),
+            # As it was given, so that the run can be taken up again.
+            "data_path": str(self.data.path),
+            "limit": self.limit,
+            # Going on with the same batches gives the same numbers to the last bit.
+            "batch_sizes": self.batch_sizes,
+            "floor_limit": null_limit(self.model.identity.dtype),
+            "labelling": asdict(self.labelling),
+            "versions": versions(),
+            "layers": self.model.identity.layers,
+            "total": self.total,
+        }
+
+
+def encode_all(
+    model: LoadedModel, data: PromptFile, settings: Settings
+) -> tuple[list[tuple[int, Encoded]], list[Skipped]]:
+    """Encode every prompt of a file; return (position, prompt) of the usable ones and the rest."""
+    template, chat = settings.prompt_template, settings.chat
+    usable, skipped = [], []
+    for position, prompt in enumerate(data.prompts):
+        try:
+            usable.append((position, model.encoder.encode(prompt, template, chat)))
+        except Unusable as reason:
+            skipped.append(Skipped(prompt.id, position, str(reason)))
+    return usable, skipped
+
+
+def plan_run(
+    model: LoadedModel,
+    data: PromptFile,
+    settings: Settings | None = None,
+    limit: int | None = None,
+    batch_size: int | None = None,
+    labelling: Labelling | None = None,
+    memory: float | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Plan:
+    """Decide what to measure.
+
+    Args:
+        model: to be measured.
+        data: all prompts of the file; the noise is scaled by all of them, limit or not.
+        settings: what is measured.
+        limit: measure only the first so many prompts of the file.
+        batch_size: the most prompts for each pass; changes no number.
+        labelling: how answers are generated and sorted.
+        memory: GB that the run may take, weights included; None for what the machine recommends.
+            Decides how many prompts go through the model together, where the batch size does not.
+        sizes: the plan's ``batch_sizes`` when the run began, which go before both.
+
+    Raises:
+        InputError: if no prompt is usable, or a number makes no sense.
+    """
+    settings = settings or Settings()
+    if limit is not None and limit < 1:
+        raise InputError(messages.LIMIT(limit=limit))
+    if batch_size is not None and batch_size < 1:
+        raise InputError(messages.BATCH_SIZE(size=batch_size))
+    usable, skipped = encode_all(model, data, settings)
+    if not usable:
+        raise _no_prompt(data, skipped)
+    corruption = Corruption(settings, [prompt for _, prompt in usable], model.embed)
+    positions, wanted = {}, []
+    for position, prompt in usable:
+        if reason := corruption.reason_against(prompt):
+            skipped.append(Skipped(prompt.prompt.id, position, reason))
+        elif limit is None or position < limit:
+            positions[prompt.prompt.id] = position
+            wanted.append(prompt)
+    skipped = [s for s in skipped if limit is None or s.position < limit]
+    if not wanted:
+        raise _no_prompt(data, skipped)
+    before, size_for = dict(sizes or {}), _sizes(model, settings, batch_size, memory)
+    unit = before.get(_ANY_SHAPE) or batch_size or BATCH_SIZE
+    chosen = {_ANY_SHAPE: unit}
+
+    def size(same: Sequence[Encoded]) -> int:
+        name = f"{len(same[0].tokens)} tokens, {same[0].end} to the subject's end"
+        chosen[name] = before.get(name) or size_for(same)
+        return chosen[name]
+
+    dealt = plan_units(wanted, unit, size)
+    skipped.sort(key=lambda s: s.position)
+    return Plan(
+        model,
+        data,
+        settings,
+        limit,
+        corruption,
+        positions,
+        [batch for batches in dealt for batch in batches],
+        tuple(skipped),
+        labelling or Labelling(),
+        chosen,
+        {e.prompt.id: n for n, batches in enumerate(dealt) for batch in batches for e in batch},
+    )
+
+
+def _sizes(
+    model: LoadedModel, settings: Settings, batch_size: int | None, memory: float | None
+) -> Callable[[Sequence[Encoded]], int]:
+    """Say how many prompts of one shape go together: what was asked for, or what fits."""
+    if batch_size is not None:
+        if memory is not None:
+            raise InputError(messages.BATCH_SIZE_OR_MEMORY())
+        return lambda same: batch_size
+    footprint, budget = Footprint.of(model), Budget.of(memory)
+    return lambda same: budget.prompts(footprint, Shape.of(same, settings), BATCH_SIZE)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes the numbers, and the machine's kind."""
+    packages = {name: version(name) for name in ("mlxjsd", "mlx", "mlx-lm", "numpy")}
+    device = str(mx.device_info().get("device_name", mx.default_device()))
+    return {**packages, "python": platform.python_version(), "device": device}
+
+
+def _no_prompt(data: PromptFile, skipped: Sequence[Skipped]) -> InputError:
+    if not skipped:
+        return InputError(messages.NO_PROMPT_LEFT(path=data.path))
+    first = min(skipped, key=lambda s: s.position)
+    sentence = messages.NO_PROMPT_USABLE(path=data.path, id=first.id, why=first.reason)
+    return InputError(sentence)

@@ -1,0 +1,67 @@
+"""What a run folder needs in order to be taken up again."""
+
+from pathlib import Path
+
+from mlxjsd import messages
+from mlxjsd.assets import PROMPTS
+from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats.files import content_hash
+from mlxjsd.run.job import Job
+from mlxjsd.settings import Labelling, Settings
+from mlxjsd.store.reader import read_header
+
+#: The name under which a run knows the bundled model.
+_BUNDLED = "bundled"
+
+
+def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
+    """Return the job that goes on with the run in ``folder``.
+
+    Args:
+        folder: of the run.
+        trust_remote_code: never taken from the folder.
+
+    Raises:
+        InputError: if it is not a run folder, or its prompts are gone.
+    """
+    header = read_header(folder)
+    wanted = header["data"]["sha256"]
+    places = (PROMPTS, Path(header["data_path"]), folder / Path(header["data"]["file"]).name)
+    found = next((path for path in places if _hash(path) == wanted), None)
+    if found is None:
+        sentence = messages.PROMPTS_ARE_GONE(folder=folder, path=header["data_path"])
+        raise InputError(sentence)
+    model = header["model"]
+    name, adapter = model["name"], model.get("adapter")
+    return Job(
+        model=None if name == _BUNDLED else name,
+        data=None if found == PROMPTS else found,
+        format=None if found == PROMPTS else header["data"].get("format"),
+        output=folder,
+        limit=header["limit"],
+        settings=Settings.from_json(header["settings"]),
+        trust_remote_code=trust_remote_code,
+        labelling=Labelling(**header["labelling"]),
+        revision=model.get("revision"),
+        adapter_path=None if adapter is None else Path(adapter),
+    )
+
+
+def job_or_none(folder: Path) -> Job | None:
+    """Return the job that goes on with the run in ``folder``; None if its prompts are gone.
+
+    Raises:
+        InputError: if it is not a run folder.
+    """
+    read_header(folder)
+    try:
+        return job_of(folder)
+    except InputError:
+        return None
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        return content_hash(path)
+    except InputError:
+        return None

@@ -1,0 +1,81 @@
+"""Where runs are kept, and which ones are there."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlxjsd.errors import InputError
+from mlxjsd.settings import Settings
+
+#: Where runs go that are given no folder.
+RUNS = Path("mlxjsd-runs")
+
+
+def run_folder(
+    model: str | None,
+    data: Path | None,
+    settings: Settings,
+    limit: int | None,
+    revision: str | None = None,
+    adapter_path: Path | None = None,
+) -> Path:
+    """Name a run's folder after what it measures, so that asking again finds it again."""
+    name = "bundled" if model is None else Path(model).name
+    parts = [name, *([data.absolute().stem] if data else [])]
+    if revision is not None:
+        parts.append(f"revision-{revision.replace('/', '-')}")
+    if adapter_path is not None:
+        parts.append(f"adapter-{adapter_path.absolute().name}")
+    for field, value in settings.to_json().items():
+        if value != getattr(Settings, field):
+            parts.append(_part(field, value))
+    if limit is not None:
+        parts.append(f"limit-{limit}")
+    return RUNS / "_".join(parts)
+
+
+def _part(field: str, value: Any) -> str:
+    if value is True:
+        return field
+    if field == "prompt_template":  # words that are no name for a folder
+        return f"template-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    return f"{field.replace('_', '-')}-{value}"
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """A run folder, at a glance."""
+
+    folder: Path
+    header: dict[str, Any]
+    """See :func:`mlxjsd.store.reader.read_header`."""
+    done: int
+    """Prompts that are measured or have failed."""
+    total: int
+    changed: float
+    """When it was last written to, in seconds since the epoch."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every prompt has been tried."""
+        return self.done >= self.total
+
+
+def list_runs(root: Path = RUNS) -> list[KnownRun]:
+    """Return the runs in ``root``, the one that was last written to first."""
+    # NumPy is not needed to name a folder.
+    from mlxjsd.store.reader import count_tried, read_header
+    from mlxjsd.store.shards import shard_files
+
+    found = []
+    for folder in root.glob("*/"):
+        try:
+            if not (files := shard_files(folder)):
+                continue
+            header, done = read_header(folder), count_tried(folder)
+            changed = max(path.stat().st_mtime for path in files)
+        except (InputError, OSError):
+            continue  # not a run of ours, or gone again: nothing to offer
+        found.append(KnownRun(folder, header, done, header["total"], changed))
+    return sorted(found, key=lambda run: run.changed, reverse=True)

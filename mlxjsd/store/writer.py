@@ -1,0 +1,226 @@
+"""The run on disk: a folder with one SQLite file, in which a batch is one transaction.
+
+A batch is either there as a whole or not at all, whatever ends the process. Results hold
+everything needed to draw, print and export them again without the model; :mod:`mlxjsd.store.reader`
+reads them.
+"""
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from mlxjsd import messages
+from mlxjsd.errors import InputError, MachineError
+from mlxjsd.results import Record, Skipped
+from mlxjsd.store import schema
+from mlxjsd.store.lock import FileLock, lock_path, owner_of
+from mlxjsd.store.reader import connect, differences, read_header, read_meta, read_whole, readable
+from mlxjsd.store.shards import FILE, shard_files
+
+#: What a run that was cut off at a bad moment leaves beside its file, or macOS in any folder.
+_LEFTOVER = re.compile(r"\.?(run|heatmap)\S*\.(partial\S*|lock)|\.DS_Store")
+
+
+class Store:
+    """A run folder that is open for writing; use it as a context manager."""
+
+    def __init__(self, folder: Path, header: dict[str, Any], file: str = FILE) -> None:
+        """Open ``folder`` for the run that ``header`` describes, a new one or the same one.
+
+        Args:
+            folder: made if it is not there.
+            header: JSON values; ``settings``, ``model``, ``data``, ``limit`` and the length
+                of answers decide whether an existing run is the same, the rest is kept as it
+                was first written.
+            file: name of the file in it; each can have one writer at a time. See
+                :mod:`mlxjsd.store.shards`.
+
+        Raises:
+            InputError: if the folder holds something else, a run that differs (the message
+                says in what) or one that is damaged, or another process writes to it. Nothing
+                is written then.
+        """
+        self.folder = folder
+        self.path = folder / file
+        check_folder(folder)
+        for other in shard_files(folder):
+            if other != self.path:
+                _refuse_if_different(folder, read_header(other), header)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = error.strerror or error
+            raise InputError(messages.CANNOT_BEGIN_RUN(folder=folder, why=why)) from None
+        self._lock = FileLock(self.path)
+        try:
+            self._connection = self._open(header)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self, header: dict[str, Any]) -> sqlite3.Connection:
+        if not self.path.exists():
+            return _create(self.path, header)
+        connection = connect(self.path)
+        try:
+            with readable(self.path):
+                version, meta = read_meta(connection, self.path)
+                _refuse_if_different(self.folder, meta, header)
+                read_whole(connection, self.path)
+            _migrate(connection, self.path, version)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        self._lock.release()
+
+    def done(self) -> set[str]:
+        """Return the ids of the prompts that are measured."""
+        return {row[0] for row in self._connection.execute("SELECT id FROM results")}
+
+    def failed(self) -> set[str]:
+        """Return the ids of the prompts that were tried, and could not be measured."""
+        return {row[0] for row in self._connection.execute("SELECT id FROM failed")}
+
+    def begin(self, task: str) -> int:
+        """Write down what is done next; return how many processes have died at it before."""
+        self._lock.begin(task)
+        return self._lock.deaths_at(task)
+
+    def add(self, records: Sequence[Record], failed: Sequence[Skipped] = ()) -> None:
+        """Commit one batch: all of it or, if the process ends here, none of it.
+
+        Raises:
+            MachineError: if that is not possible, such as on a full disk.
+        """
+        with self._commit() as connection:
+            new = schema.put_results(connection, records)
+            new += schema.put_reasons(connection, "failed", failed)
+            schema.add_to_seal(connection, new)
+
+    def forget_failed(self) -> None:
+        """Let the prompts that failed be tried again."""
+        with self._commit() as connection:
+            checksums = [row[0] for row in connection.execute("SELECT checksum FROM failed")]
+            connection.execute("DELETE FROM failed")
+            schema.take_from_seal(connection, checksums)
+
+    def set_cosines(self, cosines: Mapping[str, Any]) -> None:
+        """Write down :attr:`mlxjsd.results.Run.cosines`."""
+        self._set("cosines", cosines)
+
+    def set_world(self, world: Mapping[str, Any]) -> None:
+        """Write down which launch this process belongs to."""
+        self._set("world", world)
+
+    def set_versions(self, versions: Mapping[str, str]) -> None:
+        """Write down what computed the numbers, once other machines' are among them."""
+        self._set("versions", versions)
+
+    def _set(self, key: str, value: Mapping[str, Any]) -> None:
+        if read_meta(self._connection, self.path)[1].get(key) != value:
+            with self._commit() as connection:
+                schema.put_meta(connection, key, value)
+
+    def set_skipped(self, skipped: Iterable[Skipped]) -> None:
+        """Write down which prompts are not measured, and why."""
+        known = {row[0] for row in self._connection.execute("SELECT id FROM skipped")}
+        if new := [s for s in skipped if s.id not in known]:
+            with self._commit() as connection:
+                schema.put_reasons(connection, "skipped", new)
+
+    @contextmanager
+    def _commit(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._connection:
+                yield self._connection
+        except sqlite3.OperationalError as error:  # a full disk, a folder that was taken away
+            sentence = messages.CANNOT_WRITE_RUN(path=self.path, why=error, folder=self.folder)
+            raise MachineError(sentence) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ``InputError`` if ``folder`` holds something that is not a run."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(messages.RUN_IS_A_FILE(folder=folder))
+    if not folder.exists() or shard_files(folder):
+        return
+    if any(not _LEFTOVER.fullmatch(path.name) for path in folder.iterdir()):
+        raise InputError(messages.HOLDS_SOMETHING_ELSE(folder=folder))
+
+
+def check_free(folder: Path, file: str = FILE) -> None:
+    """Raise ``InputError`` if another process is writing to the run in ``folder``."""
+    if owner := owner_of(folder / file):
+        raise InputError(messages.IN_USE(folder=folder, owner=owner))
+
+
+def forget_lock(folder: Path, file: str = FILE) -> None:
+    """Remove the mark of a process that is about to end on purpose: it did not die of a batch."""
+    lock_path(folder / file).unlink(missing_ok=True)
+
+
+def _create(path: Path, header: dict[str, Any]) -> sqlite3.Connection:
+    partial = path.with_suffix(".partial")
+    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    try:
+        _remove(partial)
+        with closing(sqlite3.connect(partial)) as connection, connection:
+            connection.executescript(schema.TABLES)
+            connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+            connection.execute("BEGIN")
+            for key, value in {**header, "created": created}.items():
+                schema.put_meta(connection, key, value)
+            schema.add_to_seal(connection, [])
+        partial.rename(path)  # a run file is whole, or not there
+        _sync(path.parent)
+    except (OSError, sqlite3.OperationalError) as error:
+        _remove(partial)
+        why = error.strerror if isinstance(error, OSError) else error
+        raise MachineError(messages.CANNOT_BEGIN_RUN(folder=path.parent, why=why)) from error
+    return connect(path)
+
+
+def _remove(partial: Path) -> None:
+    """Remove a file that was not finished, with its journal: a new one would be undone by it."""
+    for path in (partial, partial.with_name(f"{partial.name}-journal")):
+        with suppress(OSError):
+            path.unlink()
+
+
+def _sync(folder: Path) -> None:
+    """Make sure that a new name is on the disk, not only in memory."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Bring a file of an older version to this one, as a whole or not at all."""
+    if version == schema.VERSION:
+        return
+    try:
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            schema.migrate(connection, version)
+    except sqlite3.DatabaseError as error:
+        raise InputError(messages.CANNOT_MIGRATE(path=path, why=error)) from None
+
+
+def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
+    if said := differences(stored, wanted):
+        raise InputError(messages.OTHER_SETTINGS(folder=folder, differences=said))

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from records import run_of
+from scipy.stats import spearmanr
+
+from mlxjsd.analysis.compare import Panel, compare, published, rank_correlation
+from mlxjsd.errors import InputError
+from mlxjsd.output.figure import plot_comparison
+from mlxjsd.output.markdown import compared, panel_of
+
+
+def test_rank_correlation_equals_scipy_ties_included() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        x, y = rng.integers(0, 6, (2, 30)).astype(float)
+        assert rank_correlation(x, y) == pytest.approx(spearmanr(x, y).statistic)
+    assert np.isnan(rank_correlation(np.ones(4), np.arange(4.0)))
+
+
+def test_a_figure_agrees_with_itself() -> None:
+    figure = published("llama-3-8b-fa")
+    result = compare(figure, figure)
+    for row in result.rows:
+        assert row.correlation == pytest.approx(1)
+        assert row.difference == 0
+        assert row.phases_agree
+    assert not result.difference.any()
+
+
+def test_turned_around_it_does_not() -> None:
+    figure = published("llama-3-8b-fa")
+    turned = Panel("turned", figure.mean[:, ::-1])
+    rows = {row.row: row for row in compare(figure, turned).rows}
+    assert rows["subj"].correlation < -0.7
+    assert not rows["subj"].phases_agree
+    assert not rows["last"].phases_agree
+
+
+def test_depths_are_compared_by_their_share() -> None:
+    figure = published("llama-3-8b-fa")
+    half = Panel("half", figure.mean.reshape(3, 16, 2).mean(axis=2))
+    result = compare(figure, half)
+    assert result.relative
+    assert result.b.mean.shape == (3, 32)
+    assert all(row.correlation > 0.85 for row in result.rows)
+    assert max(row.difference for row in result.rows) < 0.02
+
+
+def test_unknown_figures_and_categories_are_refused() -> None:
+    with pytest.raises(InputError, match="there is llama-3-8b-fa"):
+        published("../relations")
+    with pytest.raises(InputError, match="no prompt of category AH"):
+        panel_of(run_of(1), "AH")
+
+
+def test_a_comparison_is_told_and_drawn() -> None:
+    result = compare(panel_of(run_of(6, 32)), published("llama-3-8b-fa"))
+    said = compared(result)
+    for part in ("tiny, n = 6", "arXiv 2510.09033", "| Subj. |", "Rank correlation"):
+        assert part in said
+    upper, middle, lower, *_ = plot_comparison(result).axes
+    np.testing.assert_allclose(
+        np.asarray(lower.collections[0].get_array()).reshape(3, 32), result.difference
+    )
+    low, high = lower.collections[0].get_clim()
+    assert low == -high, "the difference is drawn around zero"
+    assert upper.collections[0].get_clim() == middle.collections[0].get_clim()

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from records import LAYERS, record, run_of
+
+from mlxjsd.analysis.answers import label
+from mlxjsd.analysis.curves import confidences, cosines, norm_ratios
+from mlxjsd.errors import InputError
+from mlxjsd.output.figure import plot_curves
+
+
+def labelled(**changes):  # type: ignore[no-untyped-def]
+    run = run_of(30)
+    labelling = {"match": "contains", "threshold": None}
+    groups = {c: np.linspace(0, 1, LAYERS).tolist() for c in label(run.records).present()}
+    fields = {"cosines": {"labelling": labelling, "groups": groups}, **changes}
+    return run_of(30, **fields)
+
+
+def test_norms_are_a_ratio_to_those_of_factual_associations() -> None:
+    run = labelled()
+    ratios = norm_ratios(run)
+    assert list(ratios) == ["FA", "AH", "UH"]
+    np.testing.assert_allclose(ratios["FA"], 1)
+    categories = label(run.records).categories
+    pairs = list(zip(run.records, categories, strict=True))
+    of = {name: np.mean([r.norms for r, c in pairs if c == name], axis=0) for name in ratios}
+    np.testing.assert_allclose(ratios["AH"], of["AH"] / of["FA"], rtol=1e-6)
+
+
+def test_cosines_hold_for_the_labels_they_were_taken_with() -> None:
+    assert list(cosines(labelled())) == ["FA", "AH", "UH"]
+    with pytest.raises(InputError, match="finish it first"):
+        cosines(labelled(cosines={}))
+    other = {"max_tokens": 10, "match": "prefix", "reliance_threshold": None}
+    with pytest.raises(InputError, match="leave out --match"):
+        cosines(labelled(labelling=other))
+
+
+def test_confidences_part_the_prompts() -> None:
+    found = confidences(labelled())
+    assert sum(len(c.probability) for c in found.values()) == 30
+
+
+@pytest.mark.parametrize("kind", ["norms", "cosine", "probability"])
+def test_curves_are_drawn_by_category(kind: str) -> None:
+    axes = plot_curves(labelled(), kind).axes[0]
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["FA", "AH", "UH"]
+
+
+def test_runs_without_categories_are_refused() -> None:
+    run = run_of(records=[record(0, answers=())])
+    with pytest.raises(InputError, match="no categories"):
+        plot_curves(run, "norms")
+    with pytest.raises(InputError, match="no answer of the run is right"):
+        norm_ratios(run_of(records=[record(1)]))
+    with pytest.raises(InputError, match="--kind is"):
+        plot_curves(run, "colours")

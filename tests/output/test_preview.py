@@ -1,0 +1,109 @@
+"""`mlxjsd prompts`: what would be measured, shown without weights and without surprises."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from test_cli import call
+
+from mlxjsd.assets import MODEL
+from mlxjsd.output.preview import Seen, SeenTally, seen_text
+from mlxjsd.text import clean
+
+FRANCE = {"id": "france", "prompt": "The capital of France is", "subject": "France"}
+TWICE = {"id": "twice", "prompt": "France, yes France, is", "subject": "France"}
+ABSENT = {"id": "absent", "prompt": "The capital is", "subject": "France"}
+#: Colours, a cleared screen, a title, reversed text; and Rich's markup and emoji codes.
+EVIL = "\x1b[31mred\x1b[2J\x1b]0;title\x07\u202e[bold]x[/bold] :smile: \x9b1m"
+
+
+def write(path: Path, *rows: dict[str, object]) -> Path:
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    assert call("prompts", *arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_subjects_flags_and_reasons_are_shown_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "p.jsonl", FRANCE, TWICE, ABSENT)
+    out = said(capsys, path)
+    lines = out.splitlines()
+    assert lines[0] == "france"
+    assert lines[1] == "  <s>|The| capital| of|[ France]| is"
+    assert lines[2] == "twice  occurs-twice"
+    assert "[" in lines[3]
+    assert "|" in lines[3]
+    assert lines[4] == "absent  skipped: the subject is not in the text"
+    assert "2 of 3 prompts can be measured." in lines
+    assert "1 would be skipped: 1 because the subject is not in the text." in lines
+    assert "In 1 of 2 prompts the subject occurs more than once" in out
+    assert "2 prompts can" not in said(capsys, path, "--limit", 1)
+
+
+def test_prompts_are_shown_in_their_template(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "p.jsonl", FRANCE)
+    out = said(capsys, path, "--prompt-template", r"Of France: {prompt}\nA:")
+    tokens = out.splitlines()[1].replace("|", "")
+    assert tokens == "  <s>Of France: The capital of[ France] is↵A:"
+
+
+def test_no_weights_are_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (model / name).write_bytes((MODEL / name).read_bytes())
+    path = write(tmp_path / "p.jsonl", FRANCE)
+    assert said(capsys, path, "--model", model) == said(capsys, path)
+
+
+def test_text_from_files_neither_controls_the_terminal_nor_is_markup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"id": EVIL, "prompt": f"{EVIL} of Fr{EVIL}ance is", "subject": f"Fr{EVIL}ance"}
+    path = write(tmp_path / "p.jsonl", row, {**row, "id": f"{EVIL}2", "subject": EVIL + "none"})
+    out = said(capsys, path)
+    for unsafe in ("\x1b", "\x07", "\x9b", "\u202e"):
+        assert unsafe not in out
+    shown = out.replace("|", "")
+    assert "[bold]x[/bold] :smile:" in shown
+    assert shown.count("[31mred[2J]0;title") == 6
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_boundaries_and_the_subject_show_with_and_without_colour(no_color: bool) -> None:
+    seen = Seen("p", ("<s>", "The", " Nor", "land", " is"), (2, 4))
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, color_system="truecolor", no_color=no_color)
+    console.print(seen_text(seen, colour=not no_color))
+    raw = file.getvalue()
+    if no_color:
+        assert raw == "p\n  <s>|The|[ Nor|land]| is\n"
+    else:
+        assert raw.count("48;2;33;113;181m") == 2, "the tokens of the subject, and no other"
+        assert seen_text(seen).plain == "p\n  <s>|The| Nor|land| is"
+
+
+def test_every_prompt_that_goes_by_is_counted_once() -> None:
+    tally = SeenTally()
+    seen = [Seen("a", ("x",), (0, 1), ("at-position-0",)), Seen("b", ("x",), reason="why")]
+    assert list(tally.passing(seen)) == seen
+    assert tally.lines() == [
+        "1 of 2 prompts can be measured.",
+        "1 would be skipped: 1 because why.",
+        "In 1 of 1 prompts the subject is the first token of all, where attention sinks "
+        "(at-position-0).",
+    ]
+
+
+def test_clean_text_is_one_line_of_what_can_be_drawn() -> None:
+    assert clean("a\nb\tc\x1b[0m\u200f\ud800") == "a↵b→c[0m"
+    assert clean("São 東京 [b]") == "São 東京 [b]"

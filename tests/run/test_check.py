@@ -1,0 +1,160 @@
+"""``mlxjsd check``, and what a run proves of its first batch."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from families import tiny_family
+from models import in_place_of
+from rich.console import Console
+
+from mlxjsd.assets import PROMPTS
+from mlxjsd.cli import main
+from mlxjsd.cli.run import check_table
+from mlxjsd.errors import MeasurementError
+from mlxjsd.interventions.spec import Batch, Measurement
+from mlxjsd.interventions.sweep import sweep_batch
+from mlxjsd.model.blocks import Blocks
+from mlxjsd.model.loaded import LoadedModel
+from mlxjsd.prompts.prompt import PromptFile
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.run.check import check_model
+from mlxjsd.run.experiment import measure
+from mlxjsd.run.plan import plan_run
+from mlxjsd.settings import Labelling
+
+EVERY = (
+    "the null branch changes nothing",
+    "logits are as before",
+    "Last. at the last layer is the total effect",
+    "Subj. at the last layer is nothing",
+)
+
+
+def _loaded(family: str, bundled: LoadedModel) -> LoadedModel:
+    model = tiny_family(family, vocab_size=bundled.identity.vocabulary)
+    return in_place_of(bundled, model, family)
+
+
+def _prompts() -> PromptFile:
+    found = read_prompts(PROMPTS)
+    return replace(found, prompts=found.prompts[:24])
+
+
+@pytest.fixture
+def llama(bundled: LoadedModel) -> LoadedModel:
+    return _loaded("llama", bundled)
+
+
+def test_a_model_proves_itself(llama: LoadedModel) -> None:
+    check = check_model(llama, _prompts())
+    names = [proof.name for proof in check.proofs]
+    assert names[:4] == list(EVERY)
+    assert names[4:] == [
+        "one pass equals 14 passes",
+        "alone or 3 together, the same",
+        "subject spans decode to their subjects",
+    ]
+    assert check.passed, check.proofs
+    assert check.proofs[-1].measured == "24 of 24"
+    facts = dict(check.facts)
+    assert facts["measured by"] == "one pass"
+    assert facts["layers"] == "4"
+    blocks = [value for name, value in check.facts if name == "blocks"]
+    assert blocks == [
+        "attention, 2 key heads of 16, token 1024 sees 3: 0, 2",
+        "attention, 2 key heads of 16: 1, 3",
+    ]
+
+
+def test_the_plain_path_has_no_second_way(bundled: LoadedModel) -> None:
+    check = check_model(_loaded("qwen3_next", bundled), _prompts())
+    assert check.passed, check.proofs
+    assert not any("one pass equals" in proof.name for proof in check.proofs)
+    facts = dict(check.facts)
+    assert facts["measured by"].startswith("each cell is a forward pass, since block 0")
+    assert ("blocks", "no attention: 0, 2") in check.facts
+
+
+def _spoiled(**changes: float) -> object:
+    """A sweep of which some numbers are a little too high."""
+
+    def sweep(blocks: Blocks, batch: Batch, window: int) -> Measurement:
+        found = sweep_batch(blocks, batch, window)
+        return replace(found, **{n: getattr(found, n) + np.float32(v) for n, v in changes.items()})
+
+    return sweep
+
+
+def test_wrong_numbers_fail(llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _spoiled(jsd=1e-3))
+    failed = [proof.name for proof in check_model(llama, _prompts()).proofs if not proof.passed]
+    assert "one pass equals 14 passes" in failed
+    assert "Last. at the last layer is the total effect" in failed
+    assert "Subj. at the last layer is nothing" in failed
+
+
+def test_the_table_says_all(llama: LoadedModel) -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(check_table(check_model(llama, _prompts())))
+    said = console.export_text()
+    for part in (*EVERY, "pass", "one pass", "quantization", "MB", "bit for bit"):
+        assert part in said
+    assert "FAIL" not in said
+
+
+def _call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(a) for a in arguments])
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(("changes", "code"), [({}, 0), ({"floor": 1e-3}, 1)])
+def test_the_exit_code_says_whether_all_proofs_hold(
+    changes: dict[str, float],
+    code: int,
+    llama: LoadedModel,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("mlxjsd.model.load.load_model", lambda *_: llama)
+    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _spoiled(**changes))
+    assert _call("check") == code
+    out = capsys.readouterr().out
+    assert "the null branch changes nothing" in out
+    assert ("FAIL" in out) == bool(code)
+
+
+@pytest.mark.parametrize("spoiled", [{"floor": 1e-3}, {"jsd": 1e-2}])
+def test_a_run_stops_at_a_first_batch_that_cannot_be_right(
+    spoiled: dict[str, float],
+    llama: LoadedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _spoiled(**spoiled))
+    monkeypatch.setattr("mlxjsd.model.load.load_model", lambda *_: llama)
+    assert _call("run", "--limit", 2, "--no-label", "--output", tmp_path / "run") == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("mlxjsd: these numbers cannot be right")
+    plan = plan_run(llama, read_prompts(PROMPTS), limit=2, labelling=Labelling(None))
+    with pytest.raises(MeasurementError, match="cannot be right"):
+        measure(plan)
+
+
+def test_a_model_that_is_not_as_before_is_noticed(
+    llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave_a_trace(blocks: Blocks, batch: Batch, window: int) -> Measurement:
+        found = sweep_batch(blocks, batch, window)
+        blocks.model.model.norm.weight = blocks.model.model.norm.weight * mx.array(1.001)
+        return found
+
+    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", leave_a_trace)
+    plan = plan_run(llama, read_prompts(PROMPTS), limit=2, labelling=Labelling(None))
+    with pytest.raises(MeasurementError, match="logits are as before"):
+        measure(plan)

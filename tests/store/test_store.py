@@ -1,0 +1,237 @@
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records import HEADER, LAYERS, record
+
+from mlxjsd.errors import InputError
+from mlxjsd.results import Skipped
+from mlxjsd.settings import Settings
+from mlxjsd.store import schema
+from mlxjsd.store.reader import read_header, read_run
+from mlxjsd.store.writer import FILE, Store
+
+
+def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+    flagged = {"flags": ("at-position-0", "occurs-twice"), "popularity": 1234.0}
+    records = [
+        record(3, **flagged),
+        record(0, text='with "quotes", ünïcode\nand \x1b[31m'),
+        record(1),
+    ]
+    with Store(tmp_path / "run", HEADER) as store:
+        store.add(records[:2])
+        store.add(records[2:])
+        store.set_skipped([Skipped("s", 2, "no reason")])
+        assert store.done() == {"p0", "p1", "p3"}
+    run = read_run(tmp_path / "run")
+    assert [r.id for r in run.records] == ["p0", "p1", "p3"], "in the order of the data file"
+    for kept in run.records:
+        given = next(r for r in records if r.id == kept.id)
+        np.testing.assert_array_equal(kept.jsd, given.jsd)
+        np.testing.assert_array_equal(kept.norms, given.norms)
+        assert replace(kept, jsd=given.jsd, norms=given.norms) == given
+    assert run.skipped == [Skipped("s", 2, "no reason")]
+    assert run.settings == Settings()
+    assert (run.layers, run.total, run.finished) == (LAYERS, 4, False)
+
+
+#: The tables as version 1 made them.
+VERSION_1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE results (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL, text TEXT NOT NULL, subject TEXT NOT NULL,
+    relation TEXT, answers TEXT NOT NULL, token_ids TEXT NOT NULL, tokens TEXT NOT NULL,
+    span_start INTEGER NOT NULL, span_end INTEGER NOT NULL, source TEXT NOT NULL,
+    prediction TEXT NOT NULL, probability REAL NOT NULL, entropy REAL NOT NULL,
+    jsd BLOB NOT NULL, reliance REAL NOT NULL, floor REAL NOT NULL, norms BLOB NOT NULL,
+    answer TEXT
+) WITHOUT ROWID;
+CREATE TABLE skipped (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def version_1(folder: Path) -> None:
+    """Write a run of one prompt as version 1 did."""
+    with Store(folder / "now", HEADER) as store:
+        store.add([record(0, flags=("occurs-twice",))])
+    connection = sqlite3.connect(folder / FILE)
+    connection.executescript(VERSION_1)
+    connection.execute("ATTACH ? AS now", (str(folder / "now" / FILE),))
+    columns = [row[1] for row in connection.execute("PRAGMA main.table_info(results)")]
+    with connection:
+        connection.execute(
+            "INSERT INTO main.meta SELECT key, value FROM now.meta WHERE key != 'seal'"
+        )
+        listed = ", ".join(columns)
+        connection.execute(f"INSERT INTO main.results SELECT {listed} FROM now.results")
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    connection.close()
+    (folder / "now" / FILE).unlink()
+    (folder / "now").rmdir()
+
+
+def test_a_file_of_version_1_is_read_as_it_is(tmp_path: Path) -> None:
+    version_1(tmp_path)
+    path = tmp_path / FILE
+    before = path.read_bytes()
+    path.chmod(0o444)
+    (kept,) = read_run(tmp_path).records
+    assert (kept.flags, kept.popularity) == ((), None)
+    assert read_header(tmp_path)["total"] == HEADER["total"]
+    with pytest.raises(InputError, match="other settings"):
+        Store(tmp_path, {**HEADER, "limit": 5})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_file_of_version_1_is_migrated_when_it_is_written_to(tmp_path: Path) -> None:
+    version_1(tmp_path)
+    flagged = record(1, flags=("at-position-0", "occurs-twice"), popularity=12.5)
+    for _ in range(2):  # the second time there is nothing to migrate
+        with Store(tmp_path, HEADER) as store:
+            if store.done() == {"p0"}:
+                store.add([flagged])
+    old, new = read_run(tmp_path).records
+    assert (old.flags, old.popularity) == ((), None)
+    assert (new.flags, new.popularity) == (flagged.flags, 12.5)
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    version_1(tmp_path)
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute("ALTER TABLE results ADD COLUMN popularity REAL")
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(InputError, match="cannot be brought to this version"):
+        Store(tmp_path, HEADER)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_a_batch_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    with Store(tmp_path, HEADER) as store:
+        store.add([record(0)])
+        with pytest.raises(sqlite3.IntegrityError):
+            store.add([record(1), record(0)])
+        assert store.done() == {"p0"}
+
+
+def test_a_run_can_be_read_while_it_is_written(tmp_path: Path) -> None:
+    with Store(tmp_path, HEADER) as store:
+        store.add([record(0)])
+        assert len(read_run(tmp_path).records) == 1
+        store.add([record(1)])
+        assert len(read_run(tmp_path).records) == 2
+
+
+#: Commits batches of four records as fast as it can.
+WRITER = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from records import HEADER, record\n"
+    "from mlxjsd.store.writer import Store\n"
+    "with Store(Path(sys.argv[1]), {**HEADER, 'total': 160}) as store:\n"
+    "    print('open', flush=True)\n"
+    "    for at in range(0, 160, 4):\n"
+    "        store.add([record(i) for i in range(at, at + 4)])\n"
+    "        if at % 40 == 0:\n"
+    "            sys.stdin.readline()\n"  # until a reader has seen it
+)
+
+
+def test_readers_see_whole_batches_while_another_process_writes(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert writer.stdout is not None
+    assert writer.stdin is not None
+    assert writer.stdout.readline() == b"open\n"
+    seen: list[int] = []
+    while writer.poll() is None:
+        run = read_run(folder)
+        assert len(run.records) % 4 == 0, "a batch is there as a whole or not at all"
+        for kept in run.records:
+            np.testing.assert_array_equal(kept.jsd, record(kept.position).jsd)
+        assert read_header(folder)["total"] == 160
+        seen.append(len(run.records))
+        if seen[-1] % 40 == 4 and seen.count(seen[-1]) == 1:
+            writer.stdin.write(b"\n")
+            writer.stdin.flush()
+    assert writer.returncode == 0, "no reader held it up"
+    assert seen == sorted(seen)
+    assert {4, 44, 84, 124} <= set(seen), "it was read while it grew"
+    assert len(read_run(folder).records) == 160
+    writer.stdin.close()
+    writer.stdout.close()
+
+
+def test_the_same_run_goes_on(tmp_path: Path) -> None:
+    with Store(tmp_path, HEADER) as store:
+        store.add([record(0)])
+    with Store(tmp_path, {**HEADER, "versions": {"mlx": "later"}}) as store:
+        assert store.done() == {"p0"}
+    assert read_run(tmp_path).versions == HEADER["versions"]
+
+
+def test_another_run_is_refused_and_the_differences_are_named(tmp_path: Path) -> None:
+    with Store(tmp_path, HEADER) as store:
+        store.add([record(0)])
+    before = (tmp_path / FILE).read_bytes()
+    other = {
+        **HEADER,
+        "settings": Settings(window=3, seed=1).to_json(),
+        "model": {**HEADER["model"], "sha256": "ff"},
+        "limit": 5,
+    }
+    with pytest.raises(InputError) as caught:
+        Store(tmp_path, other)
+    for named in ("window 5, now 3", "seed 0, now 1", "model sha256 'aa', now 'ff'", "limit None"):
+        assert named in str(caught.value)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_a_renamed_model_or_file_with_the_same_content_is_the_same(tmp_path: Path) -> None:
+    for name in ("tiny", "moved"):
+        with Store(tmp_path, {**HEADER, "model": {**HEADER["model"], "name": name}}):
+            pass
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds something else"):
+        Store(tmp_path, HEADER)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(InputError, match="is a file"):
+        Store(tmp_path / "notes.txt", HEADER)
+
+
+def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a run folder"):
+        read_run(tmp_path)
+    path = tmp_path / FILE
+    sqlite3.connect(path).execute("CREATE TABLE meta (key, value)").connection.close()
+    with pytest.raises(InputError, match="was not written by mlxjsd"):
+        read_run(tmp_path)
+    path.write_bytes(b"x" * 5000)
+    with pytest.raises(InputError, match="damaged or not a run file"):
+        read_run(tmp_path)
+    path.unlink()
+    Store(tmp_path, HEADER)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(InputError, match="has version 99"):
+        read_run(tmp_path)

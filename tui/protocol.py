@@ -1,0 +1,96 @@
+"""What the app asks of its engine, and what it hears back: plain Python values, no MLX."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from mlxjsd.results import Run
+from mlxjsd.run.events import BatchDone, Finished, Stopped
+from mlxjsd.run.job import Job
+from mlxjsd.settings import Settings
+
+__all__ = ["Engine", "Failed", "Job", "Loading", "Look", "News", "Opened", "Preview", "Tell"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Prompts that are to be looked at before a run."""
+
+    model: str | None
+    data: Path | None
+    settings: Settings
+    limit: int | None
+    first: int = 30
+    """So many prompts are shown."""
+    format: str | None = None
+    """See :attr:`Job.format`."""
+    revision: str | None = None
+    """See :attr:`Job.revision`."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a file of prompts holds, as a model's tokenizer reads it."""
+
+    total: int
+    """Prompts in the file, or up to the limit."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """How many would be skipped, by reason."""
+    prompts: tuple[tuple[tuple[str, ...], tuple[int, int]], ...] = ()
+    """The first ones: the text of each token, and which tokens [start, end) are the subject's."""
+    error: str | None = None
+    """Why there is nothing to show."""
+    note: str | None = None
+    """Why tokens are not shown although the file can be read."""
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Something slow has begun."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The plan stands; ``run`` holds what was measured in earlier calls."""
+
+    folder: Path
+    run: Run
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The computation ended with an error; what is measured stays."""
+
+    reason: str
+    remedy: str
+
+
+#: In the order Loading, Opened, BatchDone..., then one of the last three.
+News = Loading | Opened | BatchDone | Finished | Stopped | Failed
+Tell = Callable[[News], object]
+
+
+class Engine(Protocol):
+    """Computes for the app, on a thread of its own; told things arrive from that thread."""
+
+    def start(self, job: Job, tell: Tell) -> None:
+        """Begin ``job``, or go on with it; an earlier one is stopped first."""
+
+    def pause(self) -> None:
+        """Compute nothing after the current batch until :meth:`go_on`."""
+
+    def go_on(self) -> None:
+        """End a pause."""
+
+    def stop(self) -> None:
+        """End the job after the current batch; ``Stopped`` is told then."""
+
+    def look(self, look: Look, tell: Callable[[Preview], object]) -> None:
+        """Read a file of prompts; only the newest request is answered."""
+
+    def close(self, timeout: float) -> bool:
+        """Stop, and wait for the thread to end; False if it has not in ``timeout`` seconds."""

@@ -1,0 +1,225 @@
+"""What a run screen shows, apart from how it is drawn: plain Python and NumPy, no widgets."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlxjsd.analysis.groups import labelling_of
+from mlxjsd.analysis.heatmap import Heatmap, floor_warning
+from mlxjsd.results import Record, Run, Skipped
+from mlxjsd.rows import ROW_LABELS, ROWS
+from mlxjsd.run.events import BatchDone
+from mlxjsd.settings import Settings
+from mlxjsd.tui.colours import COLOUR_MAPS, SCALES, Scale
+from mlxjsd.tui.run_data import ALL, Interval, Measured
+
+LABELS = tuple(ROW_LABELS.values())
+
+
+class Status(Enum):
+    """Where a run stands; the value is how it is said."""
+
+    LOADING = "loading"
+    RUNNING = "measuring"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+    @property
+    def live(self) -> bool:
+        """Whether the engine is at work on it, or will be when a pause ends."""
+        return self in (Status.LOADING, Status.RUNNING, Status.PAUSED, Status.STOPPING)
+
+
+@dataclass
+class RunState:
+    """A run as it is shown."""
+
+    folder: Path
+    status: Status = Status.LOADING
+    doing: str = "starting"
+    """What is going on while ``status`` is loading."""
+    layers: int = 32
+    total: int = 0
+    settings: Settings = field(default_factory=Settings)
+    model: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    failed: tuple[Skipped, ...] = ()
+    floor_limit: float | None = None
+    """nats; see :attr:`mlxjsd.results.Run.floor_limit`."""
+    notes: tuple[str, ...] = ()
+    measured: Measured = field(default_factory=lambda: Measured(32))
+
+    seconds: float = 0.0
+    """Spent on the prompts of this session."""
+    fresh: int = 0
+    """Prompts measured in this session."""
+    peak_memory: int = 0
+
+    row: int = 0
+    layer: int = 0
+    group: str = ALL
+    """Whose average is shown, and which prompts are listed: All, FA, AH, UH or wrong."""
+    selected: Record | None = None
+    """The prompt whose own heatmap is shown; None for the average."""
+    as_lines: bool = False
+    bands: bool = False
+    """Whether the lines stand in bands, the 95 % intervals of the means."""
+    scale_name: str = "automatic"
+    colour_map: str = COLOUR_MAPS[0]
+
+    @classmethod
+    def of(cls, folder: Path, run: Run) -> "RunState":
+        """Return the state that shows a run read from disk."""
+        state = cls(folder)
+        state.open(run)
+        state.status = Status.FINISHED if run.finished else Status.STOPPED
+        return state
+
+    def open(self, run: Run, notes: tuple[str, ...] = ()) -> None:
+        """Show ``run``, with what was measured earlier."""
+        self.layers, self.total, self.settings = run.layers, run.total, run.settings
+        self.model, self.data, self.notes = run.model, run.data, notes
+        self.skipped, self.failed = tuple(run.skipped), tuple(run.failed)
+        self.floor_limit = run.floor_limit
+        self.measured = Measured(run.layers, list(run.records), **labelling_of(run))
+        self._leave_empty_group()
+        self.layer = min(self.layer, run.layers - 1)
+        self.seconds, self.fresh = 0.0, 0
+
+    def add(self, batch: BatchDone) -> None:
+        """Take in a batch."""
+        self.measured.add(batch.records)
+        self.failed += batch.failed
+        self._leave_empty_group()
+        self.fresh += len(batch.records)
+        self.seconds += batch.seconds
+        self.peak_memory = batch.peak_memory
+
+    @property
+    def done(self) -> int:
+        """Prompts measured."""
+        return len(self.measured.records)
+
+    @property
+    def tried(self) -> int:
+        """Prompts that are behind us: measured, or failed."""
+        return self.done + len(self.failed)
+
+    @property
+    def floor_warning(self) -> str:
+        """What is said of a noise floor that is too high; "" of any other."""
+        floor = max((record.floor for record in self.measured.records), default=0.0)
+        return floor_warning(floor, self.floor_limit)
+
+    @property
+    def rate(self) -> float:
+        """Prompts per second, in this session; 0 before the first batch."""
+        return self.fresh / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate of the time to the end; None before the first batch."""
+        return (self.total - self.tried) / self.rate if self.rate else None
+
+    @property
+    def heatmap(self) -> Heatmap:
+        """The average over the prompts of the group."""
+        return self.measured.heatmap(self.group)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The newest interval of the group's means; it may be of fewer prompts, or not known."""
+        return self.measured.intervals.get(self.group)
+
+    def cell(self) -> np.ndarray:
+        """Return the value under the cursor of each prompt of the group."""
+        return self.measured.cell(self.row, self.layer, self.group)
+
+    def show_group(self, group: str) -> bool:
+        """Show another group, if it holds a prompt; return whether it does."""
+        if not self.measured.count(group) and group != ALL:
+            return False
+        self.group = group
+        if self.selected is not None and group not in (
+            ALL,
+            self.measured.category_of(self.selected),
+        ):
+            self.selected = None
+        return True
+
+    def next_group(self) -> None:
+        """Show the next group that holds a prompt."""
+        self.show_group(_after(self.group, tuple(self.measured.groups())))
+
+    def _leave_empty_group(self) -> None:
+        # The first right answer gives the wrong ones their categories, and a threshold that
+        # moves can empty one.
+        if not self.measured.count(self.group):
+            self.group = ALL
+
+    def shown(self) -> np.ndarray:
+        """Return what the grid shows, (3, L) in nats: the average, or the selected prompt's."""
+        if self.selected is not None:
+            return self.selected.jsd.astype(np.float64)
+        return self.heatmap.mean
+
+    def scale(self) -> Scale:
+        """Return the scale for what is shown."""
+        chosen = SCALES[self.scale_name]
+        if chosen is not None:
+            return chosen
+        values = self.shown()
+        if self.shows_bands and self.interval is not None:
+            values = np.maximum(values, self.interval.ends[1])
+        highest = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
+        return Scale(0.0, highest if highest > 1e-3 else 1e-3)
+
+    @property
+    def shows_bands(self) -> bool:
+        """Whether intervals are to be seen: a single prompt has none, and the grid no place."""
+        return self.bands and self.as_lines and self.selected is None
+
+    @property
+    def value(self) -> float:
+        """The divergence under the cursor; NaN where there is none."""
+        return float(self.shown()[self.row, self.layer])
+
+    def move(self, rows: int, layers: int) -> bool:
+        """Move the cursor, not over an edge; return whether it moved."""
+        return self.go_to(self.row + rows, self.layer + layers)
+
+    def go_to(self, row: int, layer: int) -> bool:
+        """Put the cursor on the cell nearest to this one; return whether it moved."""
+        before = self.row, self.layer
+        self.row = min(max(row, 0), len(ROWS) - 1)
+        self.layer = min(max(layer, 0), self.layers - 1)
+        return before != (self.row, self.layer)
+
+    def next_scale(self) -> None:
+        """Take the next scale."""
+        self.scale_name = _after(self.scale_name, tuple(SCALES))
+
+    def next_colour_map(self) -> None:
+        """Take the next colour map."""
+        self.colour_map = _after(self.colour_map, COLOUR_MAPS)
+
+    def extremes(self, count: int) -> tuple[list[tuple[float, Record]], list[tuple[float, Record]]]:
+        """Return the group's prompts with the highest and the lowest value under the cursor."""
+        values, places = self.cell(), self.measured.members(self.group)
+        order = np.argsort(values, kind="stable")
+
+        def pick(chosen: np.ndarray) -> list[tuple[float, Record]]:
+            return [(float(values[i]), self.measured.records[places[i]]) for i in chosen]
+
+        return pick(order[::-1][:count]), pick(order[:count])
+
+
+def _after(name: str, names: tuple[str, ...]) -> str:
+    return names[(names.index(name) + 1) % len(names)]
