@@ -1,4 +1,10 @@
-"""The kinds of bad news, each one sentence that says what to do next; see :mod:`.messages`."""
+"""Exception types. Each is one sentence: what is wrong, and what to do next."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def said_by(error: Exception, most: int) -> str:
@@ -29,7 +35,23 @@ _MEMORY_SIGNS = (
 )
 
 
-class InputError(ValueError):
+class _Told(Exception):
+    """An error that is told to people as one sentence."""
+
+    def __init__(self, what: str, *, hint: str) -> None:
+        """Say ``what`` is wrong, and give a ``hint``: what to do next. Neither ends in a stop."""
+        super().__init__(f"{what}; {hint}")
+        self.what, self.hint = what, hint
+
+    def at(self, place: object) -> "Self":
+        """Return the same error with the ``place`` in front that it is about."""
+        return type(self)(f"{place}: {self.what}", hint=self.hint)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), hint=self.hint), (self.what,)
+
+
+class InputError(_Told, ValueError):
     """Something that was asked for cannot be used: a file, a folder, a model, an option."""
 
 
@@ -37,7 +59,7 @@ class UnsupportedModel(InputError):
     """The model's blocks cannot be stepped between, so nothing about it can be measured."""
 
 
-class MeasurementError(RuntimeError):
+class MeasurementError(_Told, RuntimeError):
     """A number came out that cannot be right, so it is not reported."""
 
 
@@ -48,5 +70,5 @@ class TeamBroken(Exception):
     """
 
 
-class MachineError(RuntimeError):
+class MachineError(_Told, RuntimeError):
     """The machine has run out of something, such as its disk; what was committed stays."""

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError, MachineError
 
 
@@ -28,8 +27,13 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     except OSError as error:
         why = error.strerror or error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MachineError(messages.NO_ROOM_FOR(path=path, why=why)) from None
-        raise InputError(messages.CANNOT_WRITE(path=path, why=why)) from None
+            raise MachineError(
+                f"cannot write {path}: {why}",
+                hint="make room, and give the same command again: nothing is lost",
+            ) from None
+        raise InputError(
+            f"cannot write {path}: {why}", hint="name a file that can be written with -o"
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
 

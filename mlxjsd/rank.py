@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 
@@ -17,7 +16,10 @@ class Rank:
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.size:
-            raise InputError(messages.NO_SUCH_RANK(index=self.index, size=self.size))
+            raise InputError(
+                f"there is no rank {self.index} of {self.size}",
+                hint="count ranks from 0: 0/2 and 1/2 are both of two",
+            )
 
     @property
     def leads(self) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 CORRUPTIONS = ("noise", "swap")
@@ -32,14 +31,24 @@ class Settings:
     def __post_init__(self) -> None:
         if self.corruption not in CORRUPTIONS:
             raise InputError(
-                messages.CORRUPTION(known=" or ".join(CORRUPTIONS), given=self.corruption)
+                f"corruption is {' or '.join(CORRUPTIONS)}, not {self.corruption!r}",
+                hint="give one of them with --corruption",
             )
         if not 0 < self.noise_level < float("inf"):
-            raise InputError(messages.NOISE_LEVEL(given=self.noise_level))
+            raise InputError(
+                f"the noise level must be a positive number, not {self.noise_level}",
+                hint="give one with --noise-level, such as 3",
+            )
         if self.noise_samples < 1:
-            raise InputError(messages.NOISE_SAMPLES(given=self.noise_samples))
+            raise InputError(
+                f"at least one noise sample is needed, not {self.noise_samples}",
+                hint="give 1 or more with --noise-samples",
+            )
         if self.window < 0:
-            raise InputError(messages.WINDOW(given=self.window))
+            raise InputError(
+                f"the knockout window cannot be negative: {self.window}",
+                hint="give 0 or more with --window",
+            )
         if self.prompt_template is not None:
             check_template(self.prompt_template)
 
@@ -63,7 +72,10 @@ class Settings:
         """Build settings from :meth:`to_json`; unknown names are refused."""
         names = {field.name for field in fields(cls)}
         if unknown := set(values) - names:
-            raise InputError(messages.UNKNOWN_SETTINGS(names=", ".join(sorted(unknown))))
+            raise InputError(
+                f"unknown settings: {', '.join(sorted(unknown))}",
+                hint="bring mlxjsd up to date, since a newer one wrote them",
+            )
         return cls(**values)
 
 
@@ -74,11 +86,15 @@ GAP = "{prompt}"
 def check_template(template: str) -> None:
     """Raise ``InputError`` for a template that cannot be filled in."""
     if template.count(GAP) != 1:
-        raise InputError(messages.PROMPT_TEMPLATE(gap=GAP, given=template[:80]))
+        raise InputError(
+            f"the prompt template must hold {GAP} once, as in 'Question: {GAP}\\nAnswer:', "
+            f"not {template[:80]!r}",
+            hint="put the gap where prompts stand",
+        )
     try:
         template.encode()
     except UnicodeEncodeError:
-        raise InputError(messages.TEMPLATE_NOT_UTF8()) from None
+        raise InputError("the prompt template is not UTF-8 text", hint="type it anew") from None
 
 
 #: What counts as right; see :func:`mlxjsd.analysis.answers.is_correct`.
@@ -100,6 +116,11 @@ class Labelling:
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 1:
-            raise InputError(messages.ANSWER_TOKENS(given=self.max_tokens))
+            raise InputError(
+                f"an answer has at least one token, not {self.max_tokens}",
+                hint="give 1 or more with --max-tokens, or --no-label",
+            )
         if self.match not in MATCHES:
-            raise InputError(messages.MATCH(known=", ".join(MATCHES), given=self.match))
+            raise InputError(
+                f"--match is {', '.join(MATCHES)}, not {self.match!r}", hint="give one of them"
+            )

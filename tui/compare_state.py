@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.analysis.compare import Comparison, Panel, compare, published
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
@@ -76,7 +75,9 @@ def other_panel(chosen: Path | Figure, group: str) -> Panel:
         return published(chosen.name)
     run = read_run(chosen)
     if not run.records:
-        raise InputError(messages.RUN_IS_EMPTY())
+        raise InputError(
+            "that run has measured nothing yet", hint="choose another one, or take it up"
+        )
     if group != ALL:
         try:
             return panel_of(run, group)

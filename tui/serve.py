@@ -3,7 +3,6 @@
 import shlex
 import sys
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: Options of the server, not of the app that it starts for each visitor.
@@ -25,7 +24,9 @@ def serve(arguments: list[str], host: str, port: int) -> None:
     try:
         from textual_serve.server import Server
     except ModuleNotFoundError:
-        raise InputError(messages.NO_SERVER()) from None
+        raise InputError(
+            "--serve needs textual-serve", hint="get it by pip install 'mlxjsd[serve]'"
+        ) from None
     Server(app_command(arguments), host=host, port=port, title="mlxjsd").serve()
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.results import Record
 from mlxjsd.settings import MATCHES
@@ -52,7 +51,7 @@ def is_correct(record: Record, match: str = "contains") -> bool | None:
         InputError: for another ``match``.
     """
     if match not in MATCHES:
-        raise InputError(messages.MATCH(known=", ".join(MATCHES), given=match))
+        raise InputError(f"--match is {', '.join(MATCHES)}, not {match!r}", hint="give one of them")
     accepted = [words for answer in record.answers if (words := normalise(answer))]
     if not accepted:
         return None

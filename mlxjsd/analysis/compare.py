@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
@@ -63,7 +62,10 @@ def published(name: str) -> Panel:
     path = PUBLISHED / f"{name}.json"
     known = sorted(p.stem for p in PUBLISHED.glob("*.json"))
     if name not in known:
-        raise InputError(messages.NO_PUBLISHED_FIGURE(name=name, known=", ".join(known)))
+        raise InputError(
+            f"there is no published figure {name!r}; there is {', '.join(known)}",
+            hint="give one of these with --reference",
+        )
     found = json.loads(path.read_text(encoding="utf-8"))
     mean = np.array([found["values"][row] for row in ROWS], dtype=np.float64)
     return Panel(found["title"], mean, found["source"])

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.analysis.answers import FACTUAL
 from mlxjsd.analysis.groups import UNLABELLED, group, labelling_of
 from mlxjsd.errors import InputError
@@ -34,7 +33,10 @@ def norm_ratios(run: Run) -> dict[str, np.ndarray]:
         for name, records in _categories(run).items()
     }
     if FACTUAL not in means:
-        raise InputError(messages.NO_ANSWER_RIGHT())
+        raise InputError(
+            "no answer of the run is right, so there is no norm to compare with",
+            hint="try another --match",
+        )
     return {name: mean / means[FACTUAL] for name, mean in means.items()}
 
 
@@ -46,9 +48,14 @@ def cosines(run: Run) -> dict[str, np.ndarray]:
     """
     _categories(run)
     if not run.cosines:
-        raise InputError(messages.NO_COSINES_YET())
+        raise InputError(
+            "cosines are taken when a run is finished", hint="finish it first with `mlxjsd resume`"
+        )
     if run.cosines["labelling"] != labelling_of(run):
-        raise InputError(messages.COSINES_OF_OTHER_LABELS())
+        raise InputError(
+            "cosines hold for the labels that the run was made with",
+            hint="leave out --match and --reliance-threshold",
+        )
     found = run.cosines["groups"]
     return {
         name: np.array([np.nan if v is None else v for v in found[name]])
@@ -72,5 +79,8 @@ def _categories(run: Run) -> dict[str, list[Record]]:
     groups = group(run.records, "category", **labelling_of(run))
     groups.pop(UNLABELLED, None)
     if not groups:
-        raise InputError(messages.NO_CATEGORIES())
+        raise InputError(
+            "no prompt of the run has a known answer, so there are no categories",
+            hint="measure prompts with answers, and with --label",
+        )
     return groups

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.analysis.answers import CATEGORY_NAMES, FACTUAL, WRONG, label
 from mlxjsd.analysis.heatmap import Heatmap, aggregate
 from mlxjsd.errors import InputError
@@ -31,7 +30,7 @@ def group(
         InputError: for another ``by``.
     """
     if by not in GROUPINGS:
-        raise InputError(messages.BY(known=", ".join(GROUPINGS), given=by))
+        raise InputError(f"--by is {', '.join(GROUPINGS)}, not {by!r}", hint="give one of them")
     labels = label(records, match, threshold)
     key: Callable[[int], str]
     if by == "relation":
@@ -58,6 +57,9 @@ def heatmaps_by(run: Run, by: str) -> dict[str, Heatmap]:
     """
     groups = group(run.records, by, **labelling_of(run))
     if not groups:
-        raise InputError(messages.NOTHING_TO_PART())
+        raise InputError(
+            "the run holds no prompt yet, so there is nothing to part",
+            hint="go on with `mlxjsd resume`",
+        )
     named = {CATEGORY_NAMES.get(name, name): records for name, records in groups.items()}
     return {name: aggregate(records, run.layers) for name, records in named.items()}

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError, TeamBroken
 from mlxjsd.rank import ALONE, Rank
 from mlxjsd.run.distributed.launcher import launched_rank, rank_from
@@ -20,7 +19,10 @@ def rank_of(given: str | None, tensor_parallel: bool) -> Rank:
     if given is None:
         return launched_rank()
     if tensor_parallel:
-        raise InputError(messages.RANK_AND_TENSOR_PARALLEL())
+        raise InputError(
+            "--rank deals out prompts, and --tensor-parallel splits the model",
+            hint="give one of the two",
+        )
     return rank_from(given)
 
 

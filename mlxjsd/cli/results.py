@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd import messages
 from mlxjsd.cli import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, read, show_run
@@ -55,7 +54,9 @@ def plot(
     run = read(folder, match, reliance_threshold)
     if kind != "heatmap":
         if by is not None:
-            raise InputError(messages.BY_OF_A_HEATMAP())
+            raise InputError(
+                "--by is for heatmaps", hint="leave it out: the other kinds are by category already"
+            )
         save_figure(plot_curves(run, kind), output)
     elif by is None:
         save_figure(plot_run(run, style), output)
@@ -100,7 +101,10 @@ def compare(
     from mlxjsd.output.markdown import compared, panel_of
 
     if (b is None) == (reference is None):
-        raise InputError(messages.ONE_OF_THE_TWO())
+        raise InputError(
+            "compare takes a second run folder or --reference, one of the two",
+            hint="give one of them",
+        )
     one = panel_of(read(a), category)
     other = comparing.published(reference) if reference else panel_of(read(b or a), category)
     result = comparing.compare(one, other)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd import messages
 from mlxjsd.cli import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.options import template_from
@@ -62,7 +61,7 @@ def tui(
         from mlxjsd.store.reader import read_header
 
         if given != {"folder"}:
-            raise InputError(messages.FOLDER_HAS_SETTINGS())
+            raise InputError("a run folder has its own settings", hint="give it without options")
         read_header(folder)  # says what is wrong before the screen is taken over
     elif given:
         from mlxjsd.tui.protocol import Job

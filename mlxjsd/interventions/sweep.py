@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.interventions.common import clean_numbers, only_where_it_applies, subject_norms
 from mlxjsd.interventions.divergence import js_divergence
@@ -54,7 +53,10 @@ def sweep_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
         UnsupportedModel: if the model needs the plain path.
     """
     if blocks.anatomy.trouble:
-        raise UnsupportedModel(messages.NOT_EXACT(why=blocks.anatomy.trouble))
+        raise UnsupportedModel(
+            f"the one pass is not exact here: {blocks.anatomy.trouble}",
+            hint="take the plain path, as `mlxjsd run` does",
+        )
     walk = _Walk(batch, window, blocks.anatomy)
     tokens = batch.tokens
     if batch.source_tokens is not None:
@@ -227,7 +229,9 @@ class _Walk:
 def _state(cache: Recorder, call: BlockCall, keeps: bool) -> tuple[mx.array, ...]:
     """Return keys and values, or nothing for a block in which no token sees another."""
     if (cache.state is not None) != keeps:
-        raise MeasurementError(messages.BLOCK_KEEPS_OTHERS(block=call.index))
+        raise MeasurementError(
+            f"block {call.index} does not keep what it was found to keep", hint="try `mlxjsd check`"
+        )
     return cache.state or ()
 
 

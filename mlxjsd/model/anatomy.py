@@ -13,7 +13,6 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.errors import MeasurementError, UnsupportedModel, said_by
 from mlxjsd.model.masks import hide_keys, suffix_mask
 from mlxjsd.model.stepping import BlockCall, Recorder, Stepper
@@ -69,7 +68,9 @@ def examine(blocks: Stepper) -> Anatomy:
         blocks.run(_tokens(0), first.visit)
         blocks.run(_tokens(1), second.visit)
     except MeasurementError as error:
-        raise UnsupportedModel(messages.NOT_ONE_BY_ONE(why=error)) from None
+        raise UnsupportedModel(
+            f"the model does not call its blocks one by one: {error.what}", hint=error.hint
+        ) from None
     trouble = first.trouble or _beside(first, second)
     examined = _Examination()
     blocks.run(_tokens(0), examined.visit)
@@ -94,7 +95,11 @@ class _Watch:
     def visit(self, call: BlockCall) -> mx.array:
         for name, value in call.beside.items():
             if not _is_plain(value):
-                raise UnsupportedModel(messages.READS_EARLIER_BLOCKS(block=call.index, name=name))
+                raise UnsupportedModel(
+                    f"block {call.index} reads earlier blocks through {name!r}, so that "
+                    "patching the residual stream would replace only a part of a state",
+                    hint="measure another model, and report this one",
+                )
         if self._out is not None and not (call.x is self._out or _equal(call.x, self._out)):
             self.trouble = f"the residual stream changes in front of block {call.index}"
         # A copy of the structure: what is looked at later is what was given now.
@@ -140,7 +145,10 @@ class _Examination:
         whole = call.attempt(call.x, call.mask)
         if not np.array(mx.all(mx.isfinite(whole))):
             kind = str(whole.dtype).removeprefix("mlx.core.")
-            raise UnsupportedModel(messages.TOO_LARGE_FOR_DTYPE(block=call.index, dtype=kind))
+            raise UnsupportedModel(
+                f"block {call.index} leaves numbers that are too large for {kind}",
+                hint="name a conversion of the model to bfloat16 or float32",
+            )
         rank, effect = _knocked_out(call)
         _refuse_unless_causal(call, whole, effect)
         kept = Recorder()
@@ -155,7 +163,10 @@ class _Examination:
             _, heads, _, depth = kept.state[0].shape
             keys = heads, depth
         if keys and rank is None:
-            raise UnsupportedModel(messages.NO_MASK_FOR_ROWS(block=call.index))
+            raise UnsupportedModel(
+                f"block {call.index} keeps keys and values, but does not take a mask for each row",
+                hint="measure another model, and report this one",
+            )
         self.found.append(BlockAnatomy(rank is not None, rank or 4, keys, trouble))
         return call.forward(call.x, call.mask)
 
@@ -219,7 +230,10 @@ def _refuse_unless_causal(call: BlockCall, whole: mx.array, effect: float) -> No
     noise = mx.random.normal(call.x.shape, key=mx.random.key(0)).astype(call.x.dtype)
     later = mx.where(mx.arange(_TOTAL)[:, None] >= _START, noise, call.x)
     if _apart(call.attempt(later, call.mask)[:, :_START], whole[:, :_START], effect):
-        raise UnsupportedModel(messages.SEES_LATER(block=call.index))
+        raise UnsupportedModel(
+            f"block {call.index} lets a token see later ones, whatever its mask",
+            hint="measure another model, and report this one",
+        )
 
 
 def _apart(a: mx.array, b: mx.array, effect: float) -> bool:

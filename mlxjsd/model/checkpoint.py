@@ -10,7 +10,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError, said_by
 
 INDEX = "model.safetensors.index.json"
@@ -28,7 +27,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = _json_object(path)
     kind = config.get("model_type")
     if not isinstance(kind, str) or not re.fullmatch(r"[\w.-]+", kind):
-        raise InputError(messages.NO_MODEL_TYPE(path=path))
+        raise InputError(
+            f"{path} does not say of which type the model is (model_type)",
+            hint="name a folder of a model",
+        )
     return config
 
 
@@ -38,20 +40,26 @@ def check_weights(folder: Path) -> None:
     if index.is_file():
         named = _json_object(index).get("weight_map")
         if not isinstance(named, dict) or not all(isinstance(n, str) for n in named.values()):
-            raise InputError(messages.BAD_INDEX(path=index))
+            raise InputError(
+                f"{index} does not say which file holds which weight",
+                hint="download or copy the model again",
+            )
         names = sorted(set(named.values()))
         if missing := [name for name in names if not (folder / name).is_file()]:
             listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise InputError(
-                messages.WEIGHTS_MISSING(
-                    folder=folder, count=len(missing), total=len(names), names=listed
-                )
+                f"{len(missing)} of the {len(names)} weight files of {folder} are missing: "
+                f"{listed}",
+                hint="download or copy the model again",
             )
         files = [folder / name for name in names]
     else:
         files = sorted(folder.glob("model*.safetensors"))
         if not files:
-            raise InputError(messages.NO_WEIGHTS(folder=folder))
+            raise InputError(
+                f"{folder} holds no weights (model*.safetensors)",
+                hint="name a model in MLX's or Hugging Face's safetensors format",
+            )
     for path in files:
         _check_safetensors(path)
 
@@ -63,24 +71,38 @@ def _check_safetensors(path: Path) -> None:
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
         if not 2 <= length <= min(_MOST_HEADER, size - 8):
-            raise InputError(messages.WEIGHTS_CUT_OFF(path=path, size=size))
+            raise InputError(
+                f"{path} is cut off: it ends after {size} bytes",
+                hint="download or copy the model again",
+            )
         try:
             header = json.loads(file.read(length))
             ends = [about["data_offsets"][1] for name, about in header.items() if name[:2] != "__"]
             whole = 8 + length + max(ends, default=0)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-            raise InputError(messages.NOT_SAFETENSORS(path=path)) from None
+            raise InputError(
+                f"{path} is not a file of safetensors", hint="download or copy the model again"
+            ) from None
     if size < whole:
-        raise InputError(messages.WEIGHTS_CUT_OFF(path=path, size=size))
+        raise InputError(
+            f"{path} is cut off: it ends after {size} bytes",
+            hint="download or copy the model again",
+        )
 
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(messages.CANNOT_READ(path=path, why=error.strerror or error)) from None
+        raise InputError(
+            f"cannot read {path}: {error.strerror or error}", hint="name a file that may be read"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(messages.NOT_JSON(path=path, why=said_by(error, 120))) from None
+        raise InputError(
+            f"{path} is not JSON: {said_by(error, 120)}", hint="download or copy the model again"
+        ) from None
     if not isinstance(found, dict):
-        raise InputError(messages.NOT_JSON(path=path, why="it is no object"))
+        raise InputError(
+            f"{path} is not JSON: {'it is no object'}", hint="download or copy the model again"
+        )
     return found

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 if TYPE_CHECKING:
@@ -140,19 +139,29 @@ def find_model(name: str, local_only: bool = False, revision: str | None = None)
     folder = Path(name).expanduser()
     if folder.exists():
         if not (folder / "config.json").is_file():
-            raise InputError(messages.NOT_A_MODEL(name=name))
+            raise InputError(
+                f"{name} is not a model: it holds no config.json", hint="name one that does"
+            )
         if revision is not None:
-            raise InputError(messages.REVISION_OF_FOLDER(name=name))
+            raise InputError(
+                f"--revision is of a Hub repository, and {name} is a folder", hint="leave it out"
+            )
         return folder
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
-        raise InputError(messages.NO_MODEL_FOLDER(name=name))
+        raise InputError(
+            f"there is no model folder {name}",
+            hint="give the path of one, or a Hub repository as owner/name",
+        )
 
     cached = cached_folder(name, revision)
     if cached is not None and (local_only or is_whole(cached)):
         return cached  # the network is asked only for what is not here
     said = name if revision is None else f"{name} at revision {revision}"
     if local_only:
-        raise InputError(messages.NOT_IN_CACHE(name=said))
+        raise InputError(
+            f"{said} is not in the local cache",
+            hint="download it by `mlxjsd run --model`, or see `mlxjsd models`",
+        )
     return _download(name, revision, said)
 
 
@@ -170,9 +179,18 @@ def _download(name: str, revision: str | None, said: str) -> Path:
     except Exception as error:  # the Hub's client raises its own, httpx's and OSError
         kind = type(error).__name__
     if kind == "no config.json":
-        raise InputError(messages.NOT_A_MODEL(name=said))
+        raise InputError(
+            f"{said} is not a model: it holds no config.json", hint="name one that does"
+        )
     if kind == "RevisionNotFoundError":
-        raise InputError(messages.NO_REVISION(name=said))
+        raise InputError(f"the Hub has no {said}", hint="check the revision")
     if kind in ("RepositoryNotFoundError", "GatedRepoError"):
-        raise InputError(messages.NO_REPOSITORY(name=name))
-    raise InputError(messages.HUB_OUT_OF_REACH(name=said, why=kind))
+        raise InputError(
+            f"the Hub has no model {name} that you may read",
+            hint="check the name, or log in with `hf auth login`",
+        )
+    raise InputError(
+        f"{said} is neither a folder nor in the local cache, and the Hub cannot be reached "
+        f"({kind})",
+        hint="connect once to download it, or give the path of a model folder",
+    )

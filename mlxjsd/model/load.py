@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlxjsd import messages
 from mlxjsd.assets import MODEL
 from mlxjsd.errors import InputError, TeamBroken, UnsupportedModel, said_by
 from mlxjsd.model.blas import OPENBLAS, calm_openblas
@@ -58,7 +57,9 @@ def load_model(
     adapter = None if adapter_path is None else find_adapter(adapter_path)
     folder = _find(model, revision)
     if team is not None and adapter is not None:
-        raise InputError(messages.ADAPTER_OVER_RANKS())
+        raise InputError(
+            "--tensor-parallel takes no adapter", hint="make one model of both with mlx_lm.fuse"
+        )
     module, tokenizer, config = _load(folder, trust_remote_code, adapter, team)
     notes = prepare_cpu(module, OPENBLAS)
     mx.eval(module.parameters())
@@ -71,7 +72,10 @@ def load_model(
             mx.eval(logits)
             trouble = blocks.anatomy.trouble
     except RuntimeError as error:  # what MLX raises for an operation that a back end lacks
-        raise UnsupportedModel(messages.CANNOT_RUN(why=said_by(error, 200))) from error
+        raise UnsupportedModel(
+            f"MLX cannot run the model on this machine: {said_by(error, 200)}",
+            hint="name another model, or bring mlx up to date",
+        ) from error
     if OPENBLAS:
         calm_openblas(states.shape[-1])
     if trouble:
@@ -120,7 +124,7 @@ def _find(model: str | Path | None, revision: str | None, local_only: bool = Fal
     if model is not None:
         return find_model(str(model), local_only, revision)
     if revision is not None:
-        raise InputError(messages.REVISION_OF_NOTHING())
+        raise InputError("--revision is of a Hub repository", hint="name one with --model")
     return MODEL
 
 
@@ -132,10 +136,16 @@ def _load(
     config = read_config(folder)
     if config.get("model_file"):
         if not trust_remote_code:
-            sentence = messages.BRINGS_CODE(folder=folder, file=config["model_file"])
-            raise InputError(sentence)
+            raise InputError(
+                f"the model in {folder} brings code of its own ({config['model_file']}), "
+                "which is run only with --trust-remote-code",
+                hint="give that if you trust it, or name another model",
+            )
     elif not reads_family(config["model_type"]):
-        raise InputError(messages.UNKNOWN_TYPE(kind=config["model_type"], folder=folder))
+        raise InputError(
+            f"MLX-LM has no model of type {config['model_type']}, which {folder} is",
+            hint="bring mlx-lm up to date, or name another model",
+        )
     check_weights(folder)
     try:
         if team is not None:
@@ -163,13 +173,19 @@ def _adapt(module: nn.Module, adapter: Path) -> None:
         load_adapters(module, str(adapter))
     except Exception as error:  # whatever its configuration or its weights lead to
         said = said_by(error, 300) or type(error).__name__
-        raise InputError(messages.ADAPTER_DOES_NOT_FIT(folder=adapter, why=said)) from error
+        raise InputError(
+            f"the adapter in {adapter} cannot be put into this model: {said}",
+            hint="name the model that it was trained on",
+        ) from error
     check_applied(module, adapter)
 
 
 def _unloadable(folder: Path, error: Exception) -> InputError:
     said = said_by(error, 300) or type(error).__name__
-    return InputError(messages.UNLOADABLE(folder=folder, why=said))
+    return InputError(
+        f"the model in {folder} cannot be loaded: {said}",
+        hint="see whether `mlx_lm.generate --model` can load it, and copy it again if not",
+    )
 
 
 def _encoder(tokenizer: Any, config: dict[str, Any]) -> Encoder:

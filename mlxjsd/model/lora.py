@@ -6,7 +6,6 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: What an adapter's folder holds; other files there are earlier states of the training.
@@ -21,10 +20,15 @@ def find_adapter(path: Path | str) -> Path:
     """
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        raise InputError(messages.NO_ADAPTER(path=path))
+        raise InputError(
+            f"there is no adapter folder {path}", hint="give the folder that mlx_lm.lora wrote"
+        )
     for name in ADAPTER_FILES:
         if not (folder / name).is_file():
-            raise InputError(messages.NOT_AN_ADAPTER(path=path, file=name))
+            raise InputError(
+                f"{path} is not an adapter: it holds no {name}",
+                hint="give the folder that mlx_lm.lora wrote",
+            )
     return folder
 
 
@@ -40,4 +44,7 @@ def check_applied(module: nn.Module, folder: Path) -> None:
     foreign = [k for k, w in weights.items() if k not in held or held[k].shape != w.shape]
     if foreign or not weights:
         named = f"has no place for {foreign[0]!r}" if foreign else "gets no weight from it"
-        raise InputError(messages.OTHER_ADAPTER(folder=folder, why=named))
+        raise InputError(
+            f"the adapter in {folder} is not for this model, which {named}",
+            hint="name the model that it was trained on",
+        )

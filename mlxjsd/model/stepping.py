@@ -15,7 +15,6 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlxjsd import messages
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.model.masks import Mask
 
@@ -109,11 +108,17 @@ class Stepper:
         self.model = model
         layers = getattr(model, "layers", None)
         if not isinstance(layers, list | tuple) or not layers:
-            raise UnsupportedModel(messages.NO_LIST_OF_BLOCKS(module=type(model).__module__))
+            raise UnsupportedModel(
+                f"{type(model).__module__} does not list its blocks",
+                hint="measure another model, and report this one",
+            )
         self.blocks: list[nn.Module] = list(layers)
         self._index = {id(block): i for i, block in enumerate(self.blocks)}
         if len(self._index) != len(self.blocks):
-            raise UnsupportedModel(messages.BLOCK_SHARED())
+            raise UnsupportedModel(
+                "the model uses one block at several depths",
+                hint="measure another model, and report this one",
+            )
         self._classes = [type(block) for block in self.blocks]
         self._signatures = {cls: _Signature.of(cls) for cls in set(self._classes)}
         self._stepping = {cls: self._stepping_class(cls) for cls in set(self._classes)}
@@ -140,9 +145,15 @@ class Stepper:
     ) -> Any:
         index = self._index[id(block)]
         if index < self._next:
-            raise MeasurementError(messages.BLOCK_CALLED_TWICE(block=index))
+            raise MeasurementError(
+                f"block {index} was called twice in one pass",
+                hint="measure another model, and report this one",
+            )
         if index > self._next:
-            raise MeasurementError(messages.BLOCK_OUT_OF_ORDER(block=index, due=self._next))
+            raise MeasurementError(
+                f"block {index} was called where block {self._next} was due",
+                hint="measure another model, and report this one",
+            )
         self._next += 1
         bound = signature.bind(block, args, kwargs)
         streams = self._streams_of(bound[signature.x])
@@ -165,7 +176,9 @@ class Stepper:
             if not isinstance(out, mx.array) or out.shape != x.shape:
                 shape = out.shape if isinstance(out, mx.array) else type(out).__name__
                 raise UnsupportedModel(
-                    messages.BLOCK_SHAPE(block=index, kind=cls.__name__, was=x.shape, now=shape)
+                    f"block {index} ({cls.__name__}) does not return states: given {x.shape}, "
+                    f"it returns {shape}",
+                    hint="measure another model, and report this one",
                 )
             return streams.fold(out)
 
@@ -186,7 +199,10 @@ class Stepper:
     @contextmanager
     def _intercepted(self, tokens: mx.array, visit: Visitor) -> Iterator[None]:
         if self._visit is not None:
-            raise MeasurementError(messages.STEPPED_THROUGH_ALREADY())
+            raise MeasurementError(
+                "the model is being stepped through already",
+                hint="let one measurement end before the next",
+            )
         self._refuse_if_changed("is not as it was loaded")
         self._visit, self._next, self._shape = visit, 0, tokens.shape
         try:
@@ -204,14 +220,17 @@ class Stepper:
         """Raise if a block is not of its own class, or not in its place: edits would be left."""
         for index, (block, cls) in enumerate(zip(self.blocks, self._classes, strict=True)):
             if type(block) is not cls:
-                raise MeasurementError(messages.BLOCK_CHANGED(block=index, how=how))
+                raise MeasurementError(f"block {index} {how}", hint="load the model anew")
         for index, (block, now) in enumerate(zip(self.blocks, self.model.layers, strict=False)):
             if now is not block:
                 raise MeasurementError(
-                    messages.BLOCK_CHANGED(block=index, how="was replaced by another one")
+                    f"block {index} {'was replaced by another one'}", hint="load the model anew"
                 )
         if len(self.model.layers) != len(self.blocks):
-            raise MeasurementError(messages.BLOCKS_ADDED(now=len(self.model.layers)))
+            raise MeasurementError(
+                f"the model has {len(self.model.layers)} blocks now, and had others",
+                hint="load the model anew",
+            )
 
     def run(self, tokens: mx.array, visit: Visitor) -> mx.array:
         """Run the model on ``tokens`` (rows, T), handing every block's call to ``visit``.
@@ -228,7 +247,10 @@ class Stepper:
         with self._intercepted(tokens, visit):
             logits = self.model(tokens)
         if self._next != len(self):
-            raise MeasurementError(messages.BLOCK_NOT_CALLED(block=self._next))
+            raise MeasurementError(
+                f"block {self._next} was not called in a forward pass",
+                hint="measure another model, and report this one",
+            )
         return logits
 
     def embed(self, tokens: mx.array) -> mx.array:
@@ -274,7 +296,10 @@ class _Streams:
             return cls()
         places = [axis for axis in (0, 2) if x.ndim == 4 and _without(x.shape, axis) == tokens]
         if len(places) != 1:
-            raise UnsupportedModel(messages.NOT_STATES(shape=x.shape))
+            raise UnsupportedModel(
+                f"a block reads an array of shape {x.shape}, not one of states",
+                hint="measure another model, and report this one",
+            )
         return cls(x.shape[places[0]], places[0])
 
     def fold(self, x: mx.array) -> mx.array:
@@ -314,7 +339,8 @@ class _Signature:
         cache = "cache" if "cache" in names else None
         if mask is None and cache is None:
             raise UnsupportedModel(
-                messages.NO_MASK_NO_CACHE(kind=f"{block.__module__}.{block.__name__}")
+                f"{f'{block.__module__}.{block.__name__}'} does not take a mask or a cache",
+                hint="measure another model, and report this one",
             )
         rest = tuple(n for n in names if n not in (names[0], x, mask, cache))
         return cls(signature, names[0], x, mask, cache, rest)

@@ -25,7 +25,6 @@ from typing import Any, NoReturn
 import mlx.core as mx  # isort: skip
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError, MeasurementError, TeamBroken, said_by
 from mlxjsd.rank import Rank
 
@@ -56,12 +55,21 @@ class Team:
             try:
                 self.group = mx.distributed.init(strict=True)
             except (RuntimeError, ValueError) as error:
-                raise InputError(messages.NO_TEAM(why=said_by(error, 200))) from error
+                raise InputError(
+                    "--tensor-parallel needs several ranks that find each other "
+                    f"({said_by(error, 200)})",
+                    hint="start them with `mlx.launch -n 2 -- mlxjsd run --tensor-parallel`, "
+                    "or with a hostfile of IP addresses",
+                ) from error
         self.rank = Rank(self.group.rank(), self.group.size())
         self._followed = False
         self._slowest: float | None = None  # seconds for a token of a batch
         if self.rank.size < 2:
-            raise InputError(messages.NO_TEAM(why="there is one"))
+            raise InputError(
+                "--tensor-parallel needs several ranks that find each other (there is one)",
+                hint="start them with `mlx.launch -n 2 -- mlxjsd run --tensor-parallel`, or "
+                "with a hostfile of IP addresses",
+            )
 
     @property
     def leads(self) -> bool:

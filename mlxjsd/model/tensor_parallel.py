@@ -8,7 +8,6 @@ from typing import Any
 
 import mlx.nn as nn
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.model.tensor_group import LOADING, Team
 
@@ -34,7 +33,10 @@ def load_sharded(
     family = str(config.get("model_type", ""))
     if not hasattr(whole, "shard"):
         families = ", ".join(shardable_families())
-        raise InputError(messages.FAMILY_OVER_RANKS(family=family, families=families))
+        raise InputError(
+            f"MLX-LM cannot split the family {family} over ranks, only {families}",
+            hint="leave out --tensor-parallel",
+        )
     del whole
     options = _taken_by(
         sharded_load,
@@ -46,7 +48,10 @@ def load_sharded(
             module, tokenizer = sharded_load(str(folder), tensor_group=team.group, **options)
         except (ValueError, AssertionError) as error:
             why = said_by(error, 200)
-            raise InputError(messages.CANNOT_SPLIT(size=team.rank.size, why=why)) from error
+            raise InputError(
+                f"the model cannot be split over {team.rank.size} ranks: {why}",
+                hint="use fewer ranks",
+            ) from error
     _refuse_without_heads(module, team.rank.size)
     return module, tokenizer, config
 
@@ -62,7 +67,9 @@ def _refuse_without_heads(module: nn.Module, size: int) -> None:
         for heads in ("n_heads", "n_kv_heads", "num_heads", "num_key_value_heads"):
             if getattr(layer, heads, None) == 0:
                 why = f"{name} has fewer heads than that"
-                raise InputError(messages.CANNOT_SPLIT(size=size, why=why))
+                raise InputError(
+                    f"the model cannot be split over {size} ranks: {why}", hint="use fewer ranks"
+                )
 
 
 def shardable_families() -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.analysis.answers import label
 from mlxjsd.analysis.groups import group, labelling_of
 from mlxjsd.analysis.heatmap import aggregate, bootstrap_interval, heatmap_of
@@ -30,7 +29,9 @@ def export_run(run: Run, path: Path) -> None:
     writer = writers.get(path.suffix.lower())
     if writer is None:
         endings = ", ".join(writers)
-        raise InputError(messages.EXPORT_ENDING(endings=endings, name=path.name))
+        raise InputError(
+            f"an export ends in {endings}, not {path.name!r}", hint="name such a file with -o"
+        )
     content = writer(run)
     write_whole(path, lambda partial: partial.write_bytes(content))
 
@@ -42,7 +43,10 @@ def export_salvaged(salvaged: Salvaged, path: Path) -> None:
         InputError: for another ending, or a folder that is not there.
     """
     if path.suffix.lower() != ".json":
-        raise InputError(messages.SALVAGE_TO_JSON(name=path.name))
+        raise InputError(
+            f"--salvage writes a .json file, which says what was lost, not {path.name!r}",
+            hint="name one with --output",
+        )
     document = {"salvage": salvaged.to_json(), **_document(salvaged.run)}
     content = _json(document)
     write_whole(path, lambda partial: partial.write_bytes(content))

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from mlxjsd import messages
 from mlxjsd.analysis.compare import Comparison
 from mlxjsd.analysis.curves import KINDS, confidences, cosines, norm_ratios
 from mlxjsd.analysis.heatmap import Heatmap, floor_warning_of, heatmap_of
@@ -36,9 +35,13 @@ class Style:
 
     def __post_init__(self) -> None:
         if self.cmap not in colormaps:
-            raise InputError(messages.COLOUR_MAP(name=self.cmap))
+            raise InputError(
+                f"matplotlib has no colour map {self.cmap!r}", hint="try Blues or viridis"
+            )
         if self.vmax is not None and self.vmax <= self.vmin:
-            raise InputError(messages.SCALE(high=self.vmax, low=self.vmin))
+            raise InputError(
+                f"--vmax {self.vmax:g} must be above --vmin {self.vmin:g}", hint="give a higher one"
+            )
 
 
 def draw_heatmap(axes: Axes, heatmap: Heatmap, style: Style, vmax: float) -> QuadMesh:
@@ -169,7 +172,9 @@ def plot_curves(run: Run, kind: str) -> Figure:
         InputError: for another ``kind``, or a run that cannot show it.
     """
     if kind not in KINDS:
-        raise InputError(messages.KIND(known=", ".join(KINDS), given=kind))
+        raise InputError(
+            f"--kind is heatmap, {', '.join(KINDS)}, not {kind!r}", hint="give one of them"
+        )
     if kind == "probability":
         return _plot_confidence(run)
     lines = norm_ratios(run) if kind == "norms" else cosines(run)
@@ -238,7 +243,10 @@ def save_figure(figure: Figure, path: Path) -> None:
         InputError: for another ending, or where it cannot be written.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(messages.FIGURE_ENDING(endings=", ".join(ENDINGS), name=path.name))
+        raise InputError(
+            f"a figure ends in {', '.join(ENDINGS)}, not {path.name!r}",
+            hint="name such a file with -o",
+        )
     import matplotlib
 
     with matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from mlxjsd import messages
 from mlxjsd.analysis.answers import CATEGORY_NAMES, label, why_no_threshold
 from mlxjsd.analysis.compare import Comparison, Panel, comparison_lines
 from mlxjsd.analysis.groups import group, heatmaps_by, labelling_of
@@ -21,7 +20,10 @@ def report(run: Run, by: str | None = None) -> str:
         InputError: for a run that has measured nothing, or an unknown ``by``.
     """
     if not run.records:
-        raise InputError(messages.NOTHING_TO_READ())
+        raise InputError(
+            "nothing has been measured yet, so there is nothing to read",
+            hint="go on with `mlxjsd resume`",
+        )
     parts = [f"# {clean(run.model['name'])}, {len(run.records)} of {run.total} prompts"]
     if counts := _counts(run):
         parts.append(counts)
@@ -49,7 +51,10 @@ def panel_of(run: Run, category: str | None = None) -> Panel:
     if category is not None:
         records = group(run.records, "category", **labelling_of(run)).get(category, [])
     if not records:
-        raise InputError(messages.NO_SUCH_CATEGORY(name=run.model["name"], category=category))
+        raise InputError(
+            f"{run.model['name']} has no prompt of category {category}",
+            hint="see `mlxjsd show --by category` for those that it has",
+        )
     name = f"{clean(run.model['name'])}, n = {len(records)}"
     named = f"{name}, {CATEGORY_NAMES.get(category, category)}" if category else name
     return Panel(named, aggregate(records, run.layers).mean)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.encode import Encoder, Unusable
 from mlxjsd.prompts.flags import flag_sentences
@@ -52,7 +51,9 @@ def look_at(
         InputError: for a limit below 1, or a chat without a chat template.
     """
     if limit is not None and limit < 1:
-        raise InputError(messages.LIMIT(limit=limit))
+        raise InputError(
+            f"the limit must be at least 1, not {limit}", hint="leave --limit out for all prompts"
+        )
     return (_look_at(encoder, prompt, template, chat) for prompt in data.prompts[:limit])
 
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.prompts.prompt import Prompt
 
@@ -39,15 +38,24 @@ class Chat:
         self._tokenizer = tokenizer
         self._template = ""
         if not getattr(tokenizer, "chat_template", None):
-            raise InputError(messages.NO_CHAT_TEMPLATE())
+            raise InputError(
+                "this model's tokenizer has no chat template",
+                hint="leave --chat out, or name a model that was trained to chat",
+            )
         try:
             self._template = _ONE_DAY + tokenizer.get_chat_template()
             text = self._render(_MARK)
         except Exception as error:  # templates are programs, and raise what they like
             said = said_by(error, 300)
-            raise InputError(messages.BAD_CHAT_TEMPLATE(why=said)) from error
+            raise InputError(
+                f"this model's chat template cannot be used ({said})", hint="leave --chat out"
+            ) from error
         if text.count(_MARK) != 1:
-            raise InputError(messages.PROMPT_NOT_ONCE())
+            raise InputError(
+                "this model's chat template does not write a prompt down once, so its place "
+                "is not known",
+                hint="leave --chat out",
+            )
         self._before, _, self._after = text.partition(_MARK)
 
     def frame(self, prompt: Prompt) -> Prompt | None:

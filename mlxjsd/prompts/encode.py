@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.chat_template import Chat
 from mlxjsd.prompts.flags import AT_POSITION_0, OCCURS_TWICE
@@ -52,7 +51,10 @@ class Encoder:
         self._chat: Chat | None = None
         self.max_tokens = max_tokens
         if not getattr(self._tokenizer, "is_fast", False):
-            raise InputError(messages.NO_OFFSETS())
+            raise InputError(
+                "this model's tokenizer gives no character offsets, so subjects cannot be found",
+                hint="convert the model with its tokenizer.json",
+            )
 
     def encode(self, prompt: Prompt, template: str | None = None, chat: bool = False) -> Encoded:
         """Return a prompt's tokens and subject span.
@@ -69,7 +71,7 @@ class Encoder:
         prompt = fill(template, prompt)
         chars = prompt.subject_chars()
         if chars is None:
-            raise Unusable(messages.NO_SUBJECT())
+            raise Unusable("the subject is not in the text")
         if chat:
             prompt = self._in_chat(prompt)
             chars = prompt.subject_chars() or chars
@@ -77,7 +79,7 @@ class Encoder:
         try:
             prompt.text.encode()
         except UnicodeEncodeError:
-            raise Unusable(messages.NOT_UNICODE()) from None
+            raise Unusable("the text is not valid Unicode") from None
         bos = self._tokenizer.bos_token
         # As MLX-LM: special tokens are added unless the text brings its own.
         encoding = self._tokenizer(
@@ -89,15 +91,15 @@ class Encoder:
         )
         tokens, offsets = encoding["input_ids"], encoding["offset_mapping"]
         if len(tokens) > self.max_tokens:
-            raise Unusable(messages.TOO_LONG(tokens=len(tokens), most=self.max_tokens))
+            raise Unusable(f"{len(tokens)} tokens are more than {self.max_tokens}")
         ranges = self._ranges(prompt.text, tokens, offsets)
         # Every token that shares a character with the subject; special tokens cover none.
         inside = [i for i, (a, b) in enumerate(ranges) if a < chars[1] and b > chars[0]]
         if not inside:
-            raise Unusable(messages.NO_TOKEN())
+            raise Unusable("no token covers the subject")
         start, end = inside[0], inside[-1] + 1
         if end >= len(tokens):
-            raise Unusable(messages.REACHES_LAST())
+            raise Unusable("the subject reaches the last token")
         return Encoded(prompt, tuple(tokens), start, end, _flags(prompt, chars, start))
 
     def _ranges(
@@ -129,7 +131,7 @@ class Encoder:
             self._chat = Chat(self._tokenizer)
         framed = self._chat.frame(prompt)
         if framed is None:
-            raise Unusable(messages.CHAT_CHANGES_IT())
+            raise Unusable("the chat template changes the prompt")
         return framed
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -141,7 +143,7 @@ def _without_spaces(text: str, chars: tuple[int, int]) -> tuple[int, int]:
     """Leave out spaces at the subject's ends: a tokenizer may put them into its neighbours."""
     subject = text[chars[0] : chars[1]]
     if not subject.strip():
-        raise Unusable(messages.ONLY_SPACES())
+        raise Unusable("the subject holds nothing but spaces")
     start = chars[0] + len(subject) - len(subject.lstrip())
     return start, start + len(subject.strip())
 

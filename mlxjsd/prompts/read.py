@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.prompts.formats import datasets as readers
@@ -64,25 +63,28 @@ class _Way:
 def read(path: Path, format: str | None) -> PromptFile:
     """Read prompts; see :func:`mlxjsd.prompts.read.read_prompts`."""
     if format is not None and format not in FORMATS:
-        raise InputError(messages.FORMAT(known=", ".join(FORMATS), given=format))
+        raise InputError(
+            f"--format is {', '.join(FORMATS)}, not {format!r}",
+            hint="give one of them, or leave it out",
+        )
     # A folder is walked at once, not when all is read: it may be the wrong one, and large.
     files = files_of(path)
     if path.is_dir() and format is not None and format not in _IN_FOLDERS:
-        raise InputError(messages.FOLDER_OF_FORMAT(path=path, format=format))
+        raise InputError(f"{path} is a folder", hint=f"name a file in the format {format}")
     names = _Names()
     prompts: list[Prompt] = []
     for file in files:
         way = _way(file, format)
         if path.is_dir() and way.format not in _IN_FOLDERS:
             raise InputError(
-                messages.NOT_READ_AS_FOLDER(
-                    file=file, format=way.format, known=" and ".join(_IN_FOLDERS)
-                )
+                f"{file} is in the format {way.format}; only {' and '.join(_IN_FOLDERS)} are "
+                "read as folders",
+                hint="name that file",
             )
         format = way.format  # all files of a folder are of one kind
         prompts.extend(names.give(_prompts(file, way)))
     if not prompts:
-        raise InputError(messages.NO_PROMPTS(path=path))
+        raise InputError(f"{path} is empty: it holds no prompt", hint="name a file that holds some")
     return PromptFile(path, content_hash(path), tuple(prompts), format or FORMATS[0])
 
 
@@ -93,7 +95,7 @@ def _prompts(path: Path, way: _Way) -> Iterator[tuple[str, Prompt, bool]]:
         try:
             prompt, named = way.reader(row.values, path)
         except InputError as error:
-            raise InputError(messages.IN_PLACE(place=place, said=error)) from None
+            raise error.at(place) from None
         yield place, prompt, named
 
 
@@ -114,7 +116,8 @@ class _Names:
                     name = f"{prompt.id}-{self._copies[prompt.id]}"
             elif name in self._places:
                 raise InputError(
-                    messages.SAME_ID(place=place, id=name, other=_apart(place, self._places[name]))
+                    f"{place} has the id {name!r} of {_apart(place, self._places[name])}",
+                    hint="give each an id of its own",
                 )
             self._places[name] = place
             yield prompt if name == prompt.id else replace(prompt, id=name)
@@ -132,7 +135,7 @@ def _way(path: Path, format: str | None) -> _Way:
         return _Way("lre", samples, readers.lre)
     start = _start(path)
     if not start:
-        raise InputError(messages.NO_PROMPTS(path=path))
+        raise InputError(f"{path} is empty: it holds no prompt", hint="name a file that holds some")
     if format in _OWN:
         return _own(format, path, start)
     if format is None and _is_relation(start):
@@ -149,13 +152,17 @@ def _way(path: Path, format: str | None) -> _Way:
     if _OWN_SIGNS & seen:
         return _own(held, path, start)
     said = "".join(c for c in ", ".join(sorted(seen)) if c.isprintable())[:120] or "none"
-    raise InputError(messages.NO_KNOWN_FORMAT(path=path, fields=said, known=", ".join(FORMATS)))
+    raise InputError(
+        f"{path} is in no known format: its first record has the fields {said}",
+        hint=f"give it the fields prompt and subject, or one of the formats {', '.join(FORMATS)}",
+    )
 
 
 def _own(name: str, path: Path, start: str) -> _Way:
     if name in _TABLES and (absent := _OWN_SIGNS - columns(path, start, _TABLES[name])):
         raise InputError(
-            messages.NO_COLUMN(path=path, names=" and no column ".join(sorted(absent)))
+            f"{path} has no column {' and no column '.join(sorted(absent))}",
+            hint="name the columns in its first line",
         )
     return _Way(name, _OWN[name], readers.own_cells if name in _TABLES else readers.own)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.errors import MeasurementError
 from mlxjsd.interventions.invariants import cheap_proofs, clean_logits, null_limit
 from mlxjsd.interventions.nonfinite import sound_rows, where_it_breaks
@@ -66,7 +65,10 @@ def _by_all(
     allowed = null_limit(plan.model.identity.dtype)
     if not same or not spread <= allowed:
         said = f"differ by {spread:.1e} nats (allowed: {allowed:.0e})" if same else "differ"
-        raise MeasurementError(messages.RANKS_DISAGREE(said=said))
+        raise MeasurementError(
+            f"these numbers cannot be right: the results of the ranks {said}",
+            hint="try without --tensor-parallel",
+        )
     return outcome
 
 
@@ -88,10 +90,11 @@ def _measured(plan: Plan, batch: Sequence[Encoded], prove: bool) -> Outcome:
         found = (numbers.jsd, numbers.floor, before)
         for proof in cheap_proofs(blocks, made, *found, plan.model.identity.dtype, sound):
             if not proof.passed:
-                sentence = messages.NUMBERS_CANNOT_BE_RIGHT(
-                    proof=proof.name, measured=proof.measured, allowed=proof.allowed
+                raise MeasurementError(
+                    f"these numbers cannot be right: it must hold that {proof.name}, but the "
+                    f"difference is {proof.measured} (allowed: {proof.allowed})",
+                    hint="try `mlxjsd check`",
                 )
-                raise MeasurementError(sentence)
     return _outcome(plan, batch, numbers, sound)
 
 

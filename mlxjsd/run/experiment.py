@@ -11,7 +11,6 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from mlxjsd import messages
 from mlxjsd.errors import MeasurementError
 from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.invariants import null_limit
@@ -170,12 +169,9 @@ def _refuse_if_too_many_failed(folder: Path, tally: Tally, total: int) -> None:
     done, failed = tally.done, tally.failed
     if done >= min(ENOUGH_TO_JUDGE, total) and failed > MOST_FAILED * done:
         last = read_run(folder).failed[-1]
-        sentence = messages.TOO_MANY_FAILED(
-            failed=failed,
-            tried=done,
-            share=MOST_FAILED,
-            id=last.id,
-            why=last.reason,
-            folder=folder,
+        raise MeasurementError(
+            f"{failed} of {done} prompts could not be measured, more than {MOST_FAILED:.0%}; "
+            f"the last one, {last.id!r}, because {last.reason}",
+            hint="try `mlxjsd check`, a model with fewer bits or one of another dtype; what "
+            f"was measured is in {folder}",
         )
-        raise MeasurementError(sentence)

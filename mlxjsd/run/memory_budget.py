@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import mlx.core as mx
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.sweep import READOUT_ELEMENTS
@@ -101,7 +100,10 @@ class Budget:
         """
         if gigabytes is not None:
             if not 0 < gigabytes < float("inf"):
-                raise InputError(messages.MEMORY(given=gigabytes))
+                raise InputError(
+                    f"the memory must be a positive number of GB, not {gigabytes}",
+                    hint="give one with --memory",
+                )
             return cls(int(gigabytes * 1e9), given=True)
         recommended = mx.device_info().get("max_recommended_working_set_size")
         if recommended:
@@ -120,9 +122,9 @@ class Budget:
                 return size
         if self.given:
             raise InputError(
-                messages.TOO_LITTLE_MEMORY(
-                    tokens=shape.length, needed=needed / 1e9, given=self.limit / 1e9
-                )
+                f"a prompt of {shape.length} tokens needs {needed / 1e9:.2f} GB with "
+                f"this model, more than the {self.limit / 1e9:.2f} GB of --memory",
+                hint="allow that much",
             )
         return 1  # tried all the same: the bound is cautious
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.interventions.corruption import Corruption
 from mlxjsd.interventions.cost import Shape
@@ -125,9 +124,14 @@ def plan_run(
     """
     settings = settings or Settings()
     if limit is not None and limit < 1:
-        raise InputError(messages.LIMIT(limit=limit))
+        raise InputError(
+            f"the limit must be at least 1, not {limit}", hint="leave --limit out for all prompts"
+        )
     if batch_size is not None and batch_size < 1:
-        raise InputError(messages.BATCH_SIZE(size=batch_size))
+        raise InputError(
+            f"the batch size must be at least 1, not {batch_size}",
+            hint="leave --batch-size out to have it chosen",
+        )
     usable, skipped = encode_all(model, data, settings)
     if not usable:
         raise _no_prompt(data, skipped)
@@ -174,7 +178,10 @@ def _sizes(
     """Say how many prompts of one shape go together: what was asked for, or what fits."""
     if batch_size is not None:
         if memory is not None:
-            raise InputError(messages.BATCH_SIZE_OR_MEMORY())
+            raise InputError(
+                "--batch-size and --memory both decide how many prompts go together",
+                hint="give one of them",
+            )
         return lambda same: batch_size
     footprint, budget = Footprint.of(model), Budget.of(memory)
     return lambda same: budget.prompts(footprint, Shape.of(same, settings), BATCH_SIZE)
@@ -189,7 +196,13 @@ def versions() -> dict[str, str]:
 
 def _no_prompt(data: PromptFile, skipped: Sequence[Skipped]) -> InputError:
     if not skipped:
-        return InputError(messages.NO_PROMPT_LEFT(path=data.path))
+        return InputError(
+            f"no prompt of {data.path} is left to measure",
+            hint="give a larger --limit, or other --data",
+        )
     first = min(skipped, key=lambda s: s.position)
-    sentence = messages.NO_PROMPT_USABLE(path=data.path, id=first.id, why=first.reason)
-    return InputError(sentence)
+    return InputError(
+        f"no prompt of {data.path} can be measured; the first one, {first.id!r}, because "
+        f"{first.reason}",
+        hint="see `mlxjsd prompts` for all of them",
+    )

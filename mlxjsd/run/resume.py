@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from mlxjsd import messages
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.formats.files import content_hash
@@ -29,8 +28,11 @@ def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
     places = (PROMPTS, Path(header["data_path"]), folder / Path(header["data"]["file"]).name)
     found = next((path for path in places if _hash(path) == wanted), None)
     if found is None:
-        sentence = messages.PROMPTS_ARE_GONE(folder=folder, path=header["data_path"])
-        raise InputError(sentence)
+        raise InputError(
+            f"the prompts of {folder} are not at {header['data_path']}, or have changed",
+            hint="put the same file there or into the folder, or give them with `mlxjsd run "
+            "--data`",
+        )
     model = header["model"]
     name, adapter = model["name"], model.get("adapter")
     return Job(

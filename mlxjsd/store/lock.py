@@ -15,7 +15,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 
@@ -42,7 +41,10 @@ class FileLock:
         except OSError as error:
             self.release()
             why = error.strerror or error
-            raise InputError(messages.CANNOT_LOCK(path=path, why=why)) from None
+            raise InputError(
+                f"{path} cannot be locked against a second writer: {why}",
+                hint="give an --output on a disk that can be written to",
+            ) from None
 
     def _try(self) -> FileIO | None:
         """Return an open, locked file; None if its owner has just given it up."""
@@ -54,7 +56,8 @@ class FileLock:
                 return file
         except BlockingIOError:
             raise InputError(
-                messages.IN_USE(folder=self.path.parent, owner=_owner(descriptor))
+                f"{self.path.parent} is being written by {_owner(descriptor)}",
+                hint="wait until it has ended, or stop it, or give another --output",
             ) from None
         except FileNotFoundError:
             pass  # removed between our two steps

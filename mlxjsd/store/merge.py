@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.results import Run
 from mlxjsd.store.lock import owner_of
@@ -57,7 +56,10 @@ def merge_runs(sources: Sequence[Path], output: Path) -> Merged:
     for path, header in zip(paths[1:], headers[1:], strict=True):
         said = differences(headers[0], header) or _shape(headers[0], header)
         if said:
-            raise InputError(messages.NOT_ONE_RUN(path=path, first=paths[0], differences=said))
+            raise InputError(
+                f"{path} is not of the same run as {paths[0]} ({said})",
+                hint="join only shares of one run",
+            )
     runs = [read_run(path) for path in paths]
     run = joined(runs, [str(path) for path in paths])
 
@@ -77,7 +79,9 @@ def _shape(one: dict[str, Any], other: dict[str, Any]) -> str:
 def _refuse_writers(folder: Path) -> None:
     for path in shard_files(folder):
         if owner := owner_of(path):
-            raise InputError(messages.MERGE_WHILE_WRITTEN(path=path, owner=owner))
+            raise InputError(
+                f"{path} is being written by {owner}", hint="merge into it when that has ended"
+            )
 
 
 def _add(store: Store, run: Run) -> int:

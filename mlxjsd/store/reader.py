@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.results import Record, Run, Skipped
 from mlxjsd.settings import Settings
@@ -45,8 +44,10 @@ def read_run(folder: Path | str) -> Run:
     for path in paths:
         with readable(path), closing(connect(path)) as connection:
             if said := differences(first, read_meta(connection, path)[1]):
-                sentence = messages.OTHER_RUN(path=path, first=paths[0], differences=said)
-                raise InputError(sentence)
+                raise InputError(
+                    f"{path} is of another run than {paths[0]} ({said})",
+                    hint="move one of the two elsewhere",
+                )
             runs.append(read_whole(connection, path))
     return joined(runs, [path.name for path in paths])
 
@@ -82,9 +83,13 @@ def readable(path: Path) -> Iterator[None]:
         raise
     except sqlite3.DatabaseError as error:
         if "locked" in str(error) or "readonly" in str(error):
-            raise InputError(messages.BUSY(path=path, why=error)) from None
+            raise InputError(
+                f"{path} is held by another program: {error}", hint="try again when it has let go"
+            ) from None
         if "unable to open" in str(error):
-            raise InputError(messages.CANNOT_READ(path=path, why=error)) from None
+            raise InputError(
+                f"cannot read {path}: {error}", hint="name a file that may be read"
+            ) from None
         raise _damaged(path, error) from None
     except Damage as error:
         raise _damaged(path, error) from None
@@ -94,7 +99,10 @@ def readable(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path, why: object) -> InputError:
     said = said_by(why, 200) if isinstance(why, Exception) else why
-    return InputError(messages.DAMAGED(path=path, why=said, folder=path.parent))
+    return InputError(
+        f"{path} is damaged or not a run file ({said})",
+        hint=f"`mlxjsd export {path.parent} -o saved.json --salvage` saves what can be trusted",
+    )
 
 
 def read_whole(connection: sqlite3.Connection, path: Path) -> Run:
@@ -180,7 +188,9 @@ def rows_of(
 def _run_files(folder: Path | str) -> list[Path]:
     paths = [Path(folder)] if Path(folder).is_file() else shard_files(folder)
     if not paths:
-        raise InputError(messages.NOT_A_RUN(folder=folder, file=FILE))
+        raise InputError(
+            f"{folder} is not a run folder: it holds no {FILE}", hint="name one that does"
+        )
     return paths
 
 
@@ -208,10 +218,12 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != schema.APPLICATION_ID:
-        raise InputError(messages.FOREIGN_FILE(path=path))
+        raise InputError(f"{path} was not written by mlxjsd", hint="name a run folder of mlxjsd")
     if not 1 <= version <= schema.VERSION:
-        sentence = messages.NEWER_FILE(path=path, version=version, known=schema.VERSION)
-        raise InputError(sentence)
+        raise InputError(
+            f"{path} has version {version}; this mlxjsd reads up to {schema.VERSION}",
+            hint="bring mlxjsd up to date",
+        )
     return int(version)
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.results import Run, Skipped
 from mlxjsd.settings import Labelling
@@ -62,7 +61,9 @@ def salvage_run(folder: Path | str) -> Salvaged:
     """
     paths, found, broken = shard_files(folder), [], []
     if not paths:
-        raise InputError(messages.NOT_A_RUN(folder=folder, file=FILE))
+        raise InputError(
+            f"{folder} is not a run folder: it holds no {FILE}", hint="name one that does"
+        )
     for path in paths:
         try:
             found.append(_salvage_file(path))
@@ -84,7 +85,9 @@ def _salvage_file(path: Path) -> Salvaged:
         found = [*_checked(path.read_bytes())] or [*_as_sqlite_reads(path)]
     except OSError as error:
         why = error.strerror or error
-        raise InputError(messages.NOTHING_TO_SALVAGE(path=path, why=why)) from None
+        raise InputError(
+            f"nothing in {path} can be trusted: {why}", hint="measure it again into another folder"
+        ) from None
     seals = []
     for table, row in found:
         if (table, row[0]) == ("meta", "seal"):
@@ -96,7 +99,9 @@ def _salvage_file(path: Path) -> Salvaged:
     meta = {key: json.loads(value) for key, value in tables["meta"].values()}
     if missing := [name for name in _NEEDED if name not in meta]:
         why = f"of its header, {', '.join(missing)} cannot be read"
-        raise InputError(messages.NOTHING_TO_SALVAGE(path=path, why=why))
+        raise InputError(
+            f"nothing in {path} can be trusted: {why}", hint="measure it again into another folder"
+        )
     records = [schema.record_of(row, meta["layers"]) for row in tables["results"].values()]
     records.sort(key=lambda record: record.position)
     skipped, failed = (

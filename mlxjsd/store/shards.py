@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.results import Record, Run, Skipped
 
@@ -80,7 +79,8 @@ def _records_of(runs: Sequence[Run], names: Sequence[str]) -> list[Record]:
             first, where = found.setdefault(record.id, (record, name))
             if first is not record and (said := difference(first, record)):
                 raise InputError(
-                    messages.BOTH_HOLD(one=where, other=name, id=record.id, differences=said)
+                    f"{where} and {name} both hold prompt {record.id!r}, and differ in {said}",
+                    hint="keep one of the two files",
                 )
     return sorted((record for record, _ in found.values()), key=lambda record: record.position)
 

@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError, MachineError
 from mlxjsd.results import Record, Skipped
 from mlxjsd.store import schema
@@ -55,7 +54,10 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             why = error.strerror or error
-            raise InputError(messages.CANNOT_BEGIN_RUN(folder=folder, why=why)) from None
+            raise InputError(
+                f"no run can be begun in {folder}: {why}",
+                hint="make room, or give another --output",
+            ) from None
         self._lock = FileLock(self.path)
         try:
             self._connection = self._open(header)
@@ -146,24 +148,30 @@ class Store:
             with self._connection:
                 yield self._connection
         except sqlite3.OperationalError as error:  # a full disk, a folder that was taken away
-            sentence = messages.CANNOT_WRITE_RUN(path=self.path, why=error, folder=self.folder)
-            raise MachineError(sentence) from error
+            raise MachineError(
+                f"{self.path} can no longer be written: {error}",
+                hint="what was committed is safe; make room and go on with `mlxjsd resume "
+                f"{self.folder}`",
+            ) from error
 
 
 def check_folder(folder: Path) -> None:
     """Raise ``InputError`` if ``folder`` holds something that is not a run."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(messages.RUN_IS_A_FILE(folder=folder))
+        raise InputError(f"{folder} is a file", hint="name a folder for the run")
     if not folder.exists() or shard_files(folder):
         return
     if any(not _LEFTOVER.fullmatch(path.name) for path in folder.iterdir()):
-        raise InputError(messages.HOLDS_SOMETHING_ELSE(folder=folder))
+        raise InputError(f"{folder} holds something else", hint="name a new or an empty folder")
 
 
 def check_free(folder: Path, file: str = FILE) -> None:
     """Raise ``InputError`` if another process is writing to the run in ``folder``."""
     if owner := owner_of(folder / file):
-        raise InputError(messages.IN_USE(folder=folder, owner=owner))
+        raise InputError(
+            f"{folder} is being written by {owner}",
+            hint="wait until it has ended, or stop it, or give another --output",
+        )
 
 
 def forget_lock(folder: Path, file: str = FILE) -> None:
@@ -189,7 +197,10 @@ def _create(path: Path, header: dict[str, Any]) -> sqlite3.Connection:
     except (OSError, sqlite3.OperationalError) as error:
         _remove(partial)
         why = error.strerror if isinstance(error, OSError) else error
-        raise MachineError(messages.CANNOT_BEGIN_RUN(folder=path.parent, why=why)) from error
+        raise MachineError(
+            f"no run can be begun in {path.parent}: {why}",
+            hint="make room, or give another --output",
+        ) from error
     return connect(path)
 
 
@@ -218,9 +229,15 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
             connection.execute("BEGIN IMMEDIATE")
             schema.migrate(connection, version)
     except sqlite3.DatabaseError as error:
-        raise InputError(messages.CANNOT_MIGRATE(path=path, why=error)) from None
+        raise InputError(
+            f"{path} cannot be brought to this version: {error}",
+            hint="measure it again into another folder",
+        ) from None
 
 
 def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
     if said := differences(stored, wanted):
-        raise InputError(messages.OTHER_SETTINGS(folder=folder, differences=said))
+        raise InputError(
+            f"{folder} holds a run with other settings ({said})",
+            hint="give the same ones to go on with it, or another --output",
+        )

@@ -12,7 +12,6 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from mlxjsd import messages
 from mlxjsd.analysis.groups import group, labelling_of
 from mlxjsd.analysis.heatmap import heatmap_of
 from mlxjsd.errors import InputError, MachineError
@@ -160,7 +159,9 @@ class ExportScreen(ModalScreen[None]):
             return run
         records = group(run.records, "category", **labelling_of(run)).get(self.group)
         if not records:
-            raise InputError(messages.GROUP_IS_EMPTY(group=GROUP_NAMES[self.group]))
+            raise InputError(
+                f"the run holds no prompt of {GROUP_NAMES[self.group]}", hint="choose another group"
+            )
         return replace(run, records=records)
 
     def _done(self, path: Path) -> None:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.formats.files import open_text
 from mlxjsd.prompts.formats.json_stream import elements, parse
@@ -53,7 +52,10 @@ def table(path: Path, delimiter: str) -> Generator[Row, None, None]:
             try:
                 cells = next(rows, None)
             except csv.Error as error:
-                raise InputError(messages.NOT_A_ROW(path=path, line=line, why=error)) from None
+                raise InputError(
+                    f"{path}, line {line} is not a row of a table: {error}",
+                    hint="correct that line",
+                ) from None
             if cells is None:
                 return
             if not any(cell.strip() for cell in cells):
@@ -62,7 +64,8 @@ def table(path: Path, delimiter: str) -> Generator[Row, None, None]:
                 names = _header(cells, path)
             elif len(cells) != len(names):
                 raise InputError(
-                    messages.WRONG_CELLS(path=path, line=line, cells=len(cells), names=len(names))
+                    f"{path}, line {line} has {len(cells)} cells, the header has {len(names)}",
+                    hint="quote a cell that holds the delimiter",
                 )
             else:
                 filled = {n: c for n, c in zip(names, cells, strict=True) if n and c.strip()}
@@ -74,7 +77,9 @@ def columns(path: Path, start: str, delimiter: str) -> set[str]:
     try:
         cells = next(csv.reader([start.partition("\n")[0]], delimiter=delimiter), [])
     except csv.Error as error:
-        raise InputError(messages.NO_HEADER(path=path, why=error)) from None
+        raise InputError(
+            f"{path} has no header of a table: {error}", hint="name the columns in its first line"
+        ) from None
     return {cell.strip() for cell in cells} - {""}
 
 
@@ -82,7 +87,7 @@ def _header(cells: list[str], path: Path) -> list[str]:
     names = [cell.strip() for cell in cells]
     twice = {name for name in names if name and names.count(name) > 1}
     if twice:
-        raise InputError(messages.COLUMN_TWICE(path=path, name=min(twice)))
+        raise InputError(f"{path} has the column {min(twice)!r} twice", hint="keep one of them")
     return names
 
 
@@ -92,5 +97,8 @@ tab_table: Container = partial(table, delimiter="\t")
 
 def _object(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InputError(messages.NOT_A_PROMPT(place=place))
+        raise InputError(
+            f"{place}: a prompt is an object",
+            hint='write it such as {"prompt": ..., "subject": ...}',
+        )
     return value

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.formats import fields
 from mlxjsd.prompts.formats.fields import Values
@@ -83,12 +82,12 @@ def counterfact(values: Values, path: Path) -> tuple[Prompt, bool]:
         )
     rewrite = values["requested_rewrite"]
     if not isinstance(rewrite, dict):
-        raise InputError(messages.NO_REWRITE())
+        raise InputError('"requested_rewrite" must be an object', hint="keep CounterFact's layout")
     subject = fields.text(rewrite, "subject")
     before, after = fields.one_gap(fields.text(rewrite, "prompt"), "prompt")
     truth = rewrite.get("target_true")
     if not isinstance(truth, dict):
-        raise InputError(messages.NO_TRUE_TARGET())
+        raise InputError('"target_true" must be an object', hint='write it such as {"str": ...}')
     return _prompt(
         before + subject + after,
         subject,

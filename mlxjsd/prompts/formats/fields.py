@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: A record as it stands in a file.
@@ -15,10 +14,10 @@ Values = Mapping[str, Any]
 def text(values: Values, field: str) -> str:
     """Return a string that must be there and hold something."""
     if field not in values:
-        raise InputError(messages.FIELD_MISSING(field=field))
+        raise InputError(f'the field "{field}" is missing', hint="add it")
     value = values[field]
     if not isinstance(value, str) or not value.strip():
-        raise InputError(messages.FIELD_EMPTY(field=field))
+        raise InputError(f'"{field}" must be a string with something in it', hint="write one")
     return whole(value, field)
 
 
@@ -26,7 +25,7 @@ def optional_text(values: Values, field: str) -> str | None:
     """Return a string that may be missing."""
     value = values.get(field)
     if value is not None and not isinstance(value, str):
-        raise InputError(messages.FIELD_TEXT(field=field))
+        raise InputError(f'"{field}" must be a string', hint="put it in quotes")
     return None if value is None else whole(value, field)
 
 
@@ -34,7 +33,7 @@ def texts(values: Values, field: str) -> tuple[str, ...]:
     """Return a list of strings that may be missing."""
     value = values.get(field) or []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InputError(messages.FIELD_TEXTS(field=field))
+        raise InputError(f'"{field}" must be a list of strings', hint='write it as ["...", "..."]')
     return tuple(whole(item, field) for item in value)
 
 
@@ -44,7 +43,9 @@ def identifier(values: Values, field: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InputError(messages.FIELD_ID(field=field))
+        raise InputError(
+            f'"{field}" must be a string or a number', hint="write one, or leave the field out"
+        )
     return whole(str(value), field)
 
 
@@ -54,7 +55,10 @@ def offset(values: Values, field: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InputError(messages.FIELD_OFFSET(field=field))
+        raise InputError(
+            f'"{field}" must be a character offset',
+            hint="count the characters in front of the subject, or leave it out",
+        )
     return value
 
 
@@ -70,7 +74,9 @@ def number(values: Values, field: str) -> float | None:
         if not math.isfinite(found):
             raise ValueError
     except (ValueError, OverflowError):
-        raise InputError(messages.FIELD_NUMBER(field=field)) from None
+        raise InputError(
+            f'"{field}" must be a finite number', hint="write one, or leave the field out"
+        ) from None
     return found
 
 
@@ -81,14 +87,19 @@ def listed(cell: str, field: str) -> list[Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, list):
-        raise InputError(messages.CELL_LIST(field=field, given=cell[:60]))
+        raise InputError(
+            f'"{field}" must be a JSON list such as ["Paris"], not {cell[:60]!r}',
+            hint="write one, or part the answers by |",
+        )
     return value
 
 
 def one_gap(template: str, field: str) -> tuple[str, str]:
     """Return what stands before and after the ``{}`` of a template."""
     if template.count("{}") != 1:
-        raise InputError(messages.FIELD_GAP(field=field))
+        raise InputError(
+            f'"{field}" must hold {{}} once, where the subject stands', hint="put it there"
+        )
     before, _, after = template.partition("{}")
     return before, after
 
@@ -98,5 +109,7 @@ def whole(value: str, field: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InputError(messages.HALF_A_CHARACTER(field=field)) from None
+        raise InputError(
+            f'"{field}" holds half a character (a lone surrogate)', hint="write the whole one"
+        ) from None
     return value

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 CHUNK = 1 << 20
@@ -26,25 +25,34 @@ def open_text(path: Path) -> Iterator[TextIO]:
     try:
         if path.exists() and not path.is_file():
             kind = "folder" if path.is_dir() else "device or a pipe"
-            raise InputError(messages.NO_FILE_OF_PROMPTS(path=path, kind=kind))
+            raise InputError(f"{path} is a {kind}", hint="name a file of prompts")
         with path.open("rb") as raw:
             _refuse_wide(path, raw.read(4))
         with path.open(encoding="utf-8-sig", newline="\n") as file:
             yield file
     except FileNotFoundError:
-        raise InputError(messages.NO_DATA_FILE(path=path)) from None
+        raise InputError(
+            f"there is no data file {path}", hint="name a file of prompts with --data"
+        ) from None
     except OSError as error:
-        raise InputError(messages.CANNOT_READ(path=path, why=error.strerror or error)) from None
+        raise InputError(
+            f"cannot read {path}: {error.strerror or error}", hint="name a file that may be read"
+        ) from None
     except UnicodeDecodeError:
         line = _line_of_bad_bytes(path)
-        raise InputError(messages.NOT_UTF8(path=path, line=line)) from None
+        raise InputError(
+            f"{path} is not UTF-8 text: see line {line}", hint="convert the file to UTF-8"
+        ) from None
 
 
 def _refuse_wide(path: Path, head: bytes) -> None:
     # With a byte order mark; without one, every second byte of plain letters is zero.
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head:
         kind = "UTF-32" if b"\0\0" in head else "UTF-16"
-        raise InputError(messages.WIDE_TEXT(path=path, kind=kind))
+        raise InputError(
+            f"{path} is {kind} text",
+            hint=f"convert it to UTF-8, for example with `iconv -f {kind} -t UTF-8`",
+        )
 
 
 def _line_of_bad_bytes(path: Path) -> int:
@@ -74,10 +82,16 @@ def files_of(path: Path) -> list[Path]:
     for folder, folders, names in os.walk(path):
         seen += len(folders) + len(names)
         if seen > MOST_ENTRIES:
-            raise InputError(messages.LARGE_FOLDER(path=path, most=MOST_ENTRIES))
+            raise InputError(
+                f"the folder {path} holds over {MOST_ENTRIES:,} files",
+                hint="name the one that holds the relations alone",
+            )
         found += [Path(folder, name) for name in names if name.lower().endswith(".json")]
     if not found:
-        raise InputError(messages.FOLDER_WITHOUT_JSON(path=path))
+        raise InputError(
+            f"{path} is a folder without a .json file",
+            hint="name a file of prompts, or a folder of relations",
+        )
     return sorted(found, key=lambda file: file.relative_to(path).as_posix())
 
 
@@ -96,7 +110,9 @@ def content_hash(path: Path) -> str:
             digest.update(f"{name}\0{_file_hash(file)}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
     except OSError as error:
-        raise InputError(messages.CANNOT_READ(path=path, why=error.strerror or error)) from None
+        raise InputError(
+            f"cannot read {path}: {error.strerror or error}", hint="name a file that may be read"
+        ) from None
 
 
 def _file_hash(path: Path) -> str:

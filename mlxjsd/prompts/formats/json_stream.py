@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: Characters read at a time.
@@ -21,7 +20,9 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise InputError(messages.NO_JSON_NUMBER(name=name))
+    raise InputError(
+        f"{name} is not a number that JSON has", hint="write null, or leave the field out"
+    )
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
@@ -36,17 +37,18 @@ def parse(text: str, place: str) -> Any:
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise InputError(messages.PLACE_NOT_JSON(place=place, why=error.msg)) from None
+        raise InputError(f"{place} is not JSON: {error.msg}", hint="correct it") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(messages.IN_PLACE(place=place, said=_reason(error))) from None
+        raise _unusable(error).at(place) from None
 
 
-def _reason(error: Exception) -> str:
+def _unusable(error: Exception) -> InputError:
     if isinstance(error, InputError):
-        return str(error)
+        return error
     if isinstance(error, RecursionError):
-        return "lists or objects are nested too deeply"
-    return "a number has too many digits"  # all that is left of the decoder's ValueErrors
+        return InputError("lists or objects are nested too deeply", hint="write it flatter")
+    # All that is left of the decoder's ValueErrors.
+    return InputError("a number has too many digits", hint="write it shorter, or as a string")
 
 
 def elements(file: TextIO, path: Path) -> Iterator[Any]:
@@ -57,7 +59,10 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
     """
     window = _Window(file, path)
     if window.next() != "[":
-        raise InputError(messages.NOT_A_LIST(path=path))
+        raise InputError(
+            f"{path} is not a JSON list: it does not begin with [",
+            hint="name another --format, or put the records into a list",
+        )
     window.take()
     if window.next() == "]":
         window.take()
@@ -112,9 +117,7 @@ class _Window:
                     self._at += beyond
                     self.fail(error.msg)
             except (ValueError, RecursionError) as error:
-                raise InputError(
-                    messages.IN_PLACE(place=f"{self._path}, record {number}", said=_reason(error))
-                ) from None
+                raise _unusable(error).at(f"{self._path}, record {number}") from None
             else:
                 length = end - self._at
                 # A number that ends with the window may go on behind it.
@@ -125,7 +128,7 @@ class _Window:
     def fail(self, said: str) -> NoReturn:
         """Raise the error for this place."""
         line = self._line + self._text.count("\n", 0, self._at)
-        raise InputError(messages.LINE_NOT_JSON(path=self._path, line=line, why=said))
+        raise InputError(f"{self._path}, line {line} is not JSON: {said}", hint="correct that line")
 
     def _certain(self, error: json.JSONDecodeError) -> bool:
         """Whether it would stay an error if there were more text."""

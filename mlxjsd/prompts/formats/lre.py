@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from pathlib import Path
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.formats import fields
 from mlxjsd.prompts.formats.containers import Row
@@ -19,19 +18,29 @@ def samples(path: Path) -> Generator[Row, None, None]:
     with open_text(path) as file:
         content = parse(file.read(), str(path))
     if not isinstance(content, dict):
-        raise InputError(messages.NOT_A_RELATION(path=path))
+        raise InputError(
+            f"{path} must hold one relation", hint='write it as {"name": ..., "samples": [...]}'
+        )
     try:
         name = fields.text(content, "name")
         templates = fields.texts(content, "prompt_templates")
         if not templates:
-            raise InputError(messages.NO_TEMPLATES())
+            raise InputError(
+                '"prompt_templates" is missing or empty',
+                hint="give at least one, with {} for the subject",
+            )
         fields.one_gap(templates[0], "prompt_templates")
         found = content.get("samples")
         if not isinstance(found, list):
-            raise InputError(messages.NO_SAMPLES())
+            raise InputError(
+                '"samples" must be a list', hint='write it as [{"subject": ..., "object": ...}]'
+            )
     except InputError as error:
-        raise InputError(messages.IN_PLACE(place=path, said=error)) from None
+        raise error.at(path) from None
     for number, sample in enumerate(found, start=1):
         if not isinstance(sample, dict):
-            raise InputError(messages.NOT_A_SAMPLE(path=path, number=number))
+            raise InputError(
+                f"{path}, sample {number}: a sample is an object",
+                hint='write it as {"subject": ..., "object": ...}',
+            )
         yield Row(f"sample {number}", {**sample, "name": name, "template": templates[0]})

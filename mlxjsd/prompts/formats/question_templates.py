@@ -4,7 +4,6 @@ EntityQuestions (Sciavolino et al. 2021) gives only the question, and PopQA (Mal
 not where its subject stands, but both wrote all questions of a relation from one template.
 """
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 
 #: By Wikidata property; [X] is the subject.
@@ -81,4 +80,7 @@ def subject_of(question: str, relation: str | None) -> tuple[str, int, str]:
     for name in names:
         if found := match(question, ENTITY_QUESTIONS[name]):
             return *found, name
-    raise InputError(messages.UNKNOWN_QUESTION(question=question[:80]))
+    raise InputError(
+        f"no relation of EntityQuestions asks {question[:80]!r}, so its subject is not known",
+        hint='give such questions as {"prompt": ..., "subject": ...}',
+    )

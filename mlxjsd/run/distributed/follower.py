@@ -1,6 +1,5 @@
 """What the ranks of a team do that do not lead: the same as the first one, as they hear it."""
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.model.tensor_group import DIRECTIONS, MEASURE, MEASURE_FIRST, STOP
 from mlxjsd.run.batch import directions_of, measure_batch, measure_first_batch
@@ -26,7 +25,10 @@ def refuse_other_plans(plan: Plan) -> None:
     with team.meeting("comparing what was asked for"):
         same = team.same(asked)
     if not same:
-        raise InputError(messages.OTHER_PLANS())
+        raise InputError(
+            "the ranks were not asked for the same",
+            hint="give all of them the same model, prompts, settings and --batch-size",
+        )
     team.follow()
 
 

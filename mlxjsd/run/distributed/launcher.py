@@ -17,7 +17,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.rank import ALONE, Rank
 
@@ -34,7 +33,9 @@ def rank_from(text: str) -> Rank:
     """
     found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text.strip())
     if found is None:
-        raise InputError(messages.RANK_FORM(given=text))
+        raise InputError(
+            f"{text!r} is no rank", hint="give --rank as 0/2 or 1/2, the first or second of two"
+        )
     return Rank(int(found[1]), int(found[2]))
 
 
@@ -60,7 +61,10 @@ def launched_rank(environment: Mapping[str, str] | None = None) -> Rank:
         lists = [env[name] for name in _LISTS if env.get(name)]
         size = _length(lists[0]) if lists else int(env.get("MLX_WORLD_SIZE") or 1)
     except (OSError, ValueError) as error:
-        raise InputError(messages.RANKS_UNREADABLE(why=error)) from None
+        raise InputError(
+            f"MLX_RANK is set, but how many ranks there are cannot be read ({error})",
+            hint="start the ranks with mlx.launch, or give --rank",
+        ) from None
     return Rank(index, size)
 
 

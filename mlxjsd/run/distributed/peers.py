@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlxjsd import messages
 from mlxjsd.errors import InputError
 from mlxjsd.rank import Rank
 from mlxjsd.results import Run
@@ -66,11 +65,16 @@ def refuse_strangers(own: Path, ours: dict[str, Any], patience: Patience = Patie
             if time.monotonic() >= until:
                 size = (theirs or {}).get("ranks", 1)
                 if size == ours["ranks"]:
-                    raise InputError(messages.OTHER_BATCHES(path=path, owner=owner))
-                sentence = messages.OTHER_WORLD(
-                    path=path, owner=owner, theirs=size, ours=ours["ranks"]
+                    raise InputError(
+                        f"{path} is being written by {owner}, which puts the prompts together "
+                        "in other batches",
+                        hint="give all ranks the same --batch-size",
+                    )
+                raise InputError(
+                    f"{path} is being written by {owner}, which measures this run as one of "
+                    f"{size} ranks, not of {ours['ranks']}",
+                    hint="wait until it has ended, or stop it",
                 )
-                raise InputError(sentence)
             time.sleep(min(patience.look_every, 0.1))
 
 
