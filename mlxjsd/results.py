@@ -2,71 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 
-from mlxjsd.settings import Settings
-
-
-@dataclass(frozen=True)
-class Record:
-    """One measured prompt."""
-
-    id: str
-    position: int
-    """Its place in the data file."""
-    text: str
-    subject: str
-    relation: str | None
-    answers: tuple[str, ...]
-    token_ids: tuple[int, ...]
-    tokens: tuple[str, ...]
-    """The text of each token."""
-    subject_span: tuple[int, int]
-    """Tokens [start, end) of the subject."""
-    source: dict[str, Any]
-    """What the subject's states were replaced from."""
-    prediction: str
-    """Text of the clean run's most probable next token."""
-    probability: float
-    entropy: float
-    """Of the clean next-token distribution, in nats."""
-    jsd: np.ndarray
-    """(3, L) float32, nats; NaN in Attn. where no block of the window attends."""
-    reliance: float
-    """JSD in nats when nothing after the subject may attend to it; NaN where no block attends."""
-    floor: float
-    """JSD in nats when nothing is edited."""
-    norms: np.ndarray
-    """(L,) float32: mean L2 norm of the subject's clean states as they leave each block."""
-    answer: str | None = None
-    """What the model writes after the prompt, greedily, cut at the first sentence; None if it
-    was not asked to."""
-    flags: tuple[str, ...] = ()
-    """What is odd about the subject's place; see :mod:`mlxjsd.prompts.flags`."""
-    popularity: float | None = None
-    """See :attr:`mlxjsd.prompts.prompt.Prompt.popularity`."""
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A prompt that was not measured, or could not be."""
-
-    id: str
-    position: int
-    reason: str
+from mlxjsd.analysis.answers import CATEGORY_NAMES, Labels, label
+from mlxjsd.analysis.groups import UNLABELLED, group
+from mlxjsd.analysis.heatmap import Heatmap, aggregate, floor_warning
+from mlxjsd.errors import InputError
+from mlxjsd.metrics import JSD
+from mlxjsd.records import Grid, Record, Skipped
+from mlxjsd.settings import Labelling, Settings
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was read from disk, finished or not."""
+    """A run, finished or not, as it was measured or read from disk."""
 
     settings: Settings
     model: dict[str, Any]
     data: dict[str, Any]
     versions: dict[str, str]
-    layers: int
+    grid: Grid
+    """The names of its numbers."""
     total: int
     """Prompts that the run is about, measured or not; skipped ones not counted."""
     records: Sequence[Record]
@@ -76,9 +35,8 @@ class Run:
     failed: Sequence[Skipped] = field(default=())
     """Prompts that were tried, and whose numbers could not be trusted or did not fit in memory;
     they are among ``total``."""
-    labelling: Mapping[str, Any] = field(default_factory=dict)
-    """``max_tokens`` of the answers (None: not asked for), and the ``match`` and
-    ``reliance_threshold`` that sort them."""
+    labelling: Labelling = field(default_factory=Labelling)
+    """How answers are generated and judged."""
     cosines: Mapping[str, Any] = field(default_factory=dict)
     """``groups`` (mean pairwise cosine of last-token states by layer, for each category) and the
     ``labelling`` for which they hold; empty until the run is finished."""
@@ -86,12 +44,104 @@ class Run:
     """nats that the noise floor may have in this dtype; None in runs of older versions."""
 
     @property
+    def layers(self) -> int:
+        """Layers of the model."""
+        return self.grid.layers
+
+    @property
     def finished(self) -> bool:
         """Whether every prompt has been tried."""
         return len(self.records) + len(self.failed) >= self.total
 
-    def jsd(self) -> np.ndarray:
-        """Return (N, 3, L) float32 in nats, prompts in the order of ``records``."""
+    def values(self, metric: str = JSD.key) -> np.ndarray:
+        """Return the cells of every prompt, (N, rows, layers) float32, in the order of ``records``.
+
+        Raises:
+            InputError: if the run did not measure this metric.
+        """
+        if metric not in self.grid.metrics:
+            raise InputError(
+                f"the run has no numbers of the metric {metric!r}; it has "
+                f"{', '.join(self.grid.metrics)}",
+                hint="give one of these with --metric",
+            )
+        at = self.grid.metrics.index(metric)
         if not self.records:
-            return np.zeros((0, 3, self.layers), np.float32)
-        return np.stack([record.jsd for record in self.records])
+            return self.grid.cells(0)[:, at]
+        return np.stack([record.cells[at] for record in self.records])
+
+    def jsd(self) -> np.ndarray:
+        """Return the divergences, (N, rows, layers) float32 in nats."""
+        return self.values(JSD.key)
+
+    def labels(self) -> Labels:
+        """Return the category of every record: FA, AH or UH; see :mod:`mlxjsd.analysis.answers`."""
+        return self._labels
+
+    @cached_property
+    def _labels(self) -> Labels:
+        return label(self.records, self.labelling.match, self.labelling.reliance_threshold)
+
+    def groups(self, by: str) -> dict[str, list[Record]]:
+        """Return the records by category, relation or correctness.
+
+        Raises:
+            InputError: for another ``by``.
+        """
+        return group(self.records, self.labels(), by)
+
+    def categories(self) -> dict[str, list[Record]]:
+        """Return the records of each category.
+
+        Raises:
+            InputError: if no prompt has one.
+        """
+        found = self.groups("category")
+        found.pop(UNLABELLED, None)
+        if not found:
+            raise InputError(
+                "no prompt of the run has a known answer, so there are no categories",
+                hint="measure prompts with answers, and with --label",
+            )
+        return found
+
+    @overload
+    def heatmap(self, by: None = None, metric: str = JSD.key) -> Heatmap: ...
+
+    @overload
+    def heatmap(self, by: str, metric: str = JSD.key) -> dict[str, Heatmap]: ...
+
+    def heatmap(self, by: str | None = None, metric: str = JSD.key) -> Heatmap | dict[str, Heatmap]:
+        """Return the averages over all prompts or, with ``by``, those of each group by its name.
+
+        Args:
+            by: ``category``, ``relation`` or ``correct``; None for one heatmap.
+            metric: one that was measured.
+
+        Raises:
+            InputError: for another ``by`` or ``metric``; with ``by``, for a run without a prompt.
+        """
+        self.values(metric)  # or say that there is none
+        if by is None:
+            return aggregate(self.records, self.grid, metric)
+        groups = self.groups(by)
+        if not groups:
+            raise InputError(
+                "the run holds no prompt yet, so there is nothing to group",
+                hint="go on with `mlxjsd resume`",
+            )
+        named = {CATEGORY_NAMES.get(name, name): records for name, records in groups.items()}
+        return {name: aggregate(records, self.grid, metric) for name, records in named.items()}
+
+    @property
+    def floor(self) -> float:
+        """The largest noise floor, in nats; 0 before there is one."""
+        return max((record.floor for record in self.records), default=0.0)
+
+    @property
+    def floor_warning(self) -> str:
+        """What is to be said of the noise floor if it is over its limit; otherwise nothing."""
+        return floor_warning(self.floor, self.floor_limit)
+
+
+__all__ = ["Grid", "Record", "Run", "Skipped"]

@@ -1,20 +1,25 @@
 """What a run measures, as one immutable value that every part receives whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from mlxjsd import metrics as metric_table
+from mlxjsd import rows as row_table
+from mlxjsd.corruptions import CORRUPTIONS, NOISE
 from mlxjsd.errors import InputError
 
-CORRUPTIONS = ("noise", "swap")
+#: How the blocks of a knockout's window are counted; see
+#: :func:`mlxjsd.interventions.spec.knockout_blocks`.
+WINDOW_RULE = 2
 
 
 @dataclass(frozen=True)
 class Settings:
     """How prompts are put and corrupted, and which edits are made: what changes the numbers."""
 
-    corruption: str = "noise"
-    """How the subject is spoiled: ``noise`` (Meng et al. 2022) or ``swap`` (Zhang & Nanda 2024)."""
+    corruption: str = NOISE.key
+    """How the subject is corrupted; one of :data:`mlxjsd.corruptions.CORRUPTIONS`."""
     noise_level: float = 3.0
     """Deviation of the noise, in standard deviations of the subject tokens' embeddings."""
     noise_samples: int = 1
@@ -27,6 +32,13 @@ class Settings:
     """Words around every prompt, which stands at its ``{prompt}``; None for none."""
     chat: bool = False
     """Whether prompts are put as a user's turn, in the model's own chat template."""
+    rows: tuple[str, ...] = row_table.DEFAULT
+    """What is measured, from the top of the figure; keys of :data:`mlxjsd.rows.ROWS`."""
+    metrics: tuple[str, ...] = metric_table.DEFAULT
+    """The numbers of each cell; keys of :data:`mlxjsd.metrics.METRICS`."""
+    window_rule: int = WINDOW_RULE
+    """How the blocks of the window are counted: 1 in runs of older versions, where an even
+    window was one block too wide."""
 
     def __post_init__(self) -> None:
         if self.corruption not in CORRUPTIONS:
@@ -51,11 +63,27 @@ class Settings:
             )
         if self.prompt_template is not None:
             check_template(self.prompt_template)
+        if self.window_rule not in (1, WINDOW_RULE):
+            raise InputError(
+                f"there is no window rule {self.window_rule}",
+                hint="bring mlxjsd up to date, since a newer one wrote it",
+            )
+        _check_names("row", self.rows, row_table.row)
+        if not any(row_table.row(key).by_layer for key in self.rows):
+            raise InputError(
+                f"{', '.join(self.rows)} has no cell for a layer, so there is no heatmap",
+                hint=f"add one of {', '.join(row_table.DEFAULT)} to --rows",
+            )
+        _check_names("metric", self.metrics, metric_table.metric)
+        if metric_table.JSD.key not in self.metrics:
+            raise InputError(
+                f"{metric_table.JSD.key} is measured always", hint="add it to --metrics"
+            )
 
     @property
     def samples(self) -> int:
-        """Corrupted runs for each prompt: a swap has one."""
-        return self.noise_samples if self.corruption == "noise" else 1
+        """Corrupted runs for each prompt: one where nothing is drawn at random."""
+        return self.noise_samples if CORRUPTIONS[self.corruption].drawn else 1
 
     @property
     def framing(self) -> str:
@@ -65,7 +93,13 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        return asdict(self)
+        found = asdict(self)
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in found.items()}
+
+    def changed(self) -> dict[str, Any]:
+        """Return the settings that are not the usual ones, as JSON values."""
+        usual = Settings().to_json()
+        return {key: value for key, value in self.to_json().items() if value != usual[key]}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Settings":
@@ -76,7 +110,25 @@ class Settings:
                 f"unknown settings: {', '.join(sorted(unknown))}",
                 hint="bring mlxjsd up to date, since a newer one wrote them",
             )
-        return cls(**values)
+        found: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        # Before there were two rules, there was the first; of odd windows they say the same.
+        even = found.get("window", cls.window) % 2 == 0
+        found.setdefault("window_rule", 1 if even else WINDOW_RULE)
+        return cls(**found)
+
+
+def _check_names(kind: str, names: tuple[str, ...], find: Callable[[str], object]) -> None:
+    """Raise ``InputError`` for no name, one that is not known, or one that is there twice."""
+    for name in names:
+        find(name)
+    if not names or len(set(names)) < len(names):
+        said = ", ".join(names) or "none"
+        raise InputError(
+            f"every {kind} is named once, and there is at least one, not {said}",
+            hint=f"correct --{kind}s",
+        )
 
 
 #: Where the prompt stands.
@@ -99,7 +151,7 @@ def check_template(template: str) -> None:
 
 #: What counts as right; see :func:`mlxjsd.analysis.answers.is_correct`.
 MATCHES = ("contains", "prefix", "first-token")
-#: What prompts can be parted by.
+#: What prompts can be grouped by.
 GROUPINGS = ("category", "relation", "correct")
 
 
@@ -124,3 +176,8 @@ class Labelling:
             raise InputError(
                 f"--match is {', '.join(MATCHES)}, not {self.match!r}", hint="give one of them"
             )
+
+    @property
+    def criteria(self) -> dict[str, Any]:
+        """What decides a prompt's category, as JSON values."""
+        return {"match": self.match, "threshold": self.reliance_threshold}

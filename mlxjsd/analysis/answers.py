@@ -2,7 +2,7 @@
 
 *FA*, a factual association: the model's answer is right. *AH*, an associated hallucination: it
 is wrong, but leans on the subject. *UH*, an unassociated hallucination: it is wrong and made up
-without the subject. What parts the last two is reliance: the divergence when nothing after the
+without the subject. What separates the last two is reliance: the divergence when nothing after the
 subject may attend to it. The threshold is the mean reliance of the FA prompts, so it depends on
 all prompts of a run, and labels are worked out from the stored rows whenever they are asked for.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxjsd.errors import InputError
-from mlxjsd.results import Record
+from mlxjsd.records import Record
 from mlxjsd.settings import MATCHES
 
 FACTUAL, ASSOCIATED, UNASSOCIATED, WRONG = "FA", "AH", "UH", "wrong"

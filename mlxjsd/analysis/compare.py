@@ -1,14 +1,14 @@
 """Two heatmaps beside each other: two runs, or a run and a published figure."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
-from mlxjsd.rows import ROW_LABELS, ROWS
+from mlxjsd.rows import DEFAULT, label
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,11 @@ class Panel:
 
     name: str
     mean: np.ndarray
-    """(3, L) in nats."""
+    """(rows, L) in nats."""
     source: str = ""
     """Where published numbers were taken from."""
+    rows: tuple[str, ...] = DEFAULT
+    """Keys of the rows, from the top."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Comparison:
 
     @property
     def difference(self) -> np.ndarray:
-        """A minus B, (3, columns), in nats."""
+        """A minus B, (rows, columns), in nats."""
         return self.a.mean - self.b.mean
 
 
@@ -67,21 +69,29 @@ def published(name: str) -> Panel:
             hint="give one of these with --reference",
         )
     found = json.loads(path.read_text(encoding="utf-8"))
-    mean = np.array([found["values"][row] for row in ROWS], dtype=np.float64)
+    mean = np.array([found["values"][row] for row in DEFAULT], dtype=np.float64)
     return Panel(found["title"], mean, found["source"])
 
 
 def compare(a: Panel, b: Panel) -> Comparison:
-    """Compare two heatmaps; of different depths, over relative depth.
+    """Compare the rows that two heatmaps share; of different depths, over relative depth.
 
     The deeper one sets the columns, and the other is interpolated linearly between the middles
     of its layers.
+
+    Raises:
+        InputError: if they share no row.
     """
     columns = max(a.mean.shape[1], b.mean.shape[1])
     relative = a.mean.shape[1] != b.mean.shape[1]
-    a, b = (Panel(p.name, _stretch(p.mean, columns), p.source) for p in (a, b))
+    shared = tuple(key for key in a.rows if key in b.rows)
+    if not shared:
+        raise InputError(
+            f"{a.name} and {b.name} have no row in common", hint="compare runs of the same --rows"
+        )
+    a, b = (_over(panel, shared, columns) for panel in (a, b))
     rows = []
-    for name, x, y in zip(ROWS, a.mean, b.mean, strict=True):
+    for name, x, y in zip(shared, a.mean, b.mean, strict=True):
         both = np.isfinite(x) & np.isfinite(y)
         one, other = (_phases(values) for values in (x, y))
         agree = bool(both.any())
@@ -111,7 +121,7 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
     """Return the rows of the table Row | Rank correlation | Difference | High phases | Agree."""
     return [
         (
-            ROW_LABELS[row.row],
+            label(row.row),
             _written(row.correlation, 2),
             _written(row.difference, 3),
             f"{row.high[0]} / {row.high[1]}",
@@ -129,6 +139,12 @@ def _phases(values: np.ndarray) -> Phases:
     """Read a row, which may hold no number where attention cannot be knocked out."""
     known = np.isfinite(values).any()
     return phases(values) if known else Phases(float("nan"), 0, (), ())
+
+
+def _over(panel: Panel, rows: tuple[str, ...], columns: int) -> Panel:
+    """Return some rows of a panel, over so many columns."""
+    mean = panel.mean[[panel.rows.index(key) for key in rows]]
+    return replace(panel, mean=_stretch(mean, columns), rows=rows)
 
 
 def _stretch(mean: np.ndarray, columns: int) -> np.ndarray:

@@ -1,15 +1,20 @@
 """Curves beside the heatmap, by category, like the paper's Figures 3, 6 and 8."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mlxjsd.analysis.answers import FACTUAL
-from mlxjsd.analysis.groups import UNLABELLED, group, labelling_of
 from mlxjsd.errors import InputError
-from mlxjsd.results import Record, Run
+from mlxjsd.records import Record
+from mlxjsd.settings import Labelling
 
 KINDS = ("norms", "cosine", "probability")
+
+Categories = Mapping[str, Sequence[Record]]
+"""The records of each category, see :meth:`mlxjsd.results.Run.categories`."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Confidence:
     """(n,) of the clean next-token distribution, in nats."""
 
 
-def norm_ratios(run: Run) -> dict[str, np.ndarray]:
+def norm_ratios(categories: Categories) -> dict[str, np.ndarray]:
     """Return the mean norm of the subject's states by layer (L), as a ratio to that of FA.
 
     Raises:
@@ -30,7 +35,7 @@ def norm_ratios(run: Run) -> dict[str, np.ndarray]:
     """
     means = {
         name: np.stack([record.norms for record in records]).mean(axis=0, dtype=np.float64)
-        for name, records in _categories(run).items()
+        for name, records in categories.items()
     }
     if FACTUAL not in means:
         raise InputError(
@@ -40,47 +45,42 @@ def norm_ratios(run: Run) -> dict[str, np.ndarray]:
     return {name: mean / means[FACTUAL] for name, mean in means.items()}
 
 
-def cosines(run: Run) -> dict[str, np.ndarray]:
+def cosines(
+    categories: Categories, measured: Mapping[str, Any], labelling: Labelling
+) -> dict[str, np.ndarray]:
     """Return the mean pairwise cosine of last-token states by layer (L), for each category.
+
+    Args:
+        categories: those that occur in the run.
+        measured: :attr:`mlxjsd.results.Run.cosines`.
+        labelling: of the run.
 
     Raises:
         InputError: if the run is unfinished, or they were taken for other labels.
     """
-    _categories(run)
-    if not run.cosines:
+    if not measured:
         raise InputError(
             "cosines are taken when a run is finished", hint="finish it first with `mlxjsd resume`"
         )
-    if run.cosines["labelling"] != labelling_of(run):
+    if measured["labelling"] != labelling.criteria:
         raise InputError(
             "cosines hold for the labels that the run was made with",
             hint="leave out --match and --reliance-threshold",
         )
-    found = run.cosines["groups"]
+    found = measured["groups"]
     return {
         name: np.array([np.nan if v is None else v for v in found[name]])
-        for name in _categories(run)
+        for name in categories
         if name in found
     }
 
 
-def confidences(run: Run) -> dict[str, Confidence]:
+def confidences(categories: Categories) -> dict[str, Confidence]:
     """Return how sure the model is, for each category."""
     return {
         name: Confidence(
             np.array([record.probability for record in records]),
             np.array([record.entropy for record in records]),
         )
-        for name, records in _categories(run).items()
+        for name, records in categories.items()
     }
-
-
-def _categories(run: Run) -> dict[str, list[Record]]:
-    groups = group(run.records, "category", **labelling_of(run))
-    groups.pop(UNLABELLED, None)
-    if not groups:
-        raise InputError(
-            "no prompt of the run has a known answer, so there are no categories",
-            hint="measure prompts with answers, and with --label",
-        )
-    return groups

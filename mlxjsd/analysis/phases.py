@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd.rows import ATTN, LAST, ROW_LABELS, SUBJ
+from mlxjsd.analysis.heatmap import Heatmap
+from mlxjsd.rows import ATTN, LAST, SUBJ, label
 
 LOW_SHARE = 0.05
 HIGH_SHARE = 0.2
@@ -70,13 +71,14 @@ def phases(values: np.ndarray) -> Phases:
     return Phases(peak, peak_layer, high, low)
 
 
-def crossover(mean: np.ndarray) -> int | None:
+def crossover(subj: np.ndarray, last: np.ndarray) -> int | None:
     """Return the layer from which on Last. stays above Subj., or None if there is none.
 
     Args:
-        mean: (3, L) heatmap, in nats.
+        subj: (L,) means of the row Subj.
+        last: (L,) means of the row Last.
     """
-    above = mean[LAST] > mean[SUBJ]
+    above = last > subj
     if not above[-1]:
         return None
     below = np.flatnonzero(~above)
@@ -94,55 +96,68 @@ def describe(ranges: Ranges, layers: int) -> str:
     return f"{' and '.join(names)} ({numbers})"
 
 
-def reading(mean: np.ndarray) -> list[str]:
-    """Say what a heatmap (3, L) shows, in three sentences."""
-    layers = mean.shape[1]
-    subj, last = phases(mean[SUBJ]), phases(mean[LAST])
-    attn = phases(mean[ATTN]) if np.isfinite(mean[ATTN]).any() else None
-    sentences = [
-        f"The subject's states matter most in layers {_numbers(subj.high)} "
-        f"({subj.peak:.2f} nats at the most)"
-        + (f" and no longer in layers {_numbers(subj.low)}." if subj.low else ".")
-        if subj.high
-        else "Spoiling the subject's states changes the prediction little in any layer."
-    ]
-    sentences.append(
-        "No block attends, so there is no attention to knock out."
-        if attn is None
-        else f"The last token draws on the subject through attention around layers "
-        f"{_numbers(attn.high)}, most of all at layer {attn.peak_layer} ({attn.peak:.2f} nats)."
-        if attn.high
-        else "No five layers of attention from the last token to the subject are needed alone."
-    )
-    crossing = crossover(mean)
-    if not last.high:
-        sentences.append("The last token's state carries little of the answer in any layer.")
-    elif crossing is None:
-        sentences.append(
-            f"The last token carries it in layers {_numbers(last.high)}, and never more than "
-            "the subject does."
-        )
-    else:
-        share = round(100 * crossing / layers)
-        sentences.append(
-            f"The last token carries it in layers {_numbers(last.high)}; from layer {crossing} "
-            f"on ({share} % of the depth) it matters more than the subject."
-        )
+def reading(heatmap: Heatmap) -> list[str]:
+    """Say what a heatmap of divergences shows: a sentence for each row of the figure it has."""
+    subj, attn, last = (heatmap.row(row.key) for row in (SUBJ, ATTN, LAST))
+    sentences = []
+    if subj is not None:
+        sentences.append(_subject(phases(subj)))
+    if attn is not None:
+        sentences.append(_attention(phases(attn) if np.isfinite(attn).any() else None))
+    if last is not None:
+        sentences.append(_last(phases(last), None if subj is None else (subj, last)))
     return sentences
 
 
-def reading_table(mean: np.ndarray) -> list[tuple[str, str, str, str]]:
+def _subject(found: Phases) -> str:
+    if not found.high:
+        return "Corrupting the subject's states changes the prediction little in any layer."
+    low = f" and no longer in layers {_numbers(found.low)}." if found.low else "."
+    return (
+        f"The subject's states matter most in layers {_numbers(found.high)} "
+        f"({found.peak:.2f} nats at the most){low}"
+    )
+
+
+def _attention(found: Phases | None) -> str:
+    if found is None:
+        return "No block attends, so there is no attention to knock out."
+    if not found.high:
+        return "No five layers of attention from the last token to the subject are needed alone."
+    return (
+        f"The last token draws on the subject through attention around layers "
+        f"{_numbers(found.high)}, most of all at layer {found.peak_layer} ({found.peak:.2f} nats)."
+    )
+
+
+def _last(found: Phases, both: tuple[np.ndarray, np.ndarray] | None) -> str:
+    if not found.high:
+        return "The last token's state carries little of the answer in any layer."
+    carries = f"The last token carries it in layers {_numbers(found.high)}"
+    if both is None:
+        return f"{carries}."
+    crossing = crossover(*both)
+    if crossing is None:
+        return f"{carries}, and never more than the subject does."
+    share = round(100 * crossing / len(both[1]))
+    return (
+        f"{carries}; from layer {crossing} on ({share} % of the depth) it matters more than the "
+        "subject."
+    )
+
+
+def reading_table(heatmap: Heatmap) -> list[tuple[str, str, str, str]]:
     """Return the rows of the table Category | Peak Phase | Peak Value | Low Phase."""
-    layers = mean.shape[1]
+    layers = heatmap.layers
     rows = []
-    for label, values in zip(ROW_LABELS.values(), mean, strict=True):
+    for key, values in zip(heatmap.rows, heatmap.mean, strict=True):
         if not np.isfinite(values).any():
-            rows.append((label, "n/a", "n/a", "n/a"))
+            rows.append((label(key), "n/a", "n/a", "n/a"))
             continue
         found = phases(values)
         rows.append(
             (
-                label,
+                label(key),
                 describe(found.high, layers),
                 f"{found.peak:.2f} (layer {found.peak_layer})",
                 describe(found.low, layers),

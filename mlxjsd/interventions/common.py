@@ -1,26 +1,29 @@
-"""What both paths report of the clean run."""
-
-from dataclasses import replace
+"""What both ways of measuring report of the clean run, and where an edit applies."""
 
 import mlx.core as mx
 import numpy as np
 
 from mlxjsd.interventions.divergence import entropy, log_softmax
-from mlxjsd.interventions.spec import Measurement, knockout_blocks
+from mlxjsd.interventions.spec import blocks_of
 from mlxjsd.model.anatomy import Anatomy
-from mlxjsd.rows import ATTN
+from mlxjsd.records import Grid
+from mlxjsd.rows import row
+from mlxjsd.settings import Settings
 
 
-def only_where_it_applies(found: Measurement, anatomy: Anatomy, window: int) -> Measurement:
-    """Put NaN, "not applicable", where no block that could be knocked out attends."""
-    layers = len(anatomy.blocks)
-    jsd, reliance = found.jsd, found.reliance
-    for layer in range(layers):
-        if not anatomy.applies(knockout_blocks(layer, window, layers)):
-            jsd[:, ATTN, layer] = np.nan
-    if not anatomy.applies(range(layers)):
-        reliance = np.full_like(reliance, np.nan)
-    return replace(found, jsd=jsd, reliance=reliance)
+def applicable(grid: Grid, anatomy: Anatomy, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Say where an edit can do something: a knockout needs a block that attends.
+
+    Returns:
+        (rows, L) bool for the cells, and (whole,) bool for the rows with one number.
+    """
+    layers = grid.layers
+
+    def applies(key: str, layer: int) -> bool:
+        return anatomy.applies(blocks_of(row(key), layer, settings, layers))
+
+    cells = [[applies(key, layer) for layer in range(layers)] for key in grid.rows]
+    return np.array(cells, bool), np.array([applies(key, 0) for key in grid.whole], bool)
 
 
 def subject_norms(states: mx.array, subject: mx.array) -> mx.array:

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd.interventions.spec import Batch, knockout_blocks, shared_beginning
+from mlxjsd.interventions.branches import branches_of
+from mlxjsd.interventions.spec import Batch, shared_beginning
 from mlxjsd.prompts.encode import Encoded
+from mlxjsd.records import Grid
 from mlxjsd.settings import Settings
 
 
@@ -57,24 +59,25 @@ class Shape:
         return cls(batch.size, batch.length, batch.first, batch.end, batch.samples, batch.shared)
 
 
-def sweep_token_blocks(shape: Shape, window: int, layers: int) -> int:
+def sweep_token_blocks(shape: Shape, settings: Settings, layers: int) -> int:
     """Return what the one pass takes."""
-    tail = shape.length - shape.end
-    later = layers * (layers - 1) // 2
-    windows = [knockout_blocks(layer, window, layers) for layer in range(layers)]
+    carried = {"tail": shape.length - shape.end, "last": 1}
     each = (
         shape.length * layers
         + shape.samples * (shape.length - shape.first) * layers
-        + shape.samples * (tail + 1) * later
-        + sum(layers - (blocks[0] if blocks else 0) for blocks in windows)
-        + (tail + 1) * layers
+        + sum(
+            carried[branch.carries] * (layers - branch.enters)
+            for branch in branches_of(Grid.of(settings, layers), settings)
+        )
     )
     return shape.size * each - (shape.size - 1) * shape.shared * layers
 
 
-def reference_token_blocks(shape: Shape, layers: int) -> int:
+def reference_token_blocks(shape: Shape, settings: Settings, layers: int) -> int:
     """Return what one forward pass for each cell takes."""
-    passes = 1 + shape.samples + 2 * shape.samples * layers + layers + 2
+    passes = 1 + shape.samples
+    for row in Grid.of(settings, layers).measured:
+        passes += (layers if row.by_layer else 1) * (shape.samples if row.kind == "patch" else 1)
     return shape.size * shape.length * layers * passes
 
 

@@ -1,4 +1,4 @@
-"""What the numbers of a batch must fulfil on this machine, and how near is near enough.
+"""What must hold of the numbers of a batch on this machine, and how near is near enough.
 
 Two ways to the same distribution round differently. The root of the Jensen-Shannon divergence
 is a metric (Endres & Schindelin 2003), so if q and q' are one intervened run rounded in two ways,
@@ -16,7 +16,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlxjsd.interventions.reference import total_effect
-from mlxjsd.interventions.spec import Batch
+from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.cpu import on_gpu
 from mlxjsd.rows import LAST, SUBJ
@@ -30,7 +30,7 @@ _NULL_FLOAT32_ON_GPU = 1e-4
 
 
 @dataclass(frozen=True)
-class Proof:
+class Invariant:
     """One thing that must hold, and what was measured."""
 
     name: str
@@ -46,18 +46,18 @@ def null_limit(dtype: str) -> float:
     return _NULL.get(dtype, _NULL["bfloat16"])
 
 
-def agreement(name: str, a: np.ndarray, b: np.ndarray, dtype: str, floor: float) -> Proof:
+def agreement(name: str, a: np.ndarray, b: np.ndarray, dtype: str, floor: float) -> Invariant:
     """Compare two measurements of the same divergences, NaN where neither applies."""
     same_cells = bool((np.isnan(a) == np.isnan(b)).all())
     a, b = (np.maximum(values[np.isfinite(values)], 0) for values in (a, b))
     if not same_cells or len(a) != len(b):
-        return Proof(name, "other cells", "the same cells", False)
+        return Invariant(name, "other cells", "the same cells", False)
     roots = np.abs(np.sqrt(a) - np.sqrt(b))
     epsilon = _EPSILON.get(dtype, _EPSILON["bfloat16"])
     allowed = 4 * np.sqrt(max(floor, 0.0)) + 4 * epsilon
     passed = bool(((np.abs(a - b) <= NEAR) | (roots <= allowed)).all())
     gap = float(np.abs(a - b).max()) if a.size else 0.0
-    return Proof(name, f"{gap:.1e} nats", f"{NEAR:.0e}, or {allowed:.1e} of the roots", passed)
+    return Invariant(name, f"{gap:.1e} nats", f"{NEAR:.0e}, or {allowed:.1e} of the roots", passed)
 
 
 def clean_logits(blocks: Blocks, batch: Batch) -> np.ndarray:
@@ -66,42 +66,45 @@ def clean_logits(blocks: Blocks, batch: Batch) -> np.ndarray:
     return np.array(logits.astype(mx.float32))
 
 
-def cheap_proofs(
+def check_measurement(
     blocks: Blocks,
     batch: Batch,
-    jsd: np.ndarray,
-    floor: np.ndarray,
+    found: Measurement,
     before: np.ndarray,
     dtype: str,
-    sound: np.ndarray | None = None,
-) -> list[Proof]:
-    """Return what can be proved of a measured batch for a few more forward passes.
+    finite: np.ndarray | None = None,
+) -> list[Invariant]:
+    """Return what can be checked of a measured batch for a few more forward passes.
 
     Args:
         blocks: of the model.
         batch: what was measured.
-        jsd: (B, 3, L) of it, by either path.
-        floor: (B,) of its null branch.
+        found: its numbers, by either path.
         before: :func:`clean_logits` from before the measuring.
         dtype: of the residual stream.
-        sound: (B,) bool, the prompts whose numbers all are numbers; the others prove nothing.
+        finite: (B,) bool, the prompts whose numbers are all finite; the others say nothing.
     """
     limit = null_limit(dtype)
-    rows = np.ones(batch.size, bool) if sound is None else sound
-    jsd, floor = jsd[rows], floor[rows]
+    prompts = np.ones(batch.size, bool) if finite is None else finite
+    rows, jsd, floor = found.grid.rows, found.jsd[prompts], found.floor[prompts]
 
-    def small(name: str, values: np.ndarray) -> Proof:
+    def small(name: str, values: np.ndarray) -> Invariant:
         highest = float(values.max())
-        return Proof(name, f"{highest:.1e} nats", f"{limit:.0e}", highest <= limit)
+        return Invariant(name, f"{highest:.1e} nats", f"{limit:.0e}", highest <= limit)
 
     after = clean_logits(blocks, batch)
     same = np.array_equal(before, after, equal_nan=True)
     changed = 0.0 if same else float(np.nanmax(np.abs(after - before)))
-    total = total_effect(blocks, batch)[rows]
-    whole = "Last. at the last layer is the total effect"
-    return [
+    checks = [
         small("the null branch changes nothing", floor),
-        Proof("logits are as before", f"{changed:.1e}", "bit for bit", same),
-        agreement(whole, jsd[:, LAST, -1], total, dtype, float(floor.max())),
-        small("Subj. at the last layer is nothing", jsd[:, SUBJ, -1]),
+        Invariant("logits are as before", f"{changed:.1e}", "bit for bit", same),
     ]
+    if LAST.key in rows:
+        total = total_effect(blocks, batch)[prompts]
+        name = "Last. at the last layer is the total effect"
+        measured = jsd[:, rows.index(LAST.key), -1]
+        checks.append(agreement(name, measured, total, dtype, float(floor.max())))
+    if SUBJ.key in rows:
+        name = "Subj. at the last layer is nothing"
+        checks.append(small(name, jsd[:, rows.index(SUBJ.key), -1]))
+    return checks

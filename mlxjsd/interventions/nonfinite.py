@@ -1,4 +1,4 @@
-"""Numbers that are none: which prompts have them, and in which block they first appear.
+"""Non-finite values: which prompts have them, and in which block they first appear.
 
 Overflow in half precision, a broken weight or a faulty kernel show as NaN or infinity. The
 measured numbers tell whether there is any, so that looking costs nothing; only then are the
@@ -10,58 +10,60 @@ from collections.abc import Iterator
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd.interventions.common import applicable
 from mlxjsd.interventions.reference import Edit, corrupted_run, edits_of
-from mlxjsd.interventions.spec import Batch, Measurement, knockout_blocks
+from mlxjsd.interventions.spec import Batch, Measurement
+from mlxjsd.metrics import METRICS
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.stepping import BlockCall, Visitor
-from mlxjsd.rows import ATTN
+from mlxjsd.settings import Settings
 
 
-def sound_rows(found: Measurement, anatomy: Anatomy, window: int) -> np.ndarray:
-    """Return (B,) bool: whether every number of a prompt is one, where the edit applies.
+def finite_prompts(found: Measurement, anatomy: Anatomy, settings: Settings) -> np.ndarray:
+    """Return (B,) bool: whether every number of a prompt is finite, where the edit applies.
 
     Args:
         found: what was measured of B prompts.
         anatomy: of the model; where nothing attends, NaN stands for "not applicable".
-        window: of the knockout, in blocks.
+        settings: of the run.
     """
-    layers = len(anatomy.blocks)
-    applies = np.ones((3, layers), bool)
-    applies[ATTN] = [anatomy.applies(knockout_blocks(i, window, layers)) for i in range(layers)]
-    sound = (np.isfinite(found.jsd) | ~applies).all(axis=(1, 2))
-    if anatomy.applies(range(layers)):
-        sound &= np.isfinite(found.reliance)
-    for values in (found.floor, found.probability, found.entropy):
+    by_cell, by_row = applicable(found.grid, anatomy, settings)
+    measured = [METRICS[key].always for key in found.grid.metrics]
+    sound = (np.isfinite(found.cells[:, measured]) | ~by_cell).all(axis=(1, 2, 3))
+    sound &= (np.isfinite(found.whole[:, measured]) | ~by_row).all(axis=(1, 2))
+    for values in (found.probability, found.entropy):
         sound &= np.isfinite(values)
     return sound & np.isfinite(found.norms).all(axis=1)
 
 
-def where_it_breaks(blocks: Blocks, batch: Batch, window: int) -> str:
+def where_it_breaks(blocks: Blocks, batch: Batch, settings: Settings) -> str:
     """Say in which run, and which block of it, NaN or infinity first appears.
 
     Args:
         blocks: of the model.
         batch: one prompt, with its corruption.
-        window: of the knockout, in blocks.
+        settings: of the run.
     """
-    for name, tokens, visit in _runs(blocks, batch, window):
+    for name, tokens, visit in _runs(blocks, batch, settings):
         if place := _broken_block(blocks, tokens, visit):
             return f"NaN or infinity appears in {place} of {name}"
     return "NaN or infinity appeared once, and not again when the prompt was run alone"
 
 
-def _runs(blocks: Blocks, batch: Batch, window: int) -> Iterator[tuple[str, mx.array, Visitor]]:
+def _runs(
+    blocks: Blocks, batch: Batch, settings: Settings
+) -> Iterator[tuple[str, mx.array, Visitor]]:
     """Yield the runs that a prompt's numbers come from, the plainest first."""
     yield "the clean run", mx.array(batch.tokens), lambda call: call.forward(call.x, call.mask)
     for sample in range(batch.samples):
-        tokens, spoil = corrupted_run(batch, sample)
+        tokens, corrupt = corrupted_run(batch, sample)
 
-        def spoiled(call: BlockCall, spoil: Edit = spoil) -> mx.array:
-            return call.forward(spoil(call.x) if call.index == 0 else call.x, call.mask)
+        def corrupted(call: BlockCall, corrupt: Edit = corrupt) -> mx.array:
+            return call.forward(corrupt(call.x) if call.index == 0 else call.x, call.mask)
 
-        yield "the corrupted run", tokens, spoiled
-    for name, edit in edits_of(blocks, batch, window):
+        yield "the corrupted run", tokens, corrupted
+    for name, edit in edits_of(blocks, batch, settings):
         yield f"the run of {name}", mx.array(batch.tokens), edit
 
 

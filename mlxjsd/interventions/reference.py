@@ -10,60 +10,89 @@ from collections.abc import Callable, Iterator
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd.interventions.common import clean_numbers, only_where_it_applies, subject_norms
+from mlxjsd.interventions.common import applicable, clean_numbers, subject_norms
 from mlxjsd.interventions.divergence import js_divergence
-from mlxjsd.interventions.spec import Batch, Measurement, knockout_blocks
+from mlxjsd.interventions.metrics import Logits, numbers_of
+from mlxjsd.interventions.spec import Batch, Measurement, blocks_of
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys
 from mlxjsd.model.stepping import BlockCall, Visitor
-from mlxjsd.rows import ATTN, LAST, SUBJ
+from mlxjsd.records import Grid
+from mlxjsd.rows import ROWS, Row
+from mlxjsd.settings import Settings
 
 Edit = Callable[[mx.array], mx.array]
 
 
-def reference_batch(blocks: Blocks, batch: Batch, window: int) -> Measurement:
+def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement:
     """Measure every cell of every prompt of ``batch``, one forward pass for each.
 
     Args:
         blocks: of any model that calls each block once, in order.
         batch: B prompts of T tokens, with their corruption.
-        window: of the knockout, in blocks.
+        settings: which rows and metrics, and the window of the knockout.
 
     Returns:
         See :class:`~mlxjsd.interventions.spec.Measurement`.
     """
-    layers, anatomy = len(blocks), blocks.anatomy
-    tokens = mx.array(batch.tokens)
-    subject, last, tail = _places(batch)
-
-    clean_logits, clean_states = _record(blocks, tokens, lambda x: x)
+    grid, tokens = Grid.of(settings, len(blocks)), mx.array(batch.tokens)
+    subject = mx.array(batch.mask("subject"))
+    clean, clean_states = _record(blocks, tokens, lambda x: x)
     norms = np.stack([np.array(subject_norms(x, subject)) for x in clean_states], axis=1)
+    corrupted = [_record(blocks, *corrupted_run(batch, j)) for j in range(batch.samples)]
 
-    def divergence(visit: Visitor) -> np.ndarray:
-        logits = blocks.run(tokens, visit)[:, -1:]
-        return np.array(js_divergence(clean_logits, logits))[:, 0]
+    def numbers(row: Row, layer: int) -> np.ndarray:
+        """Return the numbers of one cell, (B, metrics), averaged over the samples."""
+        found = np.zeros((batch.size, len(grid.metrics)))
+        passes = batch.samples if row.kind == "patch" else 1
+        for _, states in corrupted[:passes]:
+            edited = blocks.run(tokens, _edit(blocks, batch, settings, row, layer, states))[:, -1:]
+            logits = Logits(clean, edited, lambda: mx.concatenate([k for k, _ in corrupted], 1))
+            found += np.array(numbers_of(logits, grid.metrics))[..., 0]
+        return found / passes
 
-    jsd = np.zeros((batch.size, 3, layers))
-    for sample in range(batch.samples):
-        _, corrupted = _record(blocks, *corrupted_run(batch, sample))
-        for layer in range(layers):
-            jsd[:, SUBJ, layer] += divergence(_patch(layer, subject, corrupted[layer]))
-            jsd[:, LAST, layer] += divergence(_patch(layer, last, corrupted[layer]))
-    jsd /= batch.samples
-    for layer in range(layers):
-        knocked_out = knockout_blocks(layer, window, layers)
-        jsd[:, ATTN, layer] = divergence(_knock_out(knocked_out, last, subject, anatomy))
-    reliance = divergence(_knock_out(range(layers), tail, subject, anatomy))
-    floor = divergence(_unchanged)
-    found = Measurement(
-        jsd=jsd.astype(np.float32),
-        reliance=reliance,
-        floor=floor,
-        norms=norms,
-        **clean_numbers(clean_logits),
-    )
-    return only_where_it_applies(found, anatomy, window)
+    cells, whole = grid.cells(batch.size), grid.numbers(batch.size)
+    for at, row in enumerate(_rows(grid.rows)):
+        for layer in range(grid.layers):
+            cells[:, :, at, layer] = numbers(row, layer)
+    for at, row in enumerate(_rows(grid.whole)):
+        whole[:, :, at] = numbers(row, 0)
+    by_cell, by_row = applicable(grid, blocks.anatomy, settings)
+    cells[:, :, ~by_cell] = whole[:, :, ~by_row] = np.nan
+    return Measurement(grid, cells, whole, norms=norms, **clean_numbers(clean))
+
+
+def _rows(keys: tuple[str, ...]) -> list[Row]:
+    return [ROWS[key] for key in keys]
+
+
+def _edit(
+    blocks: Blocks,
+    batch: Batch,
+    settings: Settings,
+    row: Row,
+    layer: int,
+    states: list[mx.array],
+) -> Visitor:
+    """Return the edit of one cell, as it is made in a forward pass over the whole prompt.
+
+    Args:
+        blocks: of the model.
+        batch: the prompts.
+        settings: the window of a knockout.
+        row: what is edited.
+        layer: of the cell.
+        states: of the corrupted run, as they leave each block, (B, T, hidden) each.
+    """
+    if row.kind == "null":
+        return lambda call: call.forward(call.x, call.mask)
+    here = mx.array(batch.mask(row.positions))
+    if row.kind == "patch":
+        return _patch(layer, here, states[layer])
+    assert row.hidden is not None
+    inside = blocks_of(row, layer, settings, len(blocks))
+    return _knock_out(inside, here, mx.array(batch.mask(row.hidden)), blocks.anatomy)
 
 
 def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:
@@ -76,31 +105,17 @@ def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:
     return np.array(mx.mean(mx.concatenate(samples, axis=1), axis=1))
 
 
-def edits_of(blocks: Blocks, batch: Batch, window: int) -> Iterator[tuple[str, Visitor]]:
+def edits_of(blocks: Blocks, batch: Batch, settings: Settings) -> Iterator[tuple[str, Visitor]]:
     """Yield the name and the edit of every run that :func:`reference_batch` makes."""
-    layers, anatomy = len(blocks), blocks.anatomy
-    subject, last, tail = _places(batch)
-    for sample in range(batch.samples):
-        _, corrupted = _record(blocks, *corrupted_run(batch, sample))
-        for layer in range(layers):
-            yield f"Subj. at layer {layer}", _patch(layer, subject, corrupted[layer])
-            yield f"Last. at layer {layer}", _patch(layer, last, corrupted[layer])
-    for layer in range(layers):
-        inside = knockout_blocks(layer, window, layers)
-        yield f"Attn. at layer {layer}", _knock_out(inside, last, subject, anatomy)
-    yield "reliance", _knock_out(range(layers), tail, subject, anatomy)
-
-
-def _places(batch: Batch) -> tuple[mx.array, mx.array, mx.array]:
-    """Return where the subject, the last token and the tail stand, (B, T) bool each."""
-    subject = mx.array(batch.subject_mask())
-    at = mx.arange(batch.length)[None]
-    last = mx.broadcast_to(at == batch.length - 1, subject.shape)
-    return subject, last, mx.broadcast_to(at >= batch.end, subject.shape)
-
-
-def _unchanged(call: BlockCall) -> mx.array:
-    return call.forward(call.x, call.mask)
+    grid = Grid.of(settings, len(blocks))
+    corrupted = [_record(blocks, *corrupted_run(batch, j))[1] for j in range(batch.samples)]
+    for row in grid.measured:
+        if row.kind == "null":
+            continue
+        for layer in range(grid.layers if row.by_layer else 1):
+            for states in corrupted[: None if row.kind == "patch" else 1]:
+                name = f"{row.label} at layer {layer}" if row.by_layer else row.label.lower()
+                yield name, _edit(blocks, batch, settings, row, layer, states)
 
 
 def corrupted_run(batch: Batch, sample: int) -> tuple[mx.array, Edit]:
@@ -114,12 +129,12 @@ def corrupted_run(batch: Batch, sample: int) -> tuple[mx.array, Edit]:
     return mx.array(batch.tokens), lambda x: x + noise.astype(x.dtype)
 
 
-def _record(blocks: Blocks, tokens: mx.array, spoil: Edit) -> tuple[mx.array, list[mx.array]]:
+def _record(blocks: Blocks, tokens: mx.array, corrupt: Edit) -> tuple[mx.array, list[mx.array]]:
     """Run the model; return last-token logits (B, 1, V) and the states that left each block."""
     states = []
 
     def visit(call: BlockCall) -> mx.array:
-        x = spoil(call.x) if call.index == 0 else call.x
+        x = corrupt(call.x) if call.index == 0 else call.x
         states.append(call.forward(x, call.mask))
         return states[-1]
 

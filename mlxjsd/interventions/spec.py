@@ -1,7 +1,7 @@
-"""What each row of the heatmap edits, as data.
+"""What both ways of measuring are given, and what they return.
 
-The sweep and the reference both read these, so that what is edited is said once and how it
-is computed is said twice.
+Nothing here computes with a model. The sweep and the reference share this file and
+:mod:`mlxjsd.interventions.common`, which have tests of their own.
 """
 
 from collections.abc import Sequence
@@ -9,20 +9,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlxjsd.metrics import JSD
+from mlxjsd.records import Grid
+from mlxjsd.rows import FLOOR, RELIANCE, Positions, Row
+from mlxjsd.settings import WINDOW_RULE, Settings
+
 #: Tokens that a shared beginning must save in each block, so that it is run by itself.
 SHARED_TOKENS = 64
 
 
-def knockout_blocks(layer: int, window: int, layers: int) -> range:
-    """Return the blocks in which attention is knocked out for the cell Attn. at ``layer``.
+def knockout_blocks(layer: int, window: int, layers: int, rule: int = WINDOW_RULE) -> range:
+    """Return the blocks in which attention is knocked out for the cell of ``layer``.
 
-    max(0, layer - window // 2) .. min(layers - 1, layer + window // 2), both included
-    (Geva et al. 2023); none for a window of 0.
+    Rule 2 is that of the code of Meng et al. 2022 and Geva et al. 2023: the blocks from
+    max(0, layer - window // 2) to min(layers, layer - (-window // 2)), the last one not included.
+    Rule 1, of runs of older versions, is one block wider for an even window.
+
+    Args:
+        layer: of the cell, 0 .. layers - 1.
+        window: in blocks; 0 knocks out nothing.
+        layers: of the model.
+        rule: see :attr:`mlxjsd.settings.Settings.window_rule`.
     """
     if window == 0:
         return range(0)
-    half = window // 2
-    return range(max(0, layer - half), min(layers - 1, layer + half) + 1)
+    before = window // 2
+    after = before + 1 if rule == 1 else -(-window // 2)
+    return range(max(0, layer - before), min(layers, layer + after))
 
 
 def shared_beginning(tokens: np.ndarray, first: int) -> int:
@@ -41,6 +54,16 @@ def shared_beginning(tokens: np.ndarray, first: int) -> int:
     return length if (len(tokens) - 1) * length >= SHARED_TOKENS else 0
 
 
+def blocks_of(row: Row, layer: int, settings: Settings, layers: int) -> range:
+    """Return the blocks in which a knockout hides keys, for the cell of ``layer``."""
+    if row.kind != "knockout":
+        return range(0)
+    if row.reach == "model":
+        return range(layers)
+    window = settings.window if row.reach == "window" else 1
+    return knockout_blocks(layer, window, layers, settings.window_rule)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Prompts of one length whose subjects end at one place, and how each is corrupted.
@@ -56,13 +79,13 @@ class Batch:
     """Where every subject ends; at least one token follows."""
     noise: np.ndarray | None = None
     """(B, S, end - min(starts), hidden) float32, added to what enters block 0 at the tokens
-    [min(starts), end); zero in front of each subject. None for a swap."""
+    [min(starts), end); zero in front of each subject. None where tokens are replaced."""
     source_tokens: np.ndarray | None = None
-    """(B, T) int32: the corrupted prompt of a swap. None for noise."""
+    """(B, T) int32: the corrupted prompts where tokens are replaced; None for noise."""
 
     def __post_init__(self) -> None:
         if (self.noise is None) == (self.source_tokens is None):
-            raise ValueError("a batch is corrupted by noise or by a swap")
+            raise ValueError("a batch is corrupted by noise or by other tokens")
         if not 0 < self.end < self.tokens.shape[1]:
             raise ValueError("at least one token must follow the subject")
 
@@ -91,23 +114,26 @@ class Batch:
         """Corrupted runs for each prompt, S."""
         return 1 if self.noise is None else self.noise.shape[1]
 
-    def subject_mask(self) -> np.ndarray:
-        """Return (B, T) bool, True on the subject's tokens."""
+    def mask(self, positions: Positions) -> np.ndarray:
+        """Return (B, T) bool, True on the tokens that are meant."""
         at = np.arange(self.length)[None]
-        return (at >= self.starts[:, None]) & (at < self.end)
+        if positions == "subject":
+            return (at >= self.starts[:, None]) & (at < self.end)
+        first = self.end if positions == "tail" else self.length - 1
+        return np.broadcast_to(at >= first, self.tokens.shape)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured for each prompt of a batch; divergences are in nats."""
+    """What was measured for each prompt of a batch."""
 
-    jsd: np.ndarray
-    """(B, 3, L) float32, rows as in ``ROWS``, averaged over the samples; NaN, "not applicable",
-    in Attn. where no block of the window attends."""
-    reliance: np.ndarray
-    """(B,) float32: the tail never attends to the subject; NaN where no block attends."""
-    floor: np.ndarray
-    """(B,) float32: nothing is edited; the numerical noise of this machine."""
+    grid: Grid
+    """The names of the numbers."""
+    cells: np.ndarray
+    """(B, metrics, rows, L) float32, averaged over the samples; NaN, "not applicable", where an
+    edit can do nothing, such as a knockout where no block of the window attends."""
+    whole: np.ndarray
+    """(B, metrics, whole) float32: rows that reach through the whole model; NaN as above."""
     prediction: np.ndarray
     """(B,) int32: the clean run's most probable next token."""
     probability: np.ndarray
@@ -117,8 +143,28 @@ class Measurement:
     norms: np.ndarray
     """(B, L) float32: mean L2 norm of the subject's clean states as they leave each block."""
 
+    @property
+    def jsd(self) -> np.ndarray:
+        """The divergences, (B, rows, L) in nats."""
+        return self.cells[:, self.grid.metrics.index(JSD.key)]
+
+    def number(self, row: Row, metric: str = JSD.key) -> np.ndarray:
+        """Return the numbers of a row that reaches through the whole model, (B,)."""
+        return self.whole[:, self.grid.metrics.index(metric), self.grid.whole.index(row.key)]
+
+    @property
+    def reliance(self) -> np.ndarray:
+        """(B,) nats: the tail never attends to the subject; NaN where no block attends."""
+        return self.number(RELIANCE)
+
+    @property
+    def floor(self) -> np.ndarray:
+        """(B,) nats: nothing is edited; the numerical noise of this machine."""
+        return self.number(FLOOR)
+
     @classmethod
     def join(cls, parts: "Sequence[Measurement]") -> "Measurement":
-        """Put the prompts of several measurements behind one another."""
-        names = cls.__dataclass_fields__
-        return cls(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+        """Put the prompts of several measurements of one grid behind one another."""
+        names = set(cls.__dataclass_fields__) - {"grid"}
+        joined = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
+        return cls(grid=parts[0].grid, **joined)

@@ -1,4 +1,4 @@
-"""One batch: numbers that are sound, answers, and prompts that cannot be measured."""
+"""One batch: finite numbers, answers, and prompts that cannot be measured."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxjsd.errors import MeasurementError
-from mlxjsd.interventions.invariants import cheap_proofs, clean_logits, null_limit
-from mlxjsd.interventions.nonfinite import sound_rows, where_it_breaks
+from mlxjsd.interventions.invariants import check_measurement, clean_logits, null_limit
+from mlxjsd.interventions.nonfinite import finite_prompts, where_it_breaks
 from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.similarity import last_token_directions
 from mlxjsd.interventions.spec import Batch, Measurement
@@ -17,15 +17,16 @@ from mlxjsd.model.generate import generate_answers
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.model.tensor_group import DIRECTIONS, MEASURE, MEASURE_FIRST
 from mlxjsd.prompts.encode import Encoded
-from mlxjsd.results import Record, Skipped
+from mlxjsd.records import Record, Skipped
 from mlxjsd.run.out_of_memory import in_memory
 from mlxjsd.run.plan import Plan
+from mlxjsd.settings import Settings
 
 
-def measurement_of(model: LoadedModel, batch: Batch, window: int) -> Measurement:
+def measurement_of(model: LoadedModel, batch: Batch, settings: Settings) -> Measurement:
     """Measure a batch by the model's path."""
     by_path = sweep_batch if model.identity.path == ONE_PASS else reference_batch
-    return by_path(model.blocks, batch, window)
+    return by_path(model.blocks, batch, settings)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Outcome:
 
 def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
     """Measure one batch of a plan, or a part of one."""
-    return _by_all(plan, MEASURE, batch, lambda: _measured(plan, batch, prove=False))
+    return _by_all(plan, MEASURE, batch, lambda: _measured(plan, batch, check=False))
 
 
 def _by_all(
@@ -59,7 +60,7 @@ def _by_all(
     outcome: Outcome = team.together(kind, positions, tokens, compute, "measuring a batch")
     words = [[r.id, r.prediction, r.answer] for r in outcome.records]
     words += [[f.id, f.reason] for f in outcome.failed]
-    numbers = np.array([[*r.jsd.ravel(), r.reliance, r.floor] for r in outcome.records])
+    numbers = np.array([[*r.cells.ravel(), *r.whole.ravel()] for r in outcome.records])
     with team.meeting("comparing the results"):
         same, spread = team.same(words), team.spread(numbers)
     allowed = null_limit(plan.model.identity.dtype)
@@ -73,43 +74,43 @@ def _by_all(
 
 
 def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
-    """Measure a batch whose numbers have to prove themselves, for a few more forward passes.
+    """Measure a batch and check its numbers, for a few more forward passes.
 
     Raises:
-        MeasurementError: if they do not.
+        MeasurementError: if an invariant does not hold.
     """
-    return _by_all(plan, MEASURE_FIRST, batch, lambda: _measured(plan, batch, prove=True))
+    return _by_all(plan, MEASURE_FIRST, batch, lambda: _measured(plan, batch, check=True))
 
 
-def _measured(plan: Plan, batch: Sequence[Encoded], prove: bool) -> Outcome:
+def _measured(plan: Plan, batch: Sequence[Encoded], check: bool) -> Outcome:
     blocks, made = plan.model.blocks, plan.corruption.batch(batch)
-    before = clean_logits(blocks, made) if prove else None
-    numbers = measurement_of(plan.model, made, plan.settings.window)
-    sound = sound_rows(numbers, blocks.anatomy, plan.settings.window)
-    if before is not None and sound.any():
-        found = (numbers.jsd, numbers.floor, before)
-        for proof in cheap_proofs(blocks, made, *found, plan.model.identity.dtype, sound):
-            if not proof.passed:
+    before = clean_logits(blocks, made) if check else None
+    numbers = measurement_of(plan.model, made, plan.settings)
+    finite = finite_prompts(numbers, blocks.anatomy, plan.settings)
+    if before is not None and finite.any():
+        dtype = plan.model.identity.dtype
+        for invariant in check_measurement(blocks, made, numbers, before, dtype, finite):
+            if not invariant.passed:
                 raise MeasurementError(
-                    f"these numbers cannot be right: it must hold that {proof.name}, but the "
-                    f"difference is {proof.measured} (allowed: {proof.allowed})",
+                    f"these numbers cannot be right: it must hold that {invariant.name}, but the "
+                    f"difference is {invariant.measured} (allowed: {invariant.allowed})",
                     hint="try `mlxjsd check`",
                 )
-    return _outcome(plan, batch, numbers, sound)
+    return _outcome(plan, batch, numbers, finite)
 
 
 def _outcome(
-    plan: Plan, batch: Sequence[Encoded], numbers: Measurement, sound: np.ndarray
+    plan: Plan, batch: Sequence[Encoded], numbers: Measurement, finite: np.ndarray
 ) -> Outcome:
-    good = [encoded for encoded, is_sound in zip(batch, sound, strict=True) if is_sound]
-    answers = _answers(plan, good, numbers.prediction[sound])
+    good = [encoded for encoded, is_finite in zip(batch, finite, strict=True) if is_finite]
+    answers = _answers(plan, good, numbers.prediction[finite])
     records, failed = [], []
     for row, encoded in enumerate(batch):
-        if sound[row]:
+        if finite[row]:
             records.append(_record(plan, encoded, numbers, row, answers.get(encoded.prompt.id)))
         else:
             alone = plan.corruption.batch([encoded])
-            reason = where_it_breaks(plan.model.blocks, alone, plan.settings.window)
+            reason = where_it_breaks(plan.model.blocks, alone, plan.settings)
             failed.append(failed_prompt(plan, encoded, reason))
     return Outcome(records, failed)
 
@@ -125,7 +126,7 @@ def measure_what_fits(plan: Plan, batch: Sequence[Encoded], first: bool) -> Outc
     Args:
         plan: of the run.
         batch: of it, or a part of one.
-        first: whether its numbers have to prove themselves.
+        first: whether its numbers are checked.
     """
     measure = measure_first_batch if first else measure_batch
     parts, too_large = in_memory(lambda part: measure(plan, part), batch)
@@ -178,9 +179,9 @@ def _record(
         prediction=decode([int(numbers.prediction[row])]),
         probability=float(numbers.probability[row]),
         entropy=float(numbers.entropy[row]),
-        jsd=numbers.jsd[row],
-        reliance=float(numbers.reliance[row]),
-        floor=float(numbers.floor[row]),
+        grid=numbers.grid,
+        cells=numbers.cells[row],
+        whole=numbers.whole[row],
         norms=numbers.norms[row],
         answer=answer,
         flags=encoded.flags,

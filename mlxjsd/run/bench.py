@@ -76,20 +76,20 @@ def run_bench(plan: Plan, prompts: int = 16, rounds: int = 3) -> Bench:
 
     Args:
         plan: all prompts that the time is to be estimated for.
-        prompts: at least so many are measured in each round, in whole batches.
+        prompts: how many are measured in each round at least, in whole batches.
         rounds: how often each way is timed.
     """
     blocks, settings = plan.model.blocks, plan.settings
-    window, layers = settings.window, len(blocks)
+    layers = len(blocks)
     chosen = _first_batches(plan, prompts)
     batches = [plan.corruption.batch(batch) for batch in chosen]
     alone = [plan.corruption.batch([prompt]) for batch in chosen for prompt in batch]
 
     def sweep() -> list[Measurement]:
-        return [sweep_batch(blocks, batch, window) for batch in batches]
+        return [sweep_batch(blocks, batch, settings) for batch in batches]
 
     def reference(parts: Sequence[Batch]) -> list[Measurement]:
-        return [reference_batch(blocks, part, window) for part in parts]
+        return [reference_batch(blocks, part, settings) for part in parts]
 
     def forward() -> None:
         for batch in batches:
@@ -109,11 +109,11 @@ def run_bench(plan: Plan, prompts: int = 16, rounds: int = 3) -> Bench:
         gap = max(gap, _gap(ours, theirs), _gap(ours, together))
     seconds = {name: statistics.median(taken) for name, taken in times.items()}
     shapes = [Shape.made(batch) for batch in batches]
-    cost = sum(sweep_token_blocks(shape, window, layers) for shape in shapes)
+    cost = sum(sweep_token_blocks(shape, settings, layers) for shape in shapes)
     plain = sum(forward_token_blocks(shape, layers) for shape in shapes)
-    by_cell = sum(reference_token_blocks(shape, layers) for shape in shapes)
+    by_cell = sum(reference_token_blocks(shape, settings, layers) for shape in shapes)
     whole = sum(
-        sweep_token_blocks(Shape.of(batch, settings), window, layers) for batch in plan.batches
+        sweep_token_blocks(Shape.of(batch, settings), settings, layers) for batch in plan.batches
     )
     return Bench(
         prompts=len(alone),

@@ -1,7 +1,7 @@
 """``mlxjsd check``: what a model was found to be, and whether it is measured rightly here.
 
 The tests hold for tiny models on one machine. Whoever has another one, or a family that no
-test has seen, lets the model that is meant prove the same, on this machine, in a minute.
+test has seen, checks the same on that model and that machine, in a minute.
 """
 
 from collections import defaultdict
@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd.interventions.invariants import Proof, agreement, cheap_proofs, clean_logits
+from mlxjsd.interventions.invariants import (
+    Invariant,
+    agreement,
+    check_measurement,
+    clean_logits,
+)
 from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.model.blocks import Blocks
@@ -29,20 +34,20 @@ LOOKED_AT, MEASURED = 64, 3
 
 @dataclass(frozen=True)
 class Check:
-    """What was found, and what was proved."""
+    """What was found, and what was checked."""
 
     facts: tuple[tuple[str, str], ...]
     """Name and value, for people."""
-    proofs: tuple[Proof, ...]
+    invariants: tuple[Invariant, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether all proofs hold."""
-        return all(proof.passed for proof in self.proofs)
+        """Whether all invariants hold."""
+        return all(invariant.passed for invariant in self.invariants)
 
 
 def check_model(model: LoadedModel, data: PromptFile, settings: Settings | None = None) -> Check:
-    """Let a model prove itself on a few prompts of a file.
+    """Check a model on a few prompts of a file.
 
     Args:
         model: as it was loaded.
@@ -55,41 +60,45 @@ def check_model(model: LoadedModel, data: PromptFile, settings: Settings | None 
     few = replace(data, prompts=data.prompts[:LOOKED_AT])
     plan = plan_run(model, few, settings, batch_size=MEASURED)
     chosen = max(plan.batches, key=len)
-    batch, window, dtype = plan.corruption.batch(chosen), plan.settings.window, model.identity.dtype
+    batch, settings, dtype = plan.corruption.batch(chosen), plan.settings, model.identity.dtype
     before = clean_logits(model.blocks, batch)
-    found = measurement_of(model, batch, window)
-    proofs = cheap_proofs(model.blocks, batch, found.jsd, found.floor, before, dtype)
+    found = measurement_of(model, batch, settings)
+    invariants = check_measurement(model.blocks, batch, found, before, dtype)
     if model.blocks.anatomy.trouble is None:
-        plain = reference_batch(model.blocks, batch, window)
+        plain = reference_batch(model.blocks, batch, settings)
         floor = float(max(found.floor.max(), plain.floor.max()))
-        name = f"one pass equals {3 * len(model.blocks) + 2} passes"
-        proofs.append(agreement(name, _cells(found), _cells(plain), dtype, floor))
+        passes = len(found.grid.rows) * found.grid.layers + len(found.grid.whole)
+        name = f"one pass equals {passes} passes"
+        invariants.append(agreement(name, _cells(found), _cells(plain), dtype, floor))
     alone = [plan.corruption.batch([prompt]) for prompt in chosen]
-    proofs += [_batch_invariance(model, alone, found, window), _spans(model, data, plan.settings)]
-    return Check(tuple(facts_of(model)), tuple(proofs))
+    invariants.append(_batch_invariance(model, alone, found, settings))
+    invariants.append(_spans(model, data, settings))
+    return Check(tuple(facts_of(model)), tuple(invariants))
 
 
 def _cells(found: Measurement) -> np.ndarray:
-    """Return every divergence of a measurement, (B, 3 * L + 1)."""
+    """Return every divergence of a measurement, (B, rows * L + 1)."""
     flat = found.jsd.reshape(len(found.jsd), -1)
     return np.concatenate([flat, found.reliance[:, None]], axis=1)
 
 
 def _batch_invariance(
-    model: LoadedModel, alone: Sequence[Batch], found: Measurement, window: int
-) -> Proof:
-    single = Measurement.join([measurement_of(model, batch, window) for batch in alone])
+    model: LoadedModel, alone: Sequence[Batch], found: Measurement, settings: Settings
+) -> Invariant:
+    single = Measurement.join([measurement_of(model, batch, settings) for batch in alone])
     floor = float(max(found.floor.max(), single.floor.max()))
     name = f"alone or {len(alone)} together, the same"
     return agreement(name, _cells(single), _cells(found), model.identity.dtype, floor)
 
 
-def _spans(model: LoadedModel, data: PromptFile, settings: Settings) -> Proof:
+def _spans(model: LoadedModel, data: PromptFile, settings: Settings) -> Invariant:
     """Decode every subject span, and look for the subject in it."""
     encoded = [prompt for _, prompt in encode_all(model, data, settings)[0]]
     right = sum(_round_trips(model, prompt) for prompt in encoded)
     measured = f"{right} of {len(encoded)}"
-    return Proof("subject spans decode to their subjects", measured, "all", right == len(encoded))
+    return Invariant(
+        "subject spans decode to their subjects", measured, "all", right == len(encoded)
+    )
 
 
 def _round_trips(model: LoadedModel, prompt: Encoded) -> bool:

@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd.analysis.answers import label
-from mlxjsd.analysis.groups import labelling_of
 from mlxjsd.files import write_whole
 from mlxjsd.interventions.similarity import DirectionSums
 from mlxjsd.prompts.encode import Encoded
@@ -43,10 +41,10 @@ def add_cosines(plan: Plan, store: Store, rank: Rank = ALONE) -> None:
     """
     folder = store.folder
     run = read_run(folder)
-    labelling = labelling_of(run)
-    if run.cosines.get("labelling") == labelling:
+    criteria = run.labelling.criteria
+    if run.cosines.get("labelling") == criteria:
         return
-    labels = label(run.records, **labelling)
+    labels = run.labels()
     if not labels.present():
         return
     category = {r.id: c for r, c in zip(run.records, labels.categories, strict=True)}
@@ -59,7 +57,7 @@ def add_cosines(plan: Plan, store: Store, rank: Rank = ALONE) -> None:
     for index in range(1, rank.size):
         other = Rank(index, rank.size)
         own.include(_awaited(folder, category, other) or _sums(plan, other, category))
-    store.set_cosines({"labelling": labelling, "groups": own.cosines()})
+    store.set_cosines({"labelling": criteria, "groups": own.cosines()})
     for path in folder.glob(".sums-*.npz"):
         path.unlink(missing_ok=True)
 

@@ -18,14 +18,14 @@ from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.encode import Encoded, Unusable
 from mlxjsd.prompts.prompt import PromptFile
 from mlxjsd.rank import Rank
-from mlxjsd.results import Skipped
+from mlxjsd.records import Grid, Skipped
 from mlxjsd.run.batching import plan_units
 from mlxjsd.run.memory_budget import Budget, Footprint
 from mlxjsd.settings import Labelling, Settings
 
 #: The most prompts for each pass, unless told otherwise: more are hardly any faster.
 BATCH_SIZE = 16
-#: Under this name, how many prompts are dealt out together is kept among the batch sizes.
+#: Under this name, how many prompts are distributed together is kept among the batch sizes.
 _ANY_SHAPE = "any shape"
 
 
@@ -50,6 +50,11 @@ class Plan:
     Units are what several ranks share; they do not depend on any machine's memory."""
 
     @property
+    def grid(self) -> Grid:
+        """The names of the numbers that are measured."""
+        return Grid.of(self.settings, self.model.identity.layers)
+
+    @property
     def total(self) -> int:
         """Prompts to be measured."""
         return len(self.positions)
@@ -60,7 +65,7 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """Say in a few characters how the prompts are dealt out."""
+        """Say in a few characters how the prompts are distributed."""
         return hashlib.sha256(json.dumps(sorted(self.units.items())).encode()).hexdigest()[:16]
 
     def header(self) -> dict[str, Any]:
@@ -77,7 +82,7 @@ class Plan:
             "floor_limit": null_limit(self.model.identity.dtype),
             "labelling": asdict(self.labelling),
             "versions": versions(),
-            "layers": self.model.identity.layers,
+            **self.grid.to_json(),
             "total": self.total,
         }
 
@@ -112,7 +117,7 @@ def plan_run(
         model: to be measured.
         data: all prompts of the file; the noise is scaled by all of them, limit or not.
         settings: what is measured.
-        limit: measure only the first so many prompts of the file.
+        limit: measure only the first N prompts of the file.
         batch_size: the most prompts for each pass; changes no number.
         labelling: how answers are generated and sorted.
         memory: GB that the run may take, weights included; None for what the machine recommends.
@@ -155,7 +160,7 @@ def plan_run(
         chosen[name] = before.get(name) or size_for(same)
         return chosen[name]
 
-    dealt = plan_units(wanted, unit, size)
+    units = plan_units(wanted, unit, size)
     skipped.sort(key=lambda s: s.position)
     return Plan(
         model,
@@ -164,11 +169,11 @@ def plan_run(
         limit,
         corruption,
         positions,
-        [batch for batches in dealt for batch in batches],
+        [batch for batches in units for batch in batches],
         tuple(skipped),
         labelling or Labelling(),
         chosen,
-        {e.prompt.id: n for n, batches in enumerate(dealt) for batch in batches for e in batch},
+        {e.prompt.id: n for n, batches in enumerate(units) for batch in batches for e in batch},
     )
 
 

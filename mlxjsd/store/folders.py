@@ -27,9 +27,7 @@ def run_folder(
         parts.append(f"revision-{revision.replace('/', '-')}")
     if adapter_path is not None:
         parts.append(f"adapter-{adapter_path.absolute().name}")
-    for field, value in settings.to_json().items():
-        if value != getattr(Settings, field):
-            parts.append(_part(field, value))
+    parts += [_part(field, value) for field, value in settings.changed().items()]
     if limit is not None:
         parts.append(f"limit-{limit}")
     return RUNS / "_".join(parts)
@@ -40,6 +38,8 @@ def _part(field: str, value: Any) -> str:
         return field
     if field == "prompt_template":  # words that are no name for a folder
         return f"template-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    if isinstance(value, list):
+        value = "-".join(value)
     return f"{field.replace('_', '-')}-{value}"
 
 

@@ -1,0 +1,71 @@
+"""The numbers of a cell, as data: what each one is called, and what it can be.
+
+What a metric computes from logits stands in :mod:`mlxjsd.interventions.metrics`; everything that
+reads results needs no more than this.
+"""
+
+import math
+from dataclasses import dataclass
+
+from mlxjsd.errors import InputError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One kind of number."""
+
+    key: str
+    """Its name in settings, run files and exports."""
+    label: str
+    """Its name where people look, such as on a colour bar."""
+    unit: str
+    """Such as "nats"; "" for a number without one."""
+    low: float = -math.inf
+    """The smallest value that it can have."""
+    high: float = math.inf
+    """The largest one."""
+
+    always: bool = True
+    """Whether every prompt has this number; one that needs a pair of answers does not."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether it can be negative, and so is drawn on a scale around 0."""
+        return self.low < 0
+
+
+#: Every metric there is, by key.
+METRICS: dict[str, Metric] = {}
+
+
+def register(metric: Metric) -> Metric:
+    """Add a metric to those that can be measured and shown; return it."""
+    if metric.key in METRICS:
+        raise ValueError(f"there is a metric {metric.key!r} already")
+    METRICS[metric.key] = metric
+    return metric
+
+
+JSD = register(Metric("jsd", "JS Divergence", "nats", low=0.0, high=math.log(2.0)))
+
+#: What every run measures, and all that it measures unless told otherwise.
+DEFAULT = (JSD.key,)
+
+
+def metric(key: str) -> Metric:
+    """Return the metric of this name.
+
+    Raises:
+        InputError: if there is none; the message lists those there are.
+    """
+    if key not in METRICS:
+        raise InputError(
+            f"there is no metric {key!r}; there is {', '.join(METRICS)}",
+            hint="give one of these with --metrics",
+        )
+    return METRICS[key]
+
+
+def described(key: str) -> Metric:
+    """Return the metric of this name, also one that only its run file knows."""
+    return METRICS.get(key) or Metric(key, key, "")
