@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd.results import Record, Run, Skipped
-from mlxjsd.settings import Settings
+from mlxjsd.records import Grid, Record, Skipped
+from mlxjsd.results import Run
+from mlxjsd.settings import Labelling, Settings
 
 LAYERS = 8
+GRID = Grid(LAYERS)
 HEADER: dict[str, Any] = {
     "settings": Settings().to_json(),
     "model": {"name": "tiny", "family": "llama", "sha256": "aa"},
@@ -16,14 +18,23 @@ HEADER: dict[str, Any] = {
     "limit": None,
     "labelling": {"max_tokens": 10, "match": "contains", "reliance_threshold": None},
     "versions": {"mlx": "0"},
-    "layers": LAYERS,
+    **GRID.to_json(),
     "total": 4,
 }
 
 
-def record(position: int, layers: int = LAYERS, **changes: Any) -> Record:
-    """A record whose numbers depend on its position alone."""
-    rng = np.random.default_rng(position)
+def record(position: int, layers: int = LAYERS, grid: Grid | None = None, **changes: Any) -> Record:
+    """A record whose numbers depend on its position alone.
+
+    ``jsd`` (rows, L), ``reliance`` and ``floor`` may be given in place of all cells.
+    """
+    rng, grid = np.random.default_rng(position), grid or Grid(layers)
+    jsd = rng.random((len(grid.rows), layers), dtype=np.float32) * np.float32(0.69)
+    numbers = {"reliance": rng.random(), "floor": 1e-9 * position}
+    jsd = changes.pop("jsd", jsd)
+    numbers |= {name: changes.pop(name) for name in tuple(numbers) if name in changes}
+    cells = [np.asarray(jsd, np.float32) * (at + 1) for at in range(len(grid.metrics))]
+    whole = [[numbers.get(key, 0.0) * (at + 1) for key in grid.whole] for at in range(len(cells))]
     fields: dict[str, Any] = {
         "id": f"p{position}",
         "position": position,
@@ -38,26 +49,27 @@ def record(position: int, layers: int = LAYERS, **changes: Any) -> Record:
         "prediction": " Par" if position % 2 else " Lon",
         "probability": 0.5,
         "entropy": 1.25,
-        "jsd": rng.random((3, layers), dtype=np.float32) * 0.69,
-        "reliance": float(rng.random()),
-        "floor": 1e-9 * position,
+        "grid": grid,
+        "cells": np.stack(cells),
+        "whole": np.array(whole, np.float32),
         "norms": rng.random(layers, dtype=np.float32) + 1,
         "answer": "in Paris" if position % 3 == 0 else "London",
     }
     return Record(**{**fields, **changes})
 
 
-def run_of(count: int = 4, layers: int = LAYERS, **changes: Any) -> Run:
+def run_of(count: int = 4, layers: int = LAYERS, grid: Grid | None = None, **changes: Any) -> Run:
     """A finished run of made-up records."""
+    grid = grid or Grid(layers)
     fields: dict[str, Any] = {
-        "settings": Settings(),
+        "settings": Settings(rows=grid.rows, metrics=grid.metrics),
         "model": HEADER["model"],
         "data": HEADER["data"],
         "versions": HEADER["versions"],
-        "layers": layers,
+        "grid": grid,
         "total": count,
-        "records": [record(i, layers) for i in range(count)],
-        "labelling": HEADER["labelling"],
+        "records": [record(i, layers, grid) for i in range(count)],
+        "labelling": Labelling(),
         "skipped": [Skipped("s", 9, "the subject is not in the text")],
     }
     return Run(**{**fields, **changes})
