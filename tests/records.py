@@ -10,6 +10,8 @@ from mlxjsd.settings import Labelling, Settings
 
 LAYERS = 8
 GRID = Grid(LAYERS)
+#: Places of the usual rows.
+SUBJ, ATTN, LAST = range(3)
 HEADER: dict[str, Any] = {
     "settings": Settings().to_json(),
     "model": {"name": "tiny", "family": "llama", "sha256": "aa"},

@@ -47,9 +47,14 @@ class Branch:
 
 
 @lru_cache(maxsize=8)
-def branches_of(grid: Grid, settings: Settings) -> tuple[Branch, ...]:
-    """Return every branch of a pass, in the order in which they are opened."""
-    samples = range(1, 1 + settings.samples)
+def branches_of(grid: Grid, settings: Settings, samples: int) -> tuple[Branch, ...]:
+    """Return every branch of a pass, in the order in which they are opened.
+
+    Args:
+        grid: what is measured.
+        settings: the window of the knockout.
+        samples: corrupted runs for each prompt.
+    """
     found = [
         branch
         for row in grid.measured
@@ -63,10 +68,10 @@ def branches_of(grid: Grid, settings: Settings) -> tuple[Branch, ...]:
 
 
 def _branches(
-    row: Row, layer: int, samples: range, settings: Settings, layers: int
+    row: Row, layer: int, samples: int, settings: Settings, layers: int
 ) -> Iterator[Branch]:
     if row.kind == "patch":
-        for j in samples:
+        for j in range(1, 1 + samples):
             if row.positions == "subject":
                 yield Branch(row.key, layer, layer + 1, "tail", run=CLEAN, prefix=j)
             else:

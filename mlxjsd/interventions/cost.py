@@ -67,7 +67,7 @@ def sweep_token_blocks(shape: Shape, settings: Settings, layers: int) -> int:
         + shape.samples * (shape.length - shape.first) * layers
         + sum(
             carried[branch.carries] * (layers - branch.enters)
-            for branch in branches_of(Grid.of(settings, layers), settings)
+            for branch in branches_of(Grid.of(settings, layers), settings, shape.samples)
         )
     )
     return shape.size * each - (shape.size - 1) * shape.shared * layers

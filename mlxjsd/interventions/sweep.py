@@ -52,7 +52,7 @@ def sweep_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement
             hint="take the plain path, as `mlxjsd run` does",
         )
     grid = Grid.of(settings, len(blocks))
-    walk = _Walk(batch, branches_of(grid, settings), blocks.anatomy)
+    walk = _Walk(batch, branches_of(grid, settings, batch.samples), blocks.anatomy)
     tokens = batch.tokens
     if batch.source_tokens is not None:
         tokens = np.concatenate([tokens, batch.source_tokens])

@@ -5,19 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import call
 
 from mlxjsd.assets import MODEL, PROMPTS
-from mlxjsd.cli import main
 from mlxjsd.store.reader import read_run
 
 FEW = ["--limit", "6"]
-
-
-def call(*arguments: object) -> int:
-    """Run the command line in this process; return its exit code."""
-    with pytest.raises(SystemExit) as ended:
-        main([str(a) for a in arguments])
-    return int(ended.value.code or 0)
 
 
 @pytest.fixture(scope="module")

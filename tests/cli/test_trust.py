@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import call
 from hypothesis import given
 from hypothesis import strategies as st
 from records import record, run_of
-from test_cli import call
 
 from mlxjsd.analysis.groups import heatmaps_by
 from mlxjsd.analysis.heatmap import floor_warning

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from mlxjsd.interventions.corruption import Corruption, choose_partners, draw, embedding_deviation
+from mlxjsd.interventions.corruption import Corruption
+from mlxjsd.interventions.corruption.noise import draw, embedding_deviation
+from mlxjsd.interventions.corruption.swap import choose_partners
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.prompts.prompt import Prompt
 from mlxjsd.settings import Settings

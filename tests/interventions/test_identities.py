@@ -1,9 +1,10 @@
-"""The identities that make the numbers prove themselves, on several families."""
+"""The identities that the numbers must keep to, on several families."""
 
 import mlx.core as mx
 import numpy as np
 import pytest
 from models import FAMILIES, LAYERS, VOCABULARY, begun_alike, random_batch, rows_of, tiny
+from records import ATTN, LAST, SUBJ
 
 from mlxjsd.interventions import spec as interventions
 from mlxjsd.interventions.divergence import MAX_DIVERGENCE, js_divergence
@@ -12,9 +13,9 @@ from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.stepping import BlockCall
-from mlxjsd.rows import ATTN, LAST, SUBJ
+from mlxjsd.settings import Settings
 
-WINDOW = 3
+SETTINGS = Settings(window=3)
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -47,7 +48,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("batch", SHAPES.values(), ids=SHAPES.keys())
 def test_the_sweep_equals_one_pass_for_every_cell(blocks: Blocks, batch: Batch) -> None:
-    swept, plain = sweep_batch(blocks, batch, WINDOW), reference_batch(blocks, batch, WINDOW)
+    swept, plain = sweep_batch(blocks, batch, SETTINGS), reference_batch(blocks, batch, SETTINGS)
     assert_same(swept, plain)
     assert plain.jsd[:, SUBJ].max() > 1e-3, "the edits must matter for this to mean anything"
     assert plain.reliance.max() > 1e-3
@@ -60,29 +61,29 @@ def test_a_shared_beginning_is_run_once(
 ) -> None:
     batch = begun_alike(random_batch(kind, size=4, end=end, starts=[3, 4, 3, 4]))
     assert batch.shared == 0, "too little to pay"
-    apart = sweep_batch(blocks, batch, WINDOW)
+    apart = sweep_batch(blocks, batch, SETTINGS)
     monkeypatch.setattr(interventions, "SHARED_TOKENS", 9)
     assert batch.shared == 3
     assert rows_of(batch, [0, 1]).shared == 0
-    shared = sweep_batch(blocks, batch, WINDOW)
+    shared = sweep_batch(blocks, batch, SETTINGS)
     assert_same(shared, apart)
-    assert_same(shared, reference_batch(blocks, batch, WINDOW))
+    assert_same(shared, reference_batch(blocks, batch, SETTINGS))
 
 
 @pytest.mark.parametrize("window", [0, 1, 4, 99])
 def test_the_sweep_equals_the_reference_for_every_window(blocks: Blocks, window: int) -> None:
-    batch = SHAPES["several starts"]
-    assert_same(sweep_batch(blocks, batch, window), reference_batch(blocks, batch, window))
+    batch, settings = SHAPES["several starts"], Settings(window=window)
+    assert_same(sweep_batch(blocks, batch, settings), reference_batch(blocks, batch, settings))
 
 
 def test_values_are_bounded(blocks: Blocks) -> None:
-    jsd = sweep_batch(blocks, random_batch(), WINDOW).jsd
+    jsd = sweep_batch(blocks, random_batch(), SETTINGS).jsd
     assert (jsd >= 0).all()
     assert (jsd <= MAX_DIVERGENCE + 1e-6).all()
 
 
 def test_the_null_branch_is_zero(blocks: Blocks) -> None:
-    assert sweep_batch(blocks, random_batch(), WINDOW).floor.max() < 1e-6
+    assert sweep_batch(blocks, random_batch(), SETTINGS).floor.max() < 1e-6
 
 
 @pytest.mark.parametrize("kind", ["noise", "swap"])
@@ -92,12 +93,12 @@ def test_last_at_the_last_layer_is_the_total_effect(blocks: Blocks, kind: str) -
     corrupted, _ = _record(blocks, *corrupted_run(batch, 0))
     total = np.array(js_divergence(clean, corrupted[:, 0]))
     np.testing.assert_allclose(
-        sweep_batch(blocks, batch, WINDOW).jsd[:, LAST, -1], total, atol=1e-5
+        sweep_batch(blocks, batch, SETTINGS).jsd[:, LAST, -1], total, atol=1e-5
     )
 
 
 def test_subj_at_the_last_layer_is_zero(blocks: Blocks) -> None:
-    assert sweep_batch(blocks, random_batch(), WINDOW).jsd[:, SUBJ, -1].max() < 1e-6
+    assert sweep_batch(blocks, random_batch(), SETTINGS).jsd[:, SUBJ, -1].max() < 1e-6
 
 
 @pytest.mark.parametrize("layer", [0, 2, LAYERS - 1])
@@ -118,22 +119,22 @@ def test_patching_every_token_is_the_total_effect_and_itself_nothing(
 
 
 def test_an_empty_window_changes_nothing(blocks: Blocks) -> None:
-    assert sweep_batch(blocks, random_batch(), window=0).jsd[:, ATTN].max() < 1e-6
+    assert sweep_batch(blocks, random_batch(), Settings(window=0)).jsd[:, ATTN].max() < 1e-6
 
 
 def test_the_whole_window_is_the_reliance_of_a_tail_of_one(blocks: Blocks) -> None:
-    out = sweep_batch(blocks, random_batch(length=7, end=6), window=2 * LAYERS + 1)
+    out = sweep_batch(blocks, random_batch(length=7, end=6), Settings(window=2 * LAYERS + 1))
     np.testing.assert_allclose(out.jsd[:, ATTN], out.reliance[:, None].repeat(LAYERS, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["noise", "swap"])
 def test_numbers_do_not_depend_on_the_batch(blocks: Blocks, kind: str) -> None:
     batch = random_batch(kind, size=5, samples=2 if kind == "noise" else 1)
-    together = sweep_batch(blocks, batch, WINDOW)
+    together = sweep_batch(blocks, batch, SETTINGS)
     order = [3, 0, 4, 2, 1]
-    shuffled = sweep_batch(blocks, rows_of(batch, order), WINDOW)
+    shuffled = sweep_batch(blocks, rows_of(batch, order), SETTINGS)
     for row in range(batch.size):
-        alone = sweep_batch(blocks, rows_of(batch, [row]), WINDOW)
+        alone = sweep_batch(blocks, rows_of(batch, [row]), SETTINGS)
         np.testing.assert_allclose(alone.jsd[0], together.jsd[row], atol=1e-5)
         np.testing.assert_allclose(alone.jsd[0], shuffled.jsd[order.index(row)], atol=1e-5)
         np.testing.assert_allclose(alone.reliance[0], together.reliance[row], atol=1e-5)
@@ -143,7 +144,7 @@ def test_logits_are_bit_identical_after_a_sweep(blocks: Blocks) -> None:
     tokens = mx.array(random_batch().tokens)
     before = np.array(blocks.model(tokens))
     classes = [type(block) for block in blocks.blocks]
-    sweep_batch(blocks, random_batch(), WINDOW)
+    sweep_batch(blocks, random_batch(), SETTINGS)
     np.testing.assert_array_equal(np.array(blocks.model(tokens)), before)
     assert [type(block) for block in blocks.blocks] == classes
 
@@ -167,11 +168,12 @@ def test_a_model_is_as_before_after_an_exception(blocks: Blocks) -> None:
         blocks.run(tokens, fail)
     np.testing.assert_array_equal(np.array(blocks.model(tokens)), before)
     assert_same(
-        sweep_batch(blocks, random_batch(), WINDOW), reference_batch(blocks, random_batch(), WINDOW)
+        sweep_batch(blocks, random_batch(), SETTINGS),
+        reference_batch(blocks, random_batch(), SETTINGS),
     )
 
 
 def test_readout_in_pieces_gives_the_same(blocks: Blocks, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = sweep_batch(blocks, random_batch(), WINDOW)
+    whole = sweep_batch(blocks, random_batch(), SETTINGS)
     monkeypatch.setattr("mlxjsd.interventions.sweep.READOUT_ELEMENTS", 4 * VOCABULARY)
-    assert_same(sweep_batch(blocks, random_batch(), WINDOW), whole, 1e-6)
+    assert_same(sweep_batch(blocks, random_batch(), SETTINGS), whole, 1e-6)

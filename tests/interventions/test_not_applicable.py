@@ -3,19 +3,18 @@
 import csv
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from families import tiny_family
 from models import in_place_of
-from records import HEADER, LAYERS, record, run_of
+from records import ATTN, HEADER, LAYERS, record, run_of
 from rich.console import Console
 
 from mlxjsd.analysis.answers import categorise
 from mlxjsd.analysis.compare import compare, comparison_lines
-from mlxjsd.analysis.heatmap import bootstrap_interval, heatmap_of
+from mlxjsd.analysis.heatmap import bootstrap_interval
 from mlxjsd.analysis.phases import phases, reading, reading_table
 from mlxjsd.assets import PROMPTS
 from mlxjsd.model.loaded import LoadedModel
@@ -25,7 +24,6 @@ from mlxjsd.output.markdown import panel_of, report
 from mlxjsd.output.terminal import heatmap_text, summary
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.results import Run
-from mlxjsd.rows import ATTN
 from mlxjsd.run.experiment import run_experiment
 from mlxjsd.run.plan import plan_run
 from mlxjsd.settings import Labelling, Settings
@@ -42,7 +40,7 @@ def _run(*absent: int) -> Run:
         jsd = made.jsd.copy()
         jsd[ATTN, list(absent)] = np.nan
         reliance = np.nan if len(absent) == LAYERS else made.reliance
-        records.append(replace(made, jsd=jsd, reliance=reliance))
+        records.append(record(made.position, jsd=jsd, reliance=reliance))
     return run_of(records=records)
 
 
@@ -56,7 +54,7 @@ def _absent(run: Run) -> np.ndarray:
 
 
 def test_averages_intervals_and_peaks_keep_to_what_applies(run: Run) -> None:
-    heatmap, absent = heatmap_of(run), _absent(run)
+    heatmap, absent = run.heatmap(), _absent(run)
     for values in (heatmap.mean, heatmap.error, *bootstrap_interval(run.jsd())):
         np.testing.assert_array_equal(np.isnan(values[ATTN]), absent)
         assert np.isfinite(values[[0, 2]]).all()
@@ -78,7 +76,7 @@ def test_exports_leave_them_empty(run: Run) -> None:
 
 def test_the_terminal_leaves_them_blank(run: Run) -> None:
     absent = _absent(run)
-    attn = heatmap_text(heatmap_of(run), 80, colour=False).plain.splitlines()[ATTN]
+    attn = heatmap_text(run.heatmap(), 80, colour=False).plain.splitlines()[ATTN]
     assert [attn[7 + 4 * i : 11 + 4 * i].isspace() for i in np.flatnonzero(absent)] == [
         True
     ] * absent.sum()
@@ -91,8 +89,8 @@ def test_the_terminal_leaves_them_blank(run: Run) -> None:
 
 
 def test_the_reading_says_so(run: Run) -> None:
-    mean, everything = heatmap_of(run).mean, report(run)
-    assert len(reading(mean)) == len(reading_table(mean)) == 3
+    heatmap, everything = run.heatmap(), report(run)
+    assert len(reading(heatmap)) == len(reading_table(heatmap)) == 3
     assert ("No block attends, so there is no attention" in everything) == _absent(run).all()
     assert ("| n/a |" in everything) == _absent(run).all()
     assert "nan" not in everything
@@ -159,4 +157,4 @@ def test_a_model_of_the_plain_path_runs(family: str, bundled: LoadedModel, tmp_p
     attends = [block.attends for block in model.blocks.anatomy.blocks]
     np.testing.assert_array_equal(np.isfinite(run.jsd()[0, ATTN]), attends)
     export_run(run, tmp_path / "run.json")
-    assert heatmap_of(run).floor < 1e-6
+    assert run.heatmap().floor < 1e-6

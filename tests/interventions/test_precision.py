@@ -12,6 +12,7 @@ import pytest
 from families import tiny_family
 from family_settings import VOCABULARY
 from models import random_batch
+from records import SUBJ
 
 from mlxjsd.errors import UnsupportedModel
 from mlxjsd.interventions.invariants import agreement, null_limit
@@ -21,10 +22,11 @@ from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.cpu import on_gpu
 from mlxjsd.model.load import load_model
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.rows import SUBJ
+from mlxjsd.settings import Settings
 
 DENSE = ["llama", "qwen3", "gemma2", "phi3", "cohere2"]
 # On a CPU, MLX multiplies the experts of a mixture in float32, or quantized.
+SETTINGS = Settings(window=3)
 MIXTURES = ["mixtral", "deepseek_v3", "gpt_oss"]
 
 
@@ -33,7 +35,10 @@ def _assert_agree(model: nn.Module, dtype: str) -> None:
     assert blocks.anatomy.trouble is None
     for kind in ("noise", "swap"):
         batch = random_batch(kind, size=2, length=8, end=5, starts=[1, 3], vocabulary=VOCABULARY)
-        swept, plain = sweep_batch(blocks, batch, 3), reference_batch(blocks, batch, 3)
+        swept, plain = (
+            sweep_batch(blocks, batch, SETTINGS),
+            reference_batch(blocks, batch, SETTINGS),
+        )
         floor = float(max(swept.floor.max(), plain.floor.max()))
         assert floor <= null_limit(dtype)
         for name in ("jsd", "reliance"):

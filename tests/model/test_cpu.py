@@ -7,15 +7,16 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import pytest
+from adapters import adapter_of, tiny_model
 from mlx.utils import tree_flatten
 from models import random_batch
-from test_adapter import adapter_of, tiny_model
 
 from mlxjsd.interventions.invariants import agreement
 from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model import cpu
 from mlxjsd.model.load import load_model
+from mlxjsd.settings import Settings
 
 pytestmark = pytest.mark.skipif(cpu.on_gpu(), reason="of the CPU alone")
 AS_USED = "weights do not fit in memory as float32, so they are widened as they are used"
@@ -97,11 +98,11 @@ def test_a_model_that_does_not_fit_as_float32_proves_itself_all_the_same(
     assert kept["model.layers.0.mlp.down_proj.weight"].dtype == wanted or adapted
 
     batch = random_batch(vocabulary=1000, hidden=64)
-    found = sweep_batch(tight.blocks, batch, 2)
-    plain = reference_batch(tight.blocks, batch, 2)
+    found = sweep_batch(tight.blocks, batch, Settings(window=2))
+    plain = reference_batch(tight.blocks, batch, Settings(window=2))
     agreed = agreement("jsd", found.jsd, plain.jsd, "bfloat16", float(found.floor.max()))
     assert agreed.passed, agreed
-    exact = sweep_batch(roomy.blocks, batch, 2)
+    exact = sweep_batch(roomy.blocks, batch, Settings(window=2))
     assert exact.jsd.max() > 0.01
     np.testing.assert_allclose(found.jsd, exact.jsd, atol=0.01)
 

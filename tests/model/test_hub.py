@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from test_cli import call
+from commands import call
 
 from mlxjsd.assets import MODEL
 from mlxjsd.errors import InputError

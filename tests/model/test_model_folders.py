@@ -7,8 +7,8 @@ from pathlib import Path
 
 import mlx.core as mx
 import pytest
+from commands import call
 from mlx.utils import tree_flatten
-from test_cli import call
 
 from mlxjsd.assets import MODEL
 from mlxjsd.errors import InputError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from test_cli import call
+from commands import call
 
 from mlxjsd.assets import MODEL
 from mlxjsd.output.preview import Seen, SeenTally, seen_text

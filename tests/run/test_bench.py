@@ -23,8 +23,9 @@ from mlxjsd.model.stepping import BlockCall
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.run.bench import describe, run_bench
 from mlxjsd.run.plan import plan_run
+from mlxjsd.settings import Settings
 
-WINDOW = 3
+SETTINGS = Settings(window=3)
 
 
 def counted(blocks: Blocks, monkeypatch: pytest.MonkeyPatch, way: Callable[[], Measurement]) -> int:
@@ -56,17 +57,17 @@ def test_the_passes_cost_what_the_model_of_costs_says(
     batch = begun_alike(batch) if alike else batch
     shape = Shape.made(batch)
     assert (shape.shared == 2) == alike
-    swept = counted(blocks, monkeypatch, lambda: sweep_batch(blocks, batch, WINDOW))
-    assert swept == sweep_token_blocks(shape, WINDOW, LAYERS)
-    plain = counted(blocks, monkeypatch, lambda: reference_batch(blocks, batch, WINDOW))
-    assert plain == reference_token_blocks(shape, LAYERS)
+    swept = counted(blocks, monkeypatch, lambda: sweep_batch(blocks, batch, SETTINGS))
+    assert swept == sweep_token_blocks(shape, SETTINGS, LAYERS)
+    plain = counted(blocks, monkeypatch, lambda: reference_batch(blocks, batch, SETTINGS))
+    assert plain == reference_token_blocks(shape, SETTINGS, LAYERS)
 
 
 def test_the_cost_of_the_published_setting() -> None:
     # Some 2,800 token-blocks against 100 passes over 12 tokens and 32 blocks.
     shape = Shape(size=1, length=12, first=4, end=10, samples=1)
-    assert sweep_token_blocks(shape, 5, 32) == pytest.approx(2800, rel=0.02)
-    assert reference_token_blocks(shape, 32) == 100 * 12 * 32
+    assert sweep_token_blocks(shape, Settings(), 32) == pytest.approx(2800, rel=0.02)
+    assert reference_token_blocks(shape, Settings(), 32) == 100 * 12 * 32
     assert forward_token_blocks(shape, 32) == 12 * 32
 
 

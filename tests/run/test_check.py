@@ -24,7 +24,7 @@ from mlxjsd.prompts.read import read_prompts
 from mlxjsd.run.check import check_model
 from mlxjsd.run.experiment import measure
 from mlxjsd.run.plan import plan_run
-from mlxjsd.settings import Labelling
+from mlxjsd.settings import Labelling, Settings
 
 EVERY = (
     "the null branch changes nothing",
@@ -51,15 +51,15 @@ def llama(bundled: LoadedModel) -> LoadedModel:
 
 def test_a_model_proves_itself(llama: LoadedModel) -> None:
     check = check_model(llama, _prompts())
-    names = [proof.name for proof in check.proofs]
+    names = [invariant.name for invariant in check.invariants]
     assert names[:4] == list(EVERY)
     assert names[4:] == [
         "one pass equals 14 passes",
         "alone or 3 together, the same",
         "subject spans decode to their subjects",
     ]
-    assert check.passed, check.proofs
-    assert check.proofs[-1].measured == "24 of 24"
+    assert check.passed, check.invariants
+    assert check.invariants[-1].measured == "24 of 24"
     facts = dict(check.facts)
     assert facts["measured by"] == "one pass"
     assert facts["layers"] == "4"
@@ -72,26 +72,29 @@ def test_a_model_proves_itself(llama: LoadedModel) -> None:
 
 def test_the_plain_path_has_no_second_way(bundled: LoadedModel) -> None:
     check = check_model(_loaded("qwen3_next", bundled), _prompts())
-    assert check.passed, check.proofs
-    assert not any("one pass equals" in proof.name for proof in check.proofs)
+    assert check.passed, check.invariants
+    assert not any("one pass equals" in invariant.name for invariant in check.invariants)
     facts = dict(check.facts)
     assert facts["measured by"].startswith("each cell is a forward pass, since block 0")
     assert ("blocks", "no attention: 0, 2") in check.facts
 
 
-def _spoiled(**changes: float) -> object:
+def _changed(jsd: float = 0.0, floor: float = 0.0) -> object:
     """A sweep of which some numbers are a little too high."""
 
-    def sweep(blocks: Blocks, batch: Batch, window: int) -> Measurement:
-        found = sweep_batch(blocks, batch, window)
-        return replace(found, **{n: getattr(found, n) + np.float32(v) for n, v in changes.items()})
+    def sweep(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement:
+        found = sweep_batch(blocks, batch, settings)
+        whole = found.whole.copy()
+        whole[..., found.grid.whole.index("floor")] += np.float32(floor)
+        return replace(found, cells=found.cells + np.float32(jsd), whole=whole)
 
     return sweep
 
 
 def test_wrong_numbers_fail(llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _spoiled(jsd=1e-3))
-    failed = [proof.name for proof in check_model(llama, _prompts()).proofs if not proof.passed]
+    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _changed(jsd=1e-3))
+    found = check_model(llama, _prompts())
+    failed = [one.name for one in found.invariants if not one.passed]
     assert "one pass equals 14 passes" in failed
     assert "Last. at the last layer is the total effect" in failed
     assert "Subj. at the last layer is nothing" in failed
@@ -113,7 +116,7 @@ def _call(*arguments: object) -> int:
 
 
 @pytest.mark.parametrize(("changes", "code"), [({}, 0), ({"floor": 1e-3}, 1)])
-def test_the_exit_code_says_whether_all_proofs_hold(
+def test_the_exit_code_says_whether_all_invariants_hold(
     changes: dict[str, float],
     code: int,
     llama: LoadedModel,
@@ -121,22 +124,22 @@ def test_the_exit_code_says_whether_all_proofs_hold(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("mlxjsd.model.load.load_model", lambda *_: llama)
-    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _spoiled(**changes))
+    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _changed(**changes))
     assert _call("check") == code
     out = capsys.readouterr().out
     assert "the null branch changes nothing" in out
     assert ("FAIL" in out) == bool(code)
 
 
-@pytest.mark.parametrize("spoiled", [{"floor": 1e-3}, {"jsd": 1e-2}])
+@pytest.mark.parametrize("changes", [{"floor": 1e-3}, {"jsd": 1e-2}])
 def test_a_run_stops_at_a_first_batch_that_cannot_be_right(
-    spoiled: dict[str, float],
+    changes: dict[str, float],
     llama: LoadedModel,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _spoiled(**spoiled))
+    monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _changed(**changes))
     monkeypatch.setattr("mlxjsd.model.load.load_model", lambda *_: llama)
     assert _call("run", "--limit", 2, "--no-label", "--output", tmp_path / "run") == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
@@ -149,8 +152,8 @@ def test_a_run_stops_at_a_first_batch_that_cannot_be_right(
 def test_a_model_that_is_not_as_before_is_noticed(
     llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def leave_a_trace(blocks: Blocks, batch: Batch, window: int) -> Measurement:
-        found = sweep_batch(blocks, batch, window)
+    def leave_a_trace(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement:
+        found = sweep_batch(blocks, batch, settings)
         blocks.model.model.norm.weight = blocks.model.model.norm.weight * mx.array(1.001)
         return found
 

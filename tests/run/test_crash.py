@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import call
 from crashes import Moment, command, crash, run_whole, same_results
-from test_cli import call
 
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.writer import FILE

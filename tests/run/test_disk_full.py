@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import call
 from crashes import command, run_whole, same_results
-from test_cli import call
 
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.writer import FILE

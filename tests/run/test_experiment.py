@@ -10,7 +10,7 @@ import pytest
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
-from mlxjsd.interventions.corruption import NO_PARTNER
+from mlxjsd.interventions.corruption.swap import NO_PARTNER
 from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.prompt import PromptFile

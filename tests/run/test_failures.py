@@ -10,13 +10,13 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import pytest
+from commands import call
 from mlx_lm.models import llama
 from models import SIZES, in_place_of, random_batch, tiny
-from test_cli import call
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import MeasurementError, is_out_of_memory
-from mlxjsd.interventions.nonfinite import sound_rows, where_it_breaks
+from mlxjsd.interventions.nonfinite import finite_prompts, where_it_breaks
 from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.blocks import Blocks
@@ -29,7 +29,10 @@ from mlxjsd.run.events import BatchDone, Finished
 from mlxjsd.run.experiment import measure, run_experiment
 from mlxjsd.run.out_of_memory import in_memory
 from mlxjsd.run.plan import Plan, plan_run
+from mlxjsd.settings import Settings
 from mlxjsd.store.reader import read_run
+
+SETTINGS = Settings(window=3)
 
 LIMIT = 24
 
@@ -71,22 +74,24 @@ def test_the_block_is_named_in_which_a_number_stops_being_one(at: int, bad: floa
     batch = replace(batch, tokens=tokens)
     blocks = broken(at, bad, token=7)
     for measured in (sweep_batch, reference_batch):
-        found = measured(blocks, batch, 3)
-        assert sound_rows(found, blocks.anatomy, 3).tolist() == [True, False, True]
+        found = measured(blocks, batch, SETTINGS)
+        assert finite_prompts(found, blocks.anatomy, SETTINGS).tolist() == [True, False, True]
     alone = replace(
         batch, tokens=tokens[1:2], starts=batch.starts[1:2],
         noise=batch.noise[1:2, :, batch.starts[1] - batch.first :],
     )  # fmt: skip
-    said = where_it_breaks(blocks, alone, 3)
+    said = where_it_breaks(blocks, alone, SETTINGS)
     assert said == f"NaN or infinity appears in block {at} of the clean run"
 
 
-def test_what_breaks_only_when_the_subject_is_spoiled_is_found_too() -> None:
+def test_what_breaks_only_when_the_subject_is_corrupted_is_found_too() -> None:
     batch = random_batch("noise", size=1)
     blocks = tiny("llama")
-    said = where_it_breaks(blocks, replace(batch, noise=np.full_like(batch.noise, np.inf)), 3)
+    said = where_it_breaks(
+        blocks, replace(batch, noise=np.full_like(batch.noise, np.inf)), SETTINGS
+    )
     assert said == "NaN or infinity appears in block 0 of the corrupted run"
-    assert where_it_breaks(blocks, batch, 3).startswith("NaN or infinity appeared once")
+    assert where_it_breaks(blocks, batch, SETTINGS).startswith("NaN or infinity appeared once")
 
 
 def test_a_model_whose_edit_breaks_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,21 +103,21 @@ def test_a_model_whose_edit_breaks_it(monkeypatch: pytest.MonkeyPatch) -> None:
         "edits_of",
         lambda *_: [("Attn. at layer 2", lambda call: call.x * (np.nan if call.index == 3 else 1))],
     )
-    said = where_it_breaks(blocks, batch, 3)
+    said = where_it_breaks(blocks, batch, SETTINGS)
     assert said == "NaN or infinity appears in block 3 of the run of Attn. at layer 2"
 
 
-def spoil(monkeypatch: pytest.MonkeyPatch, bad: set[str], plan: Plan) -> None:
+def break_numbers(monkeypatch: pytest.MonkeyPatch, bad: set[str], plan: Plan) -> None:
     """Let the numbers of some prompts be NaN."""
     measured = measuring.measurement_of
     place = {e.tokens: e.prompt.id for batch in plan.batches for e in batch}
 
-    def measurement_of(model: Any, batch: Any, window: int) -> Any:
-        found = measured(model, batch, window)
+    def measurement_of(model: Any, batch: Any, settings: Settings) -> Any:
+        found = measured(model, batch, settings)
         rows = [place[tuple(row)] in bad for row in batch.tokens.tolist()]
-        jsd = found.jsd.copy()
-        jsd[rows, 0, 5] = np.nan
-        return replace(found, jsd=jsd)
+        cells = found.cells.copy()
+        cells[rows, 0, 0, 5] = np.nan
+        return replace(found, cells=cells)
 
     monkeypatch.setattr(measuring, "measurement_of", measurement_of)
     # The model is sound, so that nothing would be found in a hundred passes.
@@ -126,7 +131,7 @@ def test_failed_prompts_are_recorded_and_the_others_are_as_they_were(
     whole = measure(plan)
     bad = {plan.batches[0][0].prompt.id, plan.batches[2][-1].prompt.id}
     with monkeypatch.context() as patched:
-        spoil(patched, bad, plan)
+        break_numbers(patched, bad, plan)
         events = list(run_experiment(plan, tmp_path / "run"))
     assert events[-1] == Finished(LIMIT)
     failed = [f for e in events if isinstance(e, BatchDone) for f in e.failed]
@@ -150,7 +155,7 @@ def test_a_run_in_which_too_many_prompts_fail_is_stopped(
     bundled: LoadedModel, data: PromptFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_run(bundled, data, limit=LIMIT, batch_size=4)
-    spoil(monkeypatch, {e.prompt.id for batch in plan.batches for e in batch[:1]}, plan)
+    break_numbers(monkeypatch, {e.prompt.id for batch in plan.batches for e in batch[:1]}, plan)
     said = r"\d+ of 24 prompts could not be measured, more than 10%; the last one, '.*', because"
     with pytest.raises(MeasurementError, match=said):
         list(run_experiment(plan, tmp_path / "run"))
@@ -165,7 +170,7 @@ def test_where_no_prompt_is_usable_cells_are_empty_not_zero(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     plan = plan_run(bundled, data, limit=2)
-    spoil(monkeypatch, {e.prompt.id for batch in plan.batches for e in batch}, plan)
+    break_numbers(monkeypatch, {e.prompt.id for batch in plan.batches for e in batch}, plan)
     folder = tmp_path / "run"
     with pytest.raises(MeasurementError, match="2 of 2 prompts"):
         list(run_experiment(plan, folder))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records import HEADER, LAYERS, record
-from test_cli import call
+from commands import call
 
 from mlxjsd.errors import InputError
 from mlxjsd.results import Record, Run, Skipped

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from records import HEADER, record
-from test_cli import call
+from commands import call
 
 from mlxjsd.errors import InputError
 from mlxjsd.store.lock import FileLock, owner_of
