@@ -19,6 +19,7 @@ from mlxjsd.files import write_whole
 from mlxjsd.interventions.similarity import DirectionSums
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.rank import ALONE, Rank
+from mlxjsd.results import Run
 from mlxjsd.run.batch import directions_of
 from mlxjsd.run.distributed.peers import LOOK_EVERY
 from mlxjsd.run.out_of_memory import in_memory
@@ -31,6 +32,14 @@ from mlxjsd.store.writer import Store
 Categories = Mapping[str, str | None]
 
 
+def cosines_of(plan: Plan, run: Run) -> dict[str, Any]:
+    """Return :attr:`mlxjsd.results.Run.cosines` of a run that is held in memory as a whole."""
+    category = _categories(run)
+    if not any(category.values()):
+        return {}
+    return _stored(run, _sums(plan, ALONE, category))
+
+
 def add_cosines(plan: Plan, store: Store, rank: Rank = ALONE) -> None:
     """Measure how alike the last-token states of each category are, once all are known.
 
@@ -41,13 +50,9 @@ def add_cosines(plan: Plan, store: Store, rank: Rank = ALONE) -> None:
     """
     folder = store.folder
     run = read_run(folder)
-    criteria = run.labelling.criteria
-    if run.cosines.get("labelling") == criteria:
+    category = _categories(run)
+    if run.cosines.get("labelling") == run.labelling.criteria or not any(category.values()):
         return
-    labels = run.labels()
-    if not labels.present():
-        return
-    category = {r.id: c for r, c in zip(run.records, labels.categories, strict=True)}
     own = _sums(plan, rank, category)
     if not rank.leads:
         path = _part(folder, category, rank)
@@ -57,9 +62,17 @@ def add_cosines(plan: Plan, store: Store, rank: Rank = ALONE) -> None:
     for index in range(1, rank.size):
         other = Rank(index, rank.size)
         own.include(_awaited(folder, category, other) or _sums(plan, other, category))
-    store.set_cosines({"labelling": criteria, "groups": own.cosines()})
+    store.set_cosines(_stored(run, own))
     for path in folder.glob(".sums-*.npz"):
         path.unlink(missing_ok=True)
+
+
+def _categories(run: Run) -> Categories:
+    return {r.id: c for r, c in zip(run.records, run.labels().categories, strict=True)}
+
+
+def _stored(run: Run, sums: DirectionSums) -> dict[str, Any]:
+    return {"labelling": run.labelling.criteria, "groups": sums.cosines()}
 
 
 def _sums(plan: Plan, rank: Rank, category: Categories) -> DirectionSums:

@@ -6,6 +6,7 @@ of one stream of events.
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.invariants import null_limit
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.rank import ALONE, Rank
+from mlxjsd.records import Skipped
 from mlxjsd.results import Run
 from mlxjsd.run.batch import Outcome, failed_prompt, measure_what_fits
+from mlxjsd.run.cosines import cosines_of
 from mlxjsd.run.distributed.peers import Patience, Tally, await_others, refuse_strangers, world
 from mlxjsd.run.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
-from mlxjsd.run.memory_budget import Footprint, bound_reuse
-from mlxjsd.run.plan import Plan
+from mlxjsd.run.limits import reuse_limited
+from mlxjsd.run.memory_budget import Footprint
+from mlxjsd.run.plan import Plan, versions
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.shards import shard_name
 from mlxjsd.store.writer import Store
@@ -34,25 +38,48 @@ MOST_FAILED = 0.1
 ENOUGH_TO_JUDGE = 64
 
 
-def measure(plan: Plan) -> Run:
-    """Measure a whole plan in memory; the result is like one that was read from a folder."""
-    outcome = Outcome.join(
-        measure_what_fits(plan, batch, first=not index) for index, batch in enumerate(plan.batches)
-    )
-    header = plan.header()
-    for name in _NOT_OF_A_RUN:
-        del header[name]
-    return Run(
-        settings=plan.settings,
-        records=sorted(outcome.records, key=lambda record: record.position),
-        skipped=plan.skipped,
-        failed=sorted(outcome.failed, key=lambda failed: failed.position),
-        **header,
-    )
+def measure(plan: Plan, progress: Callable[[BatchDone], object] | None = None) -> Run:
+    """Measure a whole plan in memory; the run has all that one in a folder has.
+
+    Args:
+        plan: what to measure.
+        progress: called after each batch, with its records and how far the run is.
+
+    Raises:
+        MeasurementError: if the first batch does not keep to an invariant, or too many prompts
+            fail.
+    """
+    outcome, first = Outcome([], []), True
+    with reuse_limited(_largest_pass(plan)), plan.corruption:
+        for batch in plan.batches:
+            began = time.perf_counter()
+            found = measure_what_fits(plan, batch, first)
+            first = first and not found.records  # only numbers can be checked
+            outcome = Outcome.join([outcome, found])
+            done = len(outcome.records) + len(outcome.failed)
+            _refuse_if_too_many_failed(done, outcome.failed, plan.total, "in no folder")
+            if progress is not None:
+                progress(_batch_done(found, done, plan.total, began))
+        run = Run(
+            settings=plan.settings,
+            model=plan.model.identity.to_json(),
+            data=plan.data.identity(),
+            versions=versions(),
+            grid=plan.grid,
+            total=plan.total,
+            records=sorted(outcome.records, key=lambda record: record.position),
+            skipped=plan.skipped,
+            failed=sorted(outcome.failed, key=lambda failed: failed.position),
+            labelling=plan.labelling,
+            floor_limit=null_limit(plan.model.identity.dtype),
+        )
+        return replace(run, cosines=cosines_of(plan, run))
 
 
-#: What a run's header holds for those who take the run up again.
-_NOT_OF_A_RUN = ("settings", "limit", "data_path", "batch_sizes")
+def _batch_done(found: Outcome, done: int, total: int, began: float) -> BatchDone:
+    seconds = time.perf_counter() - began
+    records, failed = tuple(found.records), tuple(found.failed)
+    return BatchDone(records, done, total, seconds, mx.get_peak_memory(), failed)
 
 
 def run_experiment(
@@ -79,12 +106,16 @@ def run_experiment(
 
     Raises:
         InputError: if the folder belongs to something else, or another process writes to it.
-        MeasurementError: if the first batch of this call does not prove itself, or too many
-            prompts fail.
+        MeasurementError: if the first batch of this call does not keep to an invariant, or too
+            many prompts fail.
         MachineError: if a batch cannot be written.
     """
     ours = world(rank, plan.fingerprint)
-    with Store(folder, {**plan.header(), "world": ours}, shard_name(rank.index)) as store:
+    with (
+        Store(folder, {**plan.header(), "world": ours}, shard_name(rank.index)) as store,
+        reuse_limited(_largest_pass(plan)),
+        plan.corruption,
+    ):
         store.set_world(ours)
         refuse_strangers(store.path, ours)
         store.set_skipped(plan.skipped)
@@ -96,7 +127,6 @@ def run_experiment(
         done, total, layers = len(tried), plan.total, plan.model.identity.layers
         limit, first, share = null_limit(plan.model.identity.dtype), True, 0
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
-        bound_reuse(Footprint.of(plan.model), _largest(plan))
         left = ([p for p in b if p.prompt.id not in tried] for b in plan.share(rank))
         batches, tally = [batch for batch in left if batch], Tally(folder, rank, there)
         for batch, following in zip_longest(batches, batches[1:]):
@@ -108,17 +138,15 @@ def run_experiment(
                     return
                 began = time.perf_counter()
                 outcome = measure_what_fits(plan, part, first) if trust else _deadly(plan, part)
-                first = first and not outcome.records  # only numbers can prove themselves
+                first = first and not outcome.records  # only numbers can be checked
                 store.add(outcome.records, outcome.failed)
                 share += len(part)
                 tally.add(len(outcome.records), len(outcome.failed))
                 done = tally.done
-                seconds = time.perf_counter() - began
-                found, failed = tuple(outcome.records), tuple(outcome.failed)
-                yield BatchDone(found, done, total, seconds, mx.get_peak_memory(), failed)
-                _refuse_if_too_many_failed(folder, tally, total)
+                yield _batch_done(outcome, done, total, began)
+                _stop_if_too_many_failed(folder, tally, total)
         tally.look()
-        _refuse_if_too_many_failed(folder, tally, total)
+        _stop_if_too_many_failed(folder, tally, total)
         wanted, patience = set(plan.positions), Patience() if rank.leads else Patience(grace=0)
         waiting = await_others(folder, rank, wanted, should_stop, patience)
         whole = rank == ALONE or (yield from waiting)
@@ -132,10 +160,11 @@ def run_experiment(
             yield Finished(total)
 
 
-def _largest(plan: Plan) -> Shape:
-    """Return the shape of the plan's batch with the most tokens."""
+def _largest_pass(plan: Plan) -> int:
+    """Return the bytes that a pass over the plan's batch with the most tokens takes."""
     shapes = [Shape.of(batch, plan.settings) for batch in plan.batches]
-    return max(shapes, key=lambda shape: shape.size * shape.length)
+    largest = max(shapes, key=lambda shape: shape.size * shape.length)
+    return Footprint.of(plan.model).pass_bytes(largest)
 
 
 def _parts(store: Store, batch: list[Encoded]) -> Iterator[tuple[list[Encoded], bool]]:
@@ -164,14 +193,24 @@ def _deadly(plan: Plan, part: Sequence[Encoded]) -> Outcome:
     return Outcome([], [failed_prompt(plan, encoded, reason) for encoded in part])
 
 
-def _refuse_if_too_many_failed(folder: Path, tally: Tally, total: int) -> None:
+def _stop_if_too_many_failed(folder: Path, tally: Tally, total: int) -> None:
+    if _too_many(tally.done, tally.failed, total):
+        _refuse_if_too_many_failed(tally.done, read_run(folder).failed, total, f"in {folder}")
+
+
+def _refuse_if_too_many_failed(
+    done: int, failed: Sequence[Skipped], total: int, where: str
+) -> None:
     """Stop a run in which more than MOST_FAILED of the prompts, once there are some, fail."""
-    done, failed = tally.done, tally.failed
-    if done >= min(ENOUGH_TO_JUDGE, total) and failed > MOST_FAILED * done:
-        last = read_run(folder).failed[-1]
+    if _too_many(done, len(failed), total):
+        last = failed[-1]
         raise MeasurementError(
-            f"{failed} of {done} prompts could not be measured, more than {MOST_FAILED:.0%}; "
+            f"{len(failed)} of {done} prompts could not be measured, more than {MOST_FAILED:.0%}; "
             f"the last one, {last.id!r}, because {last.reason}",
-            hint="try `mlxjsd check`, a model with fewer bits or one of another dtype; what "
-            f"was measured is in {folder}",
+            hint="try `mlxjsd check`, a model with fewer bits or one of another dtype; what was "
+            f"measured is {where}",
         )
+
+
+def _too_many(done: int, failed: int, total: int) -> bool:
+    return done >= min(ENOUGH_TO_JUDGE, total) and failed > MOST_FAILED * done
