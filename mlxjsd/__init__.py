@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlxjsd.analysis.heatmap import Heatmap as Heatmap
     from mlxjsd.analysis.heatmap import aggregate as aggregate
     from mlxjsd.errors import InputError as InputError
     from mlxjsd.interventions.corruption import Corruption as Corruption
@@ -20,25 +21,33 @@ if TYPE_CHECKING:
     from mlxjsd.model.blocks import Blocks as Blocks
     from mlxjsd.model.load import load_model as load_model
     from mlxjsd.output.export import export_run as export_run
+    from mlxjsd.output.figure import Style as Style
     from mlxjsd.output.figure import plot_heatmap as plot_heatmap
     from mlxjsd.output.figure import plot_run as plot_run
     from mlxjsd.output.figure import save_figure as save_figure
     from mlxjsd.prompts.prompt import Prompt as Prompt
     from mlxjsd.prompts.read import read_prompts as read_prompts
+    from mlxjsd.records import Record as Record
+    from mlxjsd.results import Run as Run
     from mlxjsd.run.experiment import measure as measure
     from mlxjsd.run.experiment import run_experiment as run_experiment
     from mlxjsd.run.plan import plan_run as plan_run
     from mlxjsd.settings import Settings as Settings
     from mlxjsd.store.reader import read_run as read_run
 
+#: Where each public name lives.
 _HOME = {
     "Batch": "interventions.spec",
     "Blocks": "model.blocks",
     "Corruption": "interventions.corruption",
+    "Heatmap": "analysis.heatmap",
     "InputError": "errors",
     "Measurement": "interventions.spec",
     "Prompt": "prompts.prompt",
+    "Record": "records",
+    "Run": "results",
     "Settings": "settings",
+    "Style": "output.figure",
     "aggregate": "analysis.heatmap",
     "export_run": "output.export",
     "js_divergence": "interventions.divergence",
