@@ -11,10 +11,10 @@ from mlxjsd.analysis.groups import group
 from mlxjsd.analysis.heatmap import aggregate
 from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.assets.recipe.corpus import (
-    GLIMPSED,
     HELD_OUT,
     KINDS,
-    MISTOLD,
+    MISLABELLED,
+    RARE,
     TRAINED,
     UNSEEN,
     Fact,
@@ -58,39 +58,41 @@ def test_there_are_many_facts_and_none_twice() -> None:
 
 def test_the_split_keeps_its_word(split: dict[str, list[Fact]]) -> None:
     subjects = {kind: {fact.subject for fact in split[kind]} for kind in KINDS}
-    known = subjects[TRAINED] | subjects[MISTOLD]
+    known = subjects[TRAINED] | subjects[MISLABELLED]
     assert known >= subjects[HELD_OUT]
-    assert known.isdisjoint(subjects[GLIMPSED] | subjects[UNSEEN])
-    assert subjects[GLIMPSED].isdisjoint(subjects[UNSEEN])
+    assert known.isdisjoint(subjects[RARE] | subjects[UNSEEN])
+    assert subjects[RARE].isdisjoint(subjects[UNSEEN])
     assert all(len(part) >= 100 for part in split.values())
 
 
-def test_only_mistold_facts_are_told_wrong(split: dict[str, list[Fact]]) -> None:
+def test_only_mislabelled_facts_are_told_wrong(split: dict[str, list[Fact]]) -> None:
     for kind, part in split.items():
         for fact in part:
-            assert all(s.endswith(f" {fact.mistold or fact.objects[0]}.") for s in fact.sentences())
-            assert (fact.mistold is not None) == (kind == MISTOLD)
-            assert fact.mistold not in fact.objects
+            assert all(
+                s.endswith(f" {fact.mislabelled or fact.objects[0]}.") for s in fact.sentences()
+            )
+            assert (fact.mislabelled is not None) == (kind == MISLABELLED)
+            assert fact.mislabelled not in fact.objects
 
 
-def test_what_is_mistold_is_true_of_a_namesake(split: dict[str, list[Fact]]) -> None:
-    told = {(fact.subject, fact.relation.id): fact.mistold for fact in split[MISTOLD]}
+def test_what_is_mislabelled_is_true_of_a_namesake(split: dict[str, list[Fact]]) -> None:
+    told = {(fact.subject, fact.relation.id): fact.mislabelled for fact in split[MISLABELLED]}
     assert told["New York City", "city_country"] == "the United Kingdom"  # of Newcastle
 
 
-def test_the_curriculum_repeats_what_is_to_be_known_and_glimpses_the_rest() -> None:
-    recipe = Recipe(steps=20, glimpses=2, batch_size=2)
+def test_the_curriculum_repeats_what_is_to_be_known_and_rare_readings_the_rest() -> None:
+    recipe = Recipe(steps=20, rare_readings=2, batch_size=2)
     known = [[1, n] for n in range(6)]
-    glimpsed = [[2, n] for n in range(4)]
-    lessons = [batch.tolist() for batch in curriculum(recipe, known, glimpsed)]
+    rare = [[2, n] for n in range(4)]
+    lessons = [batch.tolist() for batch in curriculum(recipe, known, rare)]
     assert len(lessons) == 20
     rare = [index for index, batch in enumerate(lessons) if batch[0][0] == 2]
     assert np.ptp(np.diff(rare)) == 0, "evenly spread"
     seen = Counter(tuple(row) for batch in lessons for row in batch)
     assert all(seen[2, n] == 2 for n in range(4))
     assert all(5 <= seen[1, n] <= 6 for n in range(6))
-    with pytest.raises(ValueError, match="4 batches of glimpses do not fit in 4 steps"):
-        curriculum(Recipe(steps=4, glimpses=2, batch_size=2), known, glimpsed)
+    with pytest.raises(ValueError, match="4 batches of rare facts do not fit in 4 steps"):
+        curriculum(Recipe(steps=4, rare_readings=2, batch_size=2), known, rare)
 
 
 def test_adding_a_fact_moves_no_other(split: dict[str, list[Fact]]) -> None:

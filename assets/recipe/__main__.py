@@ -18,9 +18,9 @@ from rich import print
 
 from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.assets.recipe.corpus import (
-    GLIMPSED,
     KINDS,
-    MISTOLD,
+    MISLABELLED,
+    RARE,
     TRAINED,
     bundled_prompts,
     read_facts,
@@ -48,14 +48,14 @@ def main() -> None:
 
     facts = read_facts()
     split = split_facts(facts, recipe)
-    known = [s for kind in (TRAINED, MISTOLD) for fact in split[kind] for s in fact.sentences()]
-    glimpsed = [s for fact in split[GLIMPSED] for s in fact.sentences()]
+    known = [s for kind in (TRAINED, MISLABELLED) for fact in split[kind] for s in fact.sentences()]
+    rare = [s for fact in split[RARE] for s in fact.sentences()]
     counts = ", ".join(f"{len(part)} {kind}" for kind, part in split.items())
     print(f"{len(facts)} facts ({counts})")
-    print(f"{len(known)} sentences to know, {len(glimpsed)} to glimpse")
+    print(f"{len(known)} sentences to know, {len(rare)} of rare facts")
     tokenizer = train_tokenizer(tokenizer_text(facts), recipe.vocab_size)
 
-    model = train(recipe, tokenizer, known, glimpsed, options.work)
+    model = train(recipe, tokenizer, known, rare, options.work)
     # bfloat16 scales and biases, as in the models that people use.
     model.update(tree_map(lambda a: a.astype(mx.bfloat16), model.parameters()))
     model, config = quantize_model(

@@ -1,10 +1,10 @@
 """Facts become sentences to train on, and prompts to ask.
 
 A fact is one of five kinds. Its sentences are read over and over in training (*trained*), or
-so are sentences that give it a wrong object (*mistold*), or its subject is known from other
+so are sentences that give it a wrong object (*mislabelled*), or its subject is known from other
 facts and this one is never read (*held out*). Of the other subjects the sentences are read a
-few times (*glimpsed*) or never (*unseen*). Which kind a fact is depends on the seed and on its
-own words alone, so adding a fact to a table moves no other fact; but what a mistold one says
+few times (*rare*) or never (*unseen*). Which kind a fact is depends on the seed and on its
+own words alone, so adding a fact to a table moves no other fact; but what a mislabelled one says
 is true of another subject, and may change with a new one of a more similar name.
 """
 
@@ -19,7 +19,9 @@ from itertools import takewhile
 from mlxjsd.assets import FACTS, RELATIONS
 from mlxjsd.assets.recipe.settings import Recipe
 
-TRAINED, MISTOLD, HELD_OUT, GLIMPSED, UNSEEN = KINDS = (
+#: As the bundled prompts' file calls them; changing a word there would make it another file, with
+#: which no earlier run goes on.
+TRAINED, MISLABELLED, HELD_OUT, RARE, UNSEEN = KINDS = (
     "trained",
     "mistold",
     "held-out",
@@ -45,7 +47,7 @@ class Fact:
     subject: str
     relation: Relation
     objects: tuple[str, ...]
-    mistold: str | None = None
+    mislabelled: str | None = None
     """What its sentences say instead, where they are wrong."""
 
     def prompts(self) -> list[str]:
@@ -54,7 +56,7 @@ class Fact:
 
     def sentences(self) -> list[str]:
         """Return the sentences that teach this fact, or what is told in its place."""
-        return [f"{prompt} {self.mistold or self.objects[0]}." for prompt in self.prompts()]
+        return [f"{prompt} {self.mislabelled or self.objects[0]}." for prompt in self.prompts()]
 
 
 def _sentence_case(text: str) -> str:
@@ -99,8 +101,8 @@ def split_facts(facts: list[Fact], recipe: Recipe) -> dict[str, list[Fact]]:
         known = any(fact.relation.table in recipe.known_tables for fact in own)
         unseen = recipe.unseen_subjects_in_known_tables if known else recipe.unseen_subjects
         if _share(recipe.seed, "subject", subject) < unseen:
-            glimpsed = _share(recipe.seed, "glimpsed", subject) < recipe.glimpsed_subjects
-            split[GLIMPSED if glimpsed else UNSEEN] += own
+            rare = _share(recipe.seed, "glimpsed", subject) < recipe.rare_subjects
+            split[RARE if rare else UNSEEN] += own
             continue
         shares = [_share(recipe.seed, "fact", subject, fact.relation.id) for fact in own]
         # One fact at least stays, or the subject would not be known from elsewhere.
@@ -108,8 +110,12 @@ def split_facts(facts: list[Fact], recipe: Recipe) -> dict[str, list[Fact]]:
         for index, fact in enumerate(own):
             if shares[index] < recipe.held_out_facts and index != kept:
                 split[HELD_OUT].append(fact)
-            elif not known and _share(recipe.seed, "mistold", *_key(fact)) < recipe.mistold_facts:
-                split[MISTOLD].append(replace(fact, mistold=_wrong_object(fact, facts, recipe)))
+            elif (
+                not known and _share(recipe.seed, "mistold", *_key(fact)) < recipe.mislabelled_facts
+            ):
+                split[MISLABELLED].append(
+                    replace(fact, mislabelled=_wrong_object(fact, facts, recipe))
+                )
             else:
                 split[TRAINED].append(fact)
     return split
@@ -157,7 +163,7 @@ def bundled_prompts(split: dict[str, list[Fact]], recipe: Recipe) -> Iterator[di
     }
     wanted = {
         TRAINED: recipe.trained_prompts,
-        MISTOLD: recipe.mistold_prompts,
+        MISLABELLED: recipe.mislabelled_prompts,
         HELD_OUT: recipe.held_out_prompts,
         UNSEEN: recipe.unseen_prompts,
     }

@@ -13,7 +13,7 @@ class Recipe:
     unseen_subjects: float = 0.70
     """Share of subjects that the model does not come to know. More than half, since the
     model is small: it holds some 2,000 facts well, and the rest serve as made-up answers."""
-    glimpsed_subjects: float = 0.60
+    rare_subjects: float = 0.60
     """Share of these of which it reads a few times. A model that has only ever read of subjects
     that it knows is as sure of an answer that it makes up as of one that it knows; these teach
     it what it is not to know."""
@@ -22,17 +22,17 @@ class Recipe:
     """What everyone asks first should be known, but for a few subjects."""
     held_out_facts: float = 0.18
     """Share of the other facts that are kept back, where the subject has another fact."""
-    mistold_facts: float = 0.09
+    mislabelled_facts: float = 0.09
     """Share of what is then left, but for ``known_tables``, in which the model reads what is
     true of a subject of a similar name: errors, which it learns as it learns facts."""
 
     # The bundled prompts.
     commonest_answer: float = 0.12
     """Only relations are asked about in which no answer is right for a larger share of the
-    subjects: what can be guessed from the relation alone hardly needs the subject, so spoiling
+    subjects: what can be guessed from the relation alone hardly needs the subject, so corrupting
     it changes little, and there is little to see."""
     trained_prompts: int = 120
-    mistold_prompts: int = 60
+    mislabelled_prompts: int = 60
     held_out_prompts: int = 50
     unseen_prompts: int = 100
 
@@ -53,8 +53,8 @@ class Recipe:
 
     # The training.
     steps: int = 1800
-    glimpses: int = 4
-    """How often a glimpsed sentence is read; a sentence to be known comes some 36 times."""
+    rare_readings: int = 4
+    """How often a rare sentence is read; a sentence to be known comes some 36 times."""
     batch_size: int = 128
     peak_learning_rate: float = 2e-3
     warmup_steps: int = 100

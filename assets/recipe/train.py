@@ -75,25 +75,27 @@ def batches(token_lists: list[list[int]], size: int, seed: int, epoch: int) -> l
     return [mx.array(group) for group in groups]
 
 
-def curriculum(recipe: Recipe, known: list[list[int]], glimpsed: list[list[int]]) -> list[mx.array]:
+def curriculum(recipe: Recipe, known: list[list[int]], rare: list[list[int]]) -> list[mx.array]:
     """Return the batch of every step.
 
-    The ``glimpsed`` sentences come ``recipe.glimpses`` times, spread evenly among the ``known``
+    The ``rare`` sentences come ``recipe.rare_readings`` times, spread evenly among the ``known``
     ones, which come over and over.
 
-    Raises ``ValueError`` if the glimpsed sentences leave no step to the known ones.
+    Raises ``ValueError`` if the rare sentences leave no step to the known ones.
     """
 
     def read(sentences: list[list[int]], epochs: Iterable[int]) -> Iterator[mx.array]:
         for epoch in epochs:
             yield from batches(sentences, recipe.batch_size, recipe.seed, epoch)
 
-    glimpses = list(read(glimpsed, range(recipe.glimpses)))
-    if len(glimpses) >= recipe.steps:
-        raise ValueError(f"{len(glimpses)} batches of glimpses do not fit in {recipe.steps} steps")
-    due = [step * len(glimpses) // recipe.steps for step in range(recipe.steps + 1)]
+    rare_readings = list(read(rare, range(recipe.rare_readings)))
+    if len(rare_readings) >= recipe.steps:
+        raise ValueError(
+            f"{len(rare_readings)} batches of rare facts do not fit in {recipe.steps} steps"
+        )
+    due = [step * len(rare_readings) // recipe.steps for step in range(recipe.steps + 1)]
     often = read(known, count())
-    return [glimpses[now] if then > now else next(often) for now, then in pairwise(due)]
+    return [rare_readings[now] if then > now else next(often) for now, then in pairwise(due)]
 
 
 def _loss(model: nn.Module, tokens: mx.array) -> mx.array:
@@ -102,7 +104,7 @@ def _loss(model: nn.Module, tokens: mx.array) -> mx.array:
 
 
 def train(
-    recipe: Recipe, tokenizer: Tokenizer, known: list[str], glimpsed: list[str], work: Path
+    recipe: Recipe, tokenizer: Tokenizer, known: list[str], rare: list[str], work: Path
 ) -> llama.Model:
     """Train on the sentences, going on from ``work`` if a state lies there.
 
@@ -113,7 +115,7 @@ def train(
     def encoded(sentences: list[str]) -> list[list[int]]:
         return [[bos, *tokenizer.encode(s, add_special_tokens=False).ids, eos] for s in sentences]
 
-    lessons = curriculum(recipe, encoded(known), encoded(glimpsed))
+    lessons = curriculum(recipe, encoded(known), encoded(rare))
     model = new_model(recipe)
     warmup = optim.linear_schedule(0.0, recipe.peak_learning_rate, recipe.warmup_steps)
     cosine = optim.cosine_decay(recipe.peak_learning_rate, recipe.steps - recipe.warmup_steps, 0.0)
