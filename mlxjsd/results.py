@@ -16,9 +16,20 @@ from mlxjsd.records import Grid, Record, Skipped
 from mlxjsd.settings import Labelling, Settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """A run, finished or not, as it was measured or read from disk."""
+    """A run, finished or not, as it was measured or read from disk.
+
+    Arrays are in the order of ``records``, which is that of the data file::
+
+        run = mlxjsd.read_run("llama3")
+        run.values()                    # (N, rows, layers) JSD in nats
+        run.heatmap().mean              # (rows, layers), the average of these
+        run.heatmap().row("attn")       # (layers,)
+        run.heatmap(by="category")      # one for each kind of answer, by name
+        run.labels().categories         # FA, AH or UH, for each prompt
+        mlxjsd.plot_run(run)            # a matplotlib figure
+    """
 
     settings: Settings
     model: dict[str, Any]
@@ -43,6 +54,11 @@ class Run:
     floor_limit: float | None = None
     """nats that the noise floor may have in this dtype; None in runs of older versions."""
 
+    def __repr__(self) -> str:
+        done = f"{len(self.records)} of {self.total} prompts"
+        axes = f"rows {', '.join(self.grid.rows)}; metrics {', '.join(self.grid.metrics)}"
+        return f"<Run of {self.model.get('name')!r}: {done}, {self.layers} layers; {axes}>"
+
     @property
     def layers(self) -> int:
         """Layers of the model."""
@@ -59,16 +75,30 @@ class Run:
         Raises:
             InputError: if the run did not measure this metric.
         """
+        at = self._index(metric)
+        if not self.records:
+            return self.grid.cells(0)[:, at]
+        return np.stack([record.cells[at] for record in self.records])
+
+    def numbers(self, row: str, metric: str = JSD.key) -> np.ndarray:
+        """Return a row that reaches through the whole model, (N,) float32, such as ``reliance``.
+
+        NaN where the edit does not apply, and of a row that was not measured.
+
+        Raises:
+            InputError: if the run did not measure this metric.
+        """
+        self._index(metric)
+        return np.array([record.number(row, metric) for record in self.records], np.float32)
+
+    def _index(self, metric: str) -> int:
         if metric not in self.grid.metrics:
             raise InputError(
                 f"the run has no numbers of the metric {metric!r}; it has "
                 f"{', '.join(self.grid.metrics)}",
                 hint="give one of these with --metric",
             )
-        at = self.grid.metrics.index(metric)
-        if not self.records:
-            return self.grid.cells(0)[:, at]
-        return np.stack([record.cells[at] for record in self.records])
+        return self.grid.metrics.index(metric)
 
     def jsd(self) -> np.ndarray:
         """Return the divergences, (N, rows, layers) float32 in nats."""
@@ -116,12 +146,12 @@ class Run:
 
         Args:
             by: ``category``, ``relation`` or ``correct``; None for one heatmap.
-            metric: one that was measured.
+            metric: key of one that was measured, see :attr:`Grid.metrics`.
 
         Raises:
             InputError: for another ``by`` or ``metric``; with ``by``, for a run without a prompt.
         """
-        self.values(metric)  # or say that there is none
+        self._index(metric)  # or say that there is none
         if by is None:
             return aggregate(self.records, self.grid, metric)
         groups = self.groups(by)

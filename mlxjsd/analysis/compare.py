@@ -8,6 +8,7 @@ import numpy as np
 from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
+from mlxjsd.metrics import JSD
 from mlxjsd.rows import DEFAULT, label
 
 
@@ -17,11 +18,12 @@ class Panel:
 
     name: str
     mean: np.ndarray
-    """(rows, L) in nats."""
+    """(rows, L) in the unit of the metric."""
     source: str = ""
     """Where published numbers were taken from."""
     rows: tuple[str, ...] = DEFAULT
     """Keys of the rows, from the top."""
+    metric: str = JSD.key
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,10 @@ class RowComparison:
     correlation: float
     """Spearman's rank correlation over layers; NaN where a row is constant, or without a number."""
     difference: float
-    """Mean absolute difference, in nats; NaN where a row is without a number."""
-    phases_agree: bool
-    """Whether high and low phases share more than half of their layers."""
+    """Mean absolute difference, in the metric's unit; NaN where a row is without a number."""
+    phases_agree: bool | None
+    """Whether high and low phases share more than half of their layers; None for a metric that
+    is not read in phases."""
     high: tuple[str, str]
     """Both high phases, in words."""
 
@@ -51,7 +54,7 @@ class Comparison:
 
     @property
     def difference(self) -> np.ndarray:
-        """A minus B, (rows, columns), in nats."""
+        """A minus B, (rows, columns), in the metric's unit."""
         return self.a.mean - self.b.mean
 
 
@@ -69,8 +72,9 @@ def published(name: str) -> Panel:
             hint="give one of these with --reference",
         )
     found = json.loads(path.read_text(encoding="utf-8"))
-    mean = np.array([found["values"][row] for row in DEFAULT], dtype=np.float64)
-    return Panel(found["title"], mean, found["source"])
+    rows = tuple(found["values"])
+    mean = np.array([found["values"][row] for row in rows], dtype=np.float64)
+    return Panel(found["title"], mean, found["source"], rows)
 
 
 def compare(a: Panel, b: Panel) -> Comparison:
@@ -80,8 +84,13 @@ def compare(a: Panel, b: Panel) -> Comparison:
     of its layers.
 
     Raises:
-        InputError: if they share no row.
+        InputError: if they share no row, or are of two metrics.
     """
+    if a.metric != b.metric:
+        raise InputError(
+            f"{a.name} shows {a.metric}, and {b.name} shows {b.metric}",
+            hint="compare two of the same --metric",
+        )
     columns = max(a.mean.shape[1], b.mean.shape[1])
     relative = a.mean.shape[1] != b.mean.shape[1]
     shared = tuple(key for key in a.rows if key in b.rows)
@@ -90,31 +99,43 @@ def compare(a: Panel, b: Panel) -> Comparison:
             f"{a.name} and {b.name} have no row in common", hint="compare runs of the same --rows"
         )
     a, b = (_over(panel, shared, columns) for panel in (a, b))
-    rows = []
-    for name, x, y in zip(shared, a.mean, b.mean, strict=True):
-        both = np.isfinite(x) & np.isfinite(y)
-        one, other = (_phases(values) for values in (x, y))
-        agree = bool(both.any())
-        agree &= _overlap(one.high, other.high) > 0.5 and _overlap(one.low, other.low) > 0.5
-        rows.append(
-            RowComparison(
-                row=name,
-                correlation=rank_correlation(x, y),
-                difference=float(np.abs(x - y)[both].mean()) if both.any() else float("nan"),
-                phases_agree=agree,
-                high=(describe(one.high, columns), describe(other.high, columns)),
-            )
-        )
+    rows = (
+        _compare_row(name, x, y, a.metric == JSD.key)
+        for name, x, y in zip(shared, a.mean, b.mean, strict=True)
+    )
     return Comparison(a, b, tuple(rows), relative)
 
 
-def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Spearman's rank correlation of two rows, ties sharing their mean rank."""
+def _compare_row(name: str, x: np.ndarray, y: np.ndarray, in_phases: bool) -> RowComparison:
     both = np.isfinite(x) & np.isfinite(y)
-    a, b = _ranks(x[both]), _ranks(y[both])
-    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+    high, agree = ("n/a", "n/a"), None
+    if in_phases:
+        one, other = _phases(x), _phases(y)
+        high = (describe(one.high, len(x)), describe(other.high, len(y)))
+        agree = bool(both.any())
+        agree &= _overlap(one.high, other.high) > 0.5 and _overlap(one.low, other.low) > 0.5
+    return RowComparison(
+        row=name,
+        correlation=rank_correlation(x, y),
+        difference=float(np.abs(x - y)[both].mean()) if both.any() else float("nan"),
+        phases_agree=agree,
+        high=high,
+    )
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Spearman's rank correlation of two rows, ties sharing their mean rank.
+
+    NaN where one of them is constant, or where fewer than two layers have both numbers.
+    """
+    from scipy.stats import spearmanr  # takes a second to import
+
+    both = np.isfinite(x) & np.isfinite(y)
+    # Rounded, so that interpolation does not break ties.
+    a, b = np.round(x[both], 9), np.round(y[both], 9)
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(spearmanr(a, b).statistic)
 
 
 def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -125,7 +146,7 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
             _written(row.correlation, 2),
             _written(row.difference, 3),
             f"{row.high[0]} / {row.high[1]}",
-            "yes" if row.phases_agree else "no",
+            {True: "yes", False: "no", None: "n/a"}[row.phases_agree],
         )
         for row in comparison.rows
     ]
@@ -154,14 +175,6 @@ def _stretch(mean: np.ndarray, columns: int) -> np.ndarray:
     middles = (np.arange(layers) + 0.5) / layers
     wanted = (np.arange(columns) + 0.5) / columns
     return np.stack([np.interp(wanted, middles, row) for row in mean])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    # Rounded, so that interpolation does not break ties.
-    rounded = np.round(values, 9)
-    _, inverse, counts = np.unique(rounded, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return ((last - counts + 1 + last) / 2)[inverse]
 
 
 def _overlap(one: Ranges, other: Ranges) -> float:

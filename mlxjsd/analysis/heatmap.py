@@ -1,18 +1,18 @@
 """From the rows of a run to the numbers of a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd.metrics import JSD
+from mlxjsd.metrics import JSD, described
 from mlxjsd.records import Grid, Record
 from mlxjsd.rows import DEFAULT
 
 
 @dataclass(frozen=True)
 class Peak:
-    """Where a row of the heatmap is highest."""
+    """Where a row of the heatmap is farthest from 0."""
 
     row: str
     value: float
@@ -29,7 +29,7 @@ class Heatmap:
     error: np.ndarray
     """(rows, L) standard error of the mean; NaN for fewer than two prompts."""
     count: int
-    """Prompts."""
+    """Prompts that it is the average of: those with a number of the metric."""
     reliance: float = float("nan")
     """Their mean, in nats; NaN where no block attends."""
     floor: float = float("nan")
@@ -37,6 +37,7 @@ class Heatmap:
     rows: tuple[str, ...] = DEFAULT
     """Keys of the rows, from the top."""
     metric: str = JSD.key
+    """Key of what the cells are; see :func:`mlxjsd.metrics.described`."""
 
     @property
     def layers(self) -> int:
@@ -48,12 +49,33 @@ class Heatmap:
         return self.mean[self.rows.index(key)] if key in self.rows else None
 
     def peaks(self) -> list[Peak]:
-        """Return each row's highest cell; none for a row without a number."""
-        return [
-            Peak(row, float(np.nanmax(values)), int(np.nanargmax(values)))
+        """Return the cell of each row that is farthest from 0; none for a row without a number.
+
+        Of a metric that is never negative, this is the highest one.
+        """
+        known = [
+            (row, values, int(np.nanargmax(np.abs(values))))
             for row, values in zip(self.rows, self.mean, strict=True)
             if np.isfinite(values).any()
         ]
+        return [Peak(row, float(values[layer]), layer) for row, values, layer in known]
+
+
+#: A scale goes at least so far: numerical noise is not to fill it.
+_SHORTEST = 1e-3
+
+
+def scale_of(heatmaps: Iterable[Heatmap]) -> tuple[float, float]:
+    """Return both ends of one colour scale for all ``heatmaps``, which are of one metric.
+
+    It goes from 0 to the highest cell or, for a signed metric, as far to both sides of 0 as the
+    cell that is farthest from it. Without a number it goes to 1.
+    """
+    found = list(heatmaps)
+    cells = np.concatenate([np.abs(heatmap.mean[np.isfinite(heatmap.mean)]) for heatmap in found])
+    high = max(float(cells.max()), _SHORTEST) if cells.size else 1.0
+    signed = any(described(heatmap.metric).signed for heatmap in found)
+    return (-high if signed else 0.0), high
 
 
 def aggregate(records: Sequence[Record], grid: Grid | int, metric: str = JSD.key) -> Heatmap:
@@ -86,9 +108,14 @@ def average(
     rows: tuple[str, ...] = DEFAULT,
     metric: str = JSD.key,
 ) -> Heatmap:
-    """Average (N, rows, L) cells, (N,) reliances and (N,) floors, N at least 1."""
+    """Average (N, rows, L) cells, (N,) reliances and (N,) floors, N at least 1.
+
+    Prompts without any number are left out: a metric may need more than every prompt has, such
+    as two answers to compare.
+    """
+    counted = _counted(cells)
+    cells, reliance, floor = cells[counted].astype(np.float64), reliance[counted], floor[counted]
     count = len(cells)
-    cells = cells.astype(np.float64)
     if count > 1:
         error = cells.std(axis=0, ddof=1) / np.sqrt(count)
     else:
@@ -104,13 +131,19 @@ def average(
     )
 
 
+def _counted(cells: np.ndarray) -> np.ndarray:
+    """Return which of (N, rows, L) hold a number, (N,); all of them where none does."""
+    known = np.isfinite(cells).any(axis=(1, 2))
+    return known if known.any() else ~known
+
+
 def bootstrap_interval(
     cells: np.ndarray, share: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> np.ndarray:
     """Percentile bootstrap of each cell's mean, resampling prompts (Efron 1979).
 
     Args:
-        cells: (N, rows, L).
+        cells: (N, rows, L); those without any number are left out.
         share: of the resampled means that the interval holds.
         resamples: how many.
         seed: of the resampling; the same rows in the same order give the same interval.
@@ -119,6 +152,7 @@ def bootstrap_interval(
         (2, rows, L) lower and upper ends; NaN for fewer than two prompts, and where the
         edit does not apply.
     """
+    cells = cells[_counted(cells)]
     count = len(cells)
     if count < 2:
         return np.full((2, *cells.shape[1:]), np.nan)
@@ -138,5 +172,5 @@ def floor_warning(floor: float, limit: float | None) -> str:
         return ""
     return (
         f"The noise floor of {floor:.1e} nats is over {limit:.0e}, the most that this data type "
-        "should cost: cells of that size mean nothing here, see `mlxcells check`."
+        "should cost: cells of that size mean nothing here, see `mlxjsd check`."
     )

@@ -1,4 +1,4 @@
-"""Reading a heatmap: where each row is high, where it is low, and where they cross.
+"""Reading a heatmap of divergences: where each row is high, where it is low, and where they cross.
 
 The rule, for a row of L values:
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxjsd.analysis.heatmap import Heatmap
+from mlxjsd.metrics import JSD
 from mlxjsd.rows import ATTN, LAST, SUBJ, label
 
 LOW_SHARE = 0.05
@@ -97,7 +98,12 @@ def describe(ranges: Ranges, layers: int) -> str:
 
 
 def reading(heatmap: Heatmap) -> list[str]:
-    """Say what a heatmap of divergences shows: a sentence for each row of the figure it has."""
+    """Say what a heatmap shows: a sentence for each row of the published figure that it has.
+
+    They speak of divergences, so there is none for another metric.
+    """
+    if heatmap.metric != JSD.key:
+        return []
     subj, attn, last = (heatmap.row(row.key) for row in (SUBJ, ATTN, LAST))
     sentences = []
     if subj is not None:
@@ -123,7 +129,7 @@ def _attention(found: Phases | None) -> str:
     if found is None:
         return "No block attends, so there is no attention to knock out."
     if not found.high:
-        return "No five layers of attention from the last token to the subject are needed alone."
+        return "No window of attention from the last token to the subject is needed on its own."
     return (
         f"The last token draws on the subject through attention around layers "
         f"{_numbers(found.high)}, most of all at layer {found.peak_layer} ({found.peak:.2f} nats)."
@@ -147,7 +153,12 @@ def _last(found: Phases, both: tuple[np.ndarray, np.ndarray] | None) -> str:
 
 
 def reading_table(heatmap: Heatmap) -> list[tuple[str, str, str, str]]:
-    """Return the rows of the table Category | Peak Phase | Peak Value | Low Phase."""
+    """Return the rows of the table Category | Peak Phase | Peak Value | Low Phase.
+
+    Like :func:`reading`, of divergences alone.
+    """
+    if heatmap.metric != JSD.key:
+        return []
     layers = heatmap.layers
     rows = []
     for key, values in zip(heatmap.rows, heatmap.mean, strict=True):

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from records import record
+from records import record, run_of
 
 from mlxjsd.analysis.answers import is_correct, label, normalise
 from mlxjsd.analysis.groups import group
 from mlxjsd.errors import InputError
 from mlxjsd.model.generate import first_sentence
+from mlxjsd.settings import Labelling
 
 
 def answered(answer: str | None, *answers: str, prediction: str = "", reliance: float = 0.0):  # type: ignore[no-untyped-def]
@@ -114,13 +117,23 @@ def test_labels_do_not_depend_on_the_order() -> None:
     assert forward.categories == backward.categories[::-1]
 
 
-def test_groups_part_the_records_and_lose_none() -> None:
+def test_groups_lose_no_record() -> None:
     records = made_up()
+    labels = label(records)
     for by in ("category", "relation", "correct"):
-        groups = group(records, by)
+        groups = group(records, labels, by)
         assert sum(len(g) for g in groups.values()) == len(records)
-    assert list(group(records, "category")) == ["FA", "AH", "UH", "unlabelled"]
-    assert list(group(records, "correct")) == ["correct", "wrong", "unlabelled"]
-    assert list(group(records, "relation")) == ["capital"]
+    assert list(group(records, labels, "category")) == ["FA", "AH", "UH", "unlabelled"]
+    assert list(group(records, labels, "correct")) == ["correct", "wrong", "unlabelled"]
+    assert list(group(records, labels, "relation")) == ["capital"]
     with pytest.raises(InputError, match="--by is"):
-        group(records, "colour")
+        group(records, labels, "colour")
+
+
+def test_a_run_is_labelled_by_what_is_asked_for_now() -> None:
+    run = run_of(records=made_up())
+    assert run.labels() is run.labels(), "worked out once"
+    assert run.labels() == label(run.records)
+    asked = replace(run, labelling=Labelling(reliance_threshold=0.35))
+    assert asked.labels() == label(run.records, threshold=0.35)
+    assert list(asked.groups("category")) == [*asked.categories(), "unlabelled"]

@@ -14,7 +14,17 @@ def test_rank_correlation_equals_scipy_ties_included() -> None:
     for _ in range(20):
         x, y = rng.integers(0, 6, (2, 30)).astype(float)
         assert rank_correlation(x, y) == pytest.approx(spearmanr(x, y).statistic)
+        nearly = x + rng.normal(0, 1e-13, x.shape)  # as interpolation leaves equal numbers
+        assert rank_correlation(nearly, y) == pytest.approx(spearmanr(x, y).statistic)
     assert np.isnan(rank_correlation(np.ones(4), np.arange(4.0)))
+
+
+def test_layers_without_a_number_have_no_rank() -> None:
+    x = np.array([0.1, np.nan, 0.3, 0.2, 0.5])
+    y = np.array([0.4, 0.9, 0.2, np.nan, 0.1])
+    known = [0, 2, 4]
+    assert rank_correlation(x, y) == pytest.approx(spearmanr(x[known], y[known]).statistic)
+    assert np.isnan(rank_correlation(np.full(5, np.nan), y))
 
 
 def test_a_figure_agrees_with_itself() -> None:

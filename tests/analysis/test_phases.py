@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.phases import crossover, describe, phases, reading, reading_table
 
 PUBLISHED = np.array(
@@ -13,13 +14,18 @@ PUBLISHED = np.array(
 """Read off Figure 2a of arXiv 2510.09033, within 0.05."""
 
 
+def heatmap(mean: np.ndarray, *rows: str, metric: str = "jsd") -> Heatmap:
+    named = rows or ("subj", "attn", "last")
+    return Heatmap(mean, np.full_like(mean, np.nan), 1, rows=named, metric=metric)
+
+
 def test_the_published_figure_reads_as_published() -> None:
-    assert reading_table(PUBLISHED) == [
+    assert reading_table(heatmap(PUBLISHED)) == [
         ("Subj.", "early (0-15)", "0.60 (layer 0)", "late (22-31)"),
         ("Attn.", "middle (11-18)", "0.38 (layer 14)", "early and late (0-10, 19-31)"),
         ("Last.", "late (17-31)", "0.55 (layer 31)", "early (0-10)"),
     ]
-    assert crossover(PUBLISHED) == 18
+    assert crossover(PUBLISHED[0], PUBLISHED[2]) == 18
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -63,13 +69,35 @@ def test_cells_without_a_number_belong_to_no_phase() -> None:
 @pytest.mark.parametrize("layers", [1, 2, 3, 6, 80])
 def test_any_depth_can_be_read(layers: int) -> None:
     mean = np.random.default_rng(0).random((3, layers)) * 0.69
-    assert len(reading(mean)) == 3
-    assert len(reading_table(mean)) == 3
+    assert len(reading(heatmap(mean))) == 3
+    assert len(reading_table(heatmap(mean))) == 3
 
 
 def test_last_that_never_leads_has_no_crossover() -> None:
     mean = np.stack([np.full(8, 0.5), np.zeros(8), np.linspace(0, 0.4, 8)])
-    assert crossover(mean) is None
-    assert "never more than the subject" in reading(mean)[2]
+    assert crossover(mean[0], mean[2]) is None
+    assert "never more than the subject" in reading(heatmap(mean))[2]
     mean[2] = 0.6
-    assert crossover(mean) == 0
+    assert crossover(mean[0], mean[2]) == 0
+
+
+def test_a_heatmap_of_some_rows_reads_as_far_as_it_goes() -> None:
+    subj, attn, last = reading(heatmap(PUBLISHED))
+    assert "from layer 18 on (56 % of the depth) it matters more than the subject" in last
+    assert reading(heatmap(PUBLISHED[1:2], "attn")) == [attn]
+    assert reading(heatmap(PUBLISHED[2:], "last")) == ["The last token carries it in layers 17-31."]
+    assert reading(heatmap(PUBLISHED[[2, 0]], "last", "subj")) == [subj, last]
+    assert reading_table(heatmap(PUBLISHED[1:2], "attn")) == [
+        ("Attn.", "middle (11-18)", "0.38 (layer 14)", "early and late (0-10, 19-31)")
+    ]
+
+
+def test_a_row_that_the_figure_does_not_have_is_in_the_table_alone() -> None:
+    found = heatmap(np.vstack([PUBLISHED, PUBLISHED[:1]]), "subj", "attn", "last", "mlp")
+    assert reading(found) == reading(heatmap(PUBLISHED))
+    assert reading_table(found)[3] == ("mlp", "early (0-15)", "0.60 (layer 0)", "late (22-31)")
+
+
+def test_only_divergences_are_read() -> None:
+    other = heatmap(PUBLISHED, metric="lift")
+    assert (reading(other), reading_table(other)) == ([], [])
