@@ -13,7 +13,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from mlxjsd.analysis.groups import heatmaps_by
 from mlxjsd.assets import MODEL
 from mlxjsd.output.figure import plot_groups, save_figure, title_of
 from mlxjsd.store.reader import read_run
@@ -60,7 +59,7 @@ def main() -> None:
             (ASSETS / "app.svg").write_text(svg, encoding="utf-8")
         run = read_run(folder)
         shutil.copyfile(folder / "heatmap.png", ASSETS / "heatmap.png")
-        panels = plot_groups(heatmaps_by(run, "category"), title_of(run))
+        panels = plot_groups(run.heatmap(by="category"), title_of(run))
         save_figure(panels, ASSETS / "categories.png")
 
 

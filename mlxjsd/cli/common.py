@@ -1,9 +1,9 @@
 """What several commands do: read prompts and runs, load a model, print."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlxjsd.settings import Labelling
+from mlxjsd.metrics import JSD
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,10 +45,8 @@ def read(folder: Path, match: str | None = None, reliance_threshold: float | Non
 
     run = read_run(folder)
     asked = {"match": match, "reliance_threshold": reliance_threshold}
-    given = {name: value for name, value in asked.items() if value is not None}
-    labelling = {**run.labelling, **given}
-    Labelling(**labelling)  # refuses what makes no sense
-    return replace(run, labelling=labelling)
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    return replace(run, labelling=replace(run.labelling, **given))
 
 
 def show_run(
@@ -56,13 +54,15 @@ def show_run(
     by: str | None = None,
     match: str | None = None,
     reliance_threshold: float | None = None,
+    metric: str = JSD.key,
 ) -> None:
     """Print the heatmap of a run and what it says."""
     from mlxjsd.output.terminal import summary
 
     console = console_for()
     run = read(folder, match, reliance_threshold)
-    console.print(summary(run, console.width, has_colour(console), by), markup=False)
+    shown = summary(run, console.width, has_colour(console), by, metric)
+    console.print(shown, markup=False)
 
 
 def console_for(stderr: bool = False, quiet: bool = False) -> "Console":

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mlxjsd.metrics import METRICS
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.settings import CORRUPTIONS, GROUPINGS, MATCHES
 from mlxjsd.store.folders import RUNS
@@ -114,3 +115,8 @@ By = Annotated[str | None, typer.Option(help=f"One heatmap for each {', '.join(G
 def template_from(argument: str | None) -> str | None:
     r"""Return the template that was typed: a shell passes ``\n`` on as two characters."""
     return None if argument is None else argument.replace("\\n", "\n")
+
+
+Metric = Annotated[
+    str, typer.Option("--metric", help=f"Of those that were measured: {', '.join(METRICS)}.")
+]

@@ -10,6 +10,8 @@ from mlxjsd.cli import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, read, show_run
 from mlxjsd.errors import InputError
+from mlxjsd.metrics import JSD
+from mlxjsd.output.writers import EXPORTS, FIGURES
 
 
 @app.command()
@@ -18,12 +20,15 @@ def show(
     by: options.By = None,
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
+    metric: options.Metric = JSD.key,
 ) -> None:
     """Print a run's heatmap, the peak of each row, the noise floor, and what they say."""
-    show_run(folder, by, match, reliance_threshold)
+    show_run(folder, by, match, reliance_threshold, metric)
 
 
-@app.command()
+@app.command(
+    help=f"Draw a run's heatmap as {FIGURES}; with --by, a panel for each group.",
+)
 def plot(
     folder: options.RunFolder,
     output: options.OutputFile,
@@ -34,13 +39,21 @@ def plot(
     ] = "heatmap",
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
-    vmin: Annotated[float, typer.Option(help="nats at the light end.")] = 0.0,
-    vmax: Annotated[
-        float | None, typer.Option(help="nats at the dark end.", show_default="the highest cell")
+    metric: options.Metric = JSD.key,
+    vmin: Annotated[
+        float | None,
+        typer.Option(help="The number at the low end.", show_default="0, or as far below it"),
     ] = None,
-    cmap: Annotated[str, typer.Option(help="A matplotlib colour map.")] = "Blues",
+    vmax: Annotated[
+        float | None,
+        typer.Option(help="The number at the high end.", show_default="the highest cell"),
+    ] = None,
+    cmap: Annotated[
+        str | None,
+        typer.Option(help="A matplotlib colour map.", show_default="Blues, or one around 0"),
+    ] = None,
 ) -> None:
-    """Draw a run's heatmap as .png, .pdf or .svg; with --by, a panel for each group."""
+    """Draw a run's heatmap, or one for each group."""
     from mlxjsd.output.figure import (
         Style,
         plot_curves,
@@ -53,17 +66,18 @@ def plot(
     style = Style(vmin, vmax, cmap)
     run = read(folder, match, reliance_threshold)
     if kind != "heatmap":
-        if by is not None:
-            raise InputError(
-                "--by is for heatmaps", hint="leave it out: the other kinds are by category already"
-            )
-        save_figure(plot_curves(run, kind), output)
+        for option, given in (("--by", by is not None), ("--metric", metric != JSD.key)):
+            if given:
+                raise InputError(
+                    f"{option} is for heatmaps",
+                    hint="leave it out: the other kinds are curves by category",
+                )
+        figure = plot_curves(run, kind)
     elif by is None:
-        save_figure(plot_run(run, style), output)
+        figure = plot_run(run, style, metric)
     else:
-        from mlxjsd.analysis.groups import heatmaps_by
-
-        save_figure(plot_groups(heatmaps_by(run, by), title_of(run), style), output)
+        figure = plot_groups(run.heatmap(by=by, metric=metric), title_of(run), style)
+    save_figure(figure, output)
     print(output)
 
 
@@ -73,11 +87,12 @@ def summary(
     by: options.By = None,
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
+    metric: options.Metric = JSD.key,
 ) -> None:
-    """Say as Markdown what a run's heatmap shows: phases, crossing, three sentences."""
+    """Say as Markdown what a run's heatmap shows: phases, crossing, a sentence for each row."""
     from mlxjsd.output.markdown import report
 
-    print(report(read(folder, match, reliance_threshold), by))
+    print(report(read(folder, match, reliance_threshold), by, metric))
 
 
 @app.command()
@@ -92,6 +107,7 @@ def compare(
     category: Annotated[
         str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
     ] = None,
+    metric: options.Metric = JSD.key,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw both and their difference here.")
     ] = None,
@@ -105,8 +121,11 @@ def compare(
             "compare takes a second run folder or --reference, one of the two",
             hint="give one of them",
         )
-    one = panel_of(read(a), category)
-    other = comparing.published(reference) if reference else panel_of(read(b or a), category)
+    one = panel_of(read(a), category, metric)
+    if reference is not None:
+        other = comparing.published(reference)
+    else:
+        other = panel_of(read(b or a), category, metric)
     result = comparing.compare(one, other)
     if output is not None:
         from mlxjsd.output.figure import plot_comparison, save_figure
@@ -115,7 +134,7 @@ def compare(
     print(compared(result))
 
 
-@app.command()
+@app.command(help=f"Write a run's numbers as {EXPORTS}.")
 def export(
     folder: options.RunFolder,
     output: options.OutputFile,
@@ -123,7 +142,7 @@ def export(
         bool, typer.Option("--salvage", help="Of a damaged run, all that can be trusted (.json).")
     ] = False,
 ) -> None:
-    """Write a run's numbers as .csv (averages), .json (everything) or .npz (arrays)."""
+    """Write a run's numbers to a file."""
     from mlxjsd.output.export import export_run, export_salvaged
 
     if salvage:

@@ -1,47 +1,45 @@
-"""A run as a file for other programs: CSV, JSON or NPZ."""
+"""A run as a file for other programs: CSV, JSON or NPZ.
+
+The usual numbers stand where they always do; those of further metrics and rows stand beside them
+by name, so that a reader of the usual ones need not know of any other.
+"""
 
 import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlxjsd.analysis.answers import label
-from mlxjsd.analysis.groups import group, labelling_of
-from mlxjsd.analysis.heatmap import aggregate, bootstrap_interval, heatmap_of
+from mlxjsd.analysis.heatmap import Heatmap, aggregate, bootstrap_interval
 from mlxjsd.errors import InputError
 from mlxjsd.files import write_whole
+from mlxjsd.metrics import JSD
+from mlxjsd.output.writers import EXPORTS
 from mlxjsd.results import Record, Run
-from mlxjsd.rows import ROWS
+from mlxjsd.rows import FLOOR, RELIANCE
 from mlxjsd.store.salvage import Salvaged
 
 
-def export_run(run: Run, path: Path) -> None:
-    """Write ``run`` to ``path``; its ending, .csv, .json or .npz, says how.
+def export_run(run: Run, path: Path | str) -> None:
+    """Write ``run`` to ``path``, whose ending says how; see :mod:`mlxjsd.output.writers`.
 
     Raises:
         InputError: for another ending, or a folder that is not there.
     """
-    writers = {".csv": to_csv, ".json": to_json, ".npz": to_npz}
-    writer = writers.get(path.suffix.lower())
-    if writer is None:
-        endings = ", ".join(writers)
-        raise InputError(
-            f"an export ends in {endings}, not {path.name!r}", hint="name such a file with -o"
-        )
-    content = writer(run)
-    write_whole(path, lambda partial: partial.write_bytes(content))
+    EXPORTS.write(run, path)
 
 
-def export_salvaged(salvaged: Salvaged, path: Path) -> None:
+def export_salvaged(salvaged: Salvaged, path: Path | str) -> None:
     """Write what is left of a damaged run to ``path``, as JSON that also says what was lost.
 
     Raises:
         InputError: for another ending, or a folder that is not there.
     """
+    path = Path(path)
     if path.suffix.lower() != ".json":
         raise InputError(
             f"--salvage writes a .json file, which says what was lost, not {path.name!r}",
@@ -53,30 +51,42 @@ def export_salvaged(salvaged: Salvaged, path: Path) -> None:
 
 
 def to_csv(run: Run) -> bytes:
-    """Return the heatmap of all prompts and of each category, one line a cell, in nats."""
+    """Return the heatmap of all prompts and of each category, one line a cell.
+
+    The numbers are in the metric's unit. A run that measured JSD alone has the column
+    ``mean_jsd``; any other has ``metric`` and ``mean``.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["category", "row", "layer", "mean_jsd", "standard_error", "ci95_low", "ci95_high", "n"]
-    )
-    categories = group(run.records, "category", **labelling_of(run))
-    for category, records in {"all": run.records, **categories}.items():
-        _write_cells(writer, category, records, run.layers)
+    several = len(run.grid.metrics) > 1
+    columns = ["row", "layer", "mean" if several else "mean_jsd", "standard_error"]
+    columns = ["category", *(["metric"] if several else []), *columns]
+    writer.writerow([*columns, "ci95_low", "ci95_high", "n"])
+    for category, records in {"all": run.records, **run.groups("category")}.items():
+        for metric in run.grid.metrics:
+            names = [category, metric] if several else [category]
+            heatmap, interval = _averages(run, records, metric)
+            _write_cells(writer, [text_cell(name) for name in names], heatmap, interval)
     return out.getvalue().encode()
 
 
-def _write_cells(writer: Any, category: str, records: Sequence[Record], layers: int) -> None:
-    heatmap = aggregate(records, layers)
-    if records:
-        low, high = bootstrap_interval(np.stack([record.jsd for record in records]))
-    else:
-        low = high = heatmap.mean
-    for row, name in enumerate(ROWS):
-        for layer in range(layers):
-            values = (heatmap.mean, heatmap.error, low, high)
-            cells = [_number(array[row, layer]) for array in values]
+def _averages(
+    run: Run, records: Sequence[Record], metric: str = JSD.key
+) -> tuple[Heatmap, np.ndarray]:
+    """Return the averages of some records of a run, and (2, rows, L) ends of their interval."""
+    heatmap = aggregate(records, run.grid, metric)
+    if not records:
+        return heatmap, np.stack([heatmap.mean, heatmap.mean])
+    return heatmap, bootstrap_interval(np.stack([record.of(metric) for record in records]))
+
+
+def _write_cells(writer: Any, names: list[str], heatmap: Heatmap, interval: np.ndarray) -> None:
+    values = np.stack([heatmap.mean, heatmap.error, *interval])
+    for at, row in enumerate(heatmap.rows):
+        for layer in range(heatmap.layers):
+            cells = [_number(value) for value in values[:, at, layer]]
             texts = ["" if cell is None else f"{cell:.8g}" for cell in cells]
-            writer.writerow([text_cell(category), name, layer, *texts, heatmap.count])
+            writer.writerow([*names, text_cell(row), layer, *texts, heatmap.count])
 
 
 def text_cell(text: str) -> str:
@@ -89,7 +99,13 @@ def text_cell(text: str) -> str:
 
 
 def to_json(run: Run) -> bytes:
-    """Return everything that a run holds."""
+    """Return everything that a run holds.
+
+    Of each prompt, ``jsd`` holds the cells by row, in nats, and ``cells`` those of further metrics;
+    ``numbers`` holds the rows that reach through the whole model, by metric. In the same way
+    ``mean`` and ``ci95`` are of JSD, and ``averages`` holds those of further metrics. null stands
+    where an edit does not apply.
+    """
     return _json(_document(run))
 
 
@@ -98,25 +114,26 @@ def _json(document: dict[str, Any]) -> bytes:
 
 
 def _document(run: Run) -> dict[str, Any]:
-    heatmap = heatmap_of(run)
-    low, high = bootstrap_interval(run.jsd())
-    labels = label(run.records, **labelling_of(run))
+    heatmap, interval = _averages(run, run.records)
+    labels = run.labels()
     return {
         "settings": run.settings.to_json(),
         "model": run.model,
         "data": run.data,
         "versions": run.versions,
-        "layers": run.layers,
-        "rows": list(ROWS),
+        **run.grid.to_json(),
         "prompts": [
             _prompt(record, category)
             for record, category in zip(run.records, labels.categories, strict=True)
         ],
         "skipped": [{"id": s.id, "reason": s.reason} for s in run.skipped],
         "failed": [{"id": f.id, "reason": f.reason} for f in run.failed],
-        "mean": _by_row(heatmap.mean),
-        "ci95": {"low": _by_row(low), "high": _by_row(high)},
-        "labelling": {**run.labelling, "threshold": labels.threshold},
+        **_averages_as_json(heatmap, interval),
+        "averages": {
+            metric: _averages_as_json(*_averages(run, run.records, metric))
+            for metric in _further(run.grid.metrics)
+        },
+        "labelling": {**asdict(run.labelling), "threshold": labels.threshold},
         "n": heatmap.count,
         "floor": _number(heatmap.floor),
         "floor_limit": run.floor_limit,
@@ -124,25 +141,43 @@ def _document(run: Run) -> dict[str, Any]:
 
 
 def to_npz(run: Run) -> bytes:
-    """Return ``jsd`` as float32 (N, 3, L) in nats, and ``ids``; no pickled objects."""
-    labels = label(run.records, **labelling_of(run))
-    out = io.BytesIO()
-    np.savez_compressed(
-        out,
-        jsd=run.jsd(),
-        ids=np.array([record.id for record in run.records], dtype=np.str_),
-        reliance=np.array([record.reliance for record in run.records], dtype=np.float32),
-        floor=np.array([record.floor for record in run.records], dtype=np.float32),
-        categories=np.array([category or "" for category in labels.categories], dtype=np.str_),
-    )
+    """Return one array for each metric, named by its key, and what tells them apart.
+
+    No pickled objects. ``jsd`` and every other metric are float32 (N, rows, L), ``numbers`` is
+    float32 (N, metrics, whole), ``norms`` float32 (N, L); ``rows``, ``metrics`` and ``whole``
+    name their axes. ``ids``, ``reliance``, ``floor`` and ``categories`` are (N,).
+    """
+    out, records = io.BytesIO(), run.records
+    names = {"rows": run.grid.rows, "metrics": run.grid.metrics, "whole": run.grid.whole}
+    arrays: dict[str, Any] = {metric: run.values(metric) for metric in run.grid.metrics} | {
+        "ids": np.array([record.id for record in records], dtype=np.str_),
+        "reliance": run.numbers(RELIANCE.key),
+        "floor": run.numbers(FLOOR.key),
+        "categories": np.array([name or "" for name in run.labels().categories], dtype=np.str_),
+        "norms": np.array([r.norms for r in records], np.float32).reshape(-1, run.layers),
+        "numbers": np.concatenate([run.grid.numbers(0), *(r.whole[None] for r in records)]),
+    }
+    arrays |= {name: np.array(keys, dtype=np.str_) for name, keys in names.items()}
+    np.savez_compressed(out, **arrays)
     return out.getvalue()
 
 
-def _by_row(values: np.ndarray) -> dict[str, list[float | None]]:
-    return {name: [_number(v) for v in row] for name, row in zip(ROWS, values, strict=True)}
+def _further(metrics: Sequence[str]) -> list[str]:
+    """Return the metrics beside JSD, whose numbers stand where they did before there were any."""
+    return [metric for metric in metrics if metric != JSD.key]
+
+
+def _averages_as_json(heatmap: Heatmap, interval: np.ndarray) -> dict[str, Any]:
+    low, high = (_by_row(heatmap.rows, ends) for ends in interval)
+    return {"mean": _by_row(heatmap.rows, heatmap.mean), "ci95": {"low": low, "high": high}}
+
+
+def _by_row(rows: Sequence[str], values: np.ndarray) -> dict[str, list[float | None]]:
+    return {row: [_number(v) for v in cells] for row, cells in zip(rows, values, strict=True)}
 
 
 def _prompt(record: Record, category: str | None) -> dict[str, Any]:
+    grid = record.grid
     return {
         "id": record.id,
         "text": record.text,
@@ -155,13 +190,21 @@ def _prompt(record: Record, category: str | None) -> dict[str, Any]:
         "prediction": record.prediction,
         "probability": record.probability,
         "entropy": record.entropy,
-        "jsd": _by_row(record.jsd),
+        "jsd": _by_row(grid.rows, record.jsd),
         "reliance": _number(record.reliance),
-        "floor": record.floor,
+        "floor": _number(record.floor),
         "answer": record.answer,
         "flags": list(record.flags),
         "popularity": record.popularity,
         "category": category,
+        "norms": [_number(norm) for norm in record.norms],
+        "cells": {
+            metric: _by_row(grid.rows, record.of(metric)) for metric in _further(grid.metrics)
+        },
+        "numbers": {
+            metric: {row: _number(record.number(row, metric)) for row in grid.whole}
+            for metric in grid.metrics
+        },
     }
 
 

@@ -2,70 +2,87 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from mlxjsd.analysis.compare import Comparison
+from mlxjsd.analysis.compare import Comparison, Panel
 from mlxjsd.analysis.curves import KINDS, confidences, cosines, norm_ratios
-from mlxjsd.analysis.heatmap import Heatmap, floor_warning_of, heatmap_of
+from mlxjsd.analysis.heatmap import Heatmap, scale_of
+from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
-from mlxjsd.files import write_whole
+from mlxjsd.metrics import JSD, described
+from mlxjsd.output.colours import DIVERGING, map_for
+from mlxjsd.output.writers import FIGURES
 from mlxjsd.results import Run
-from mlxjsd.rows import ROW_LABELS
+from mlxjsd.rows import label
 from mlxjsd.text import clean
-
-ENDINGS = (".png", ".pdf", ".svg")
 
 
 @dataclass(frozen=True)
 class Style:
     """How the numbers become colours."""
 
-    vmin: float = 0.0
-    """nats at the light end."""
+    vmin: float | None = None
+    """The number at the low end; None for 0 or, of a signed metric, as far below 0 as the high
+    end is above it."""
     vmax: float | None = None
-    """nats at the dark end; None for the highest cell."""
-    cmap: str = "Blues"
-    """Any matplotlib colour map."""
+    """The number at the high end; None for the highest cell or, of a signed metric, the one that
+    is farthest from 0."""
+    cmap: str | None = None
+    """Any matplotlib colour map; None for Blues or, of a signed metric, a diverging one."""
 
     def __post_init__(self) -> None:
-        if self.cmap not in colormaps:
+        if self.cmap is not None and self.cmap not in colormaps:
             raise InputError(
                 f"matplotlib has no colour map {self.cmap!r}", hint="try Blues or viridis"
             )
-        if self.vmax is not None and self.vmax <= self.vmin:
+        if self.vmax is not None and self.vmax <= (self.vmin or 0.0):
             raise InputError(
-                f"--vmax {self.vmax:g} must be above --vmin {self.vmin:g}", hint="give a higher one"
+                f"--vmax {self.vmax:g} must be above --vmin {self.vmin or 0:g}",
+                hint="give a higher one",
             )
 
+    def colours(self, heatmaps: Sequence[Heatmap]) -> dict[str, Any]:
+        """Return one scale for ``heatmaps`` of one metric, as arguments for matplotlib."""
+        low, high = scale_of(heatmaps)
+        signed = any(described(heatmap.metric).signed for heatmap in heatmaps)
+        if signed:  # an end that is not given mirrors the other one
+            high = self.vmax or max(-(self.vmin or 0.0), 0.0) or high
+            low = -high
+        low = low if self.vmin is None else self.vmin
+        high = high if self.vmax is None else self.vmax
+        cmap = self.cmap or map_for(signed)
+        return {"cmap": cmap, "vmin": low, "vmax": max(high, low + 1e-3)}
 
-def draw_heatmap(axes: Axes, heatmap: Heatmap, style: Style, vmax: float) -> QuadMesh:
-    """Draw the three rows into ``axes``.
+
+def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> QuadMesh:
+    """Draw the rows into ``axes``, in the ``colours`` that a :class:`Style` gives.
 
     Cells without a prompt stay empty; those of an edit that does not apply are hatched.
     """
-    layers = heatmap.mean.shape[1]
+    rows, layers = heatmap.mean.shape
     if heatmap.count and np.isnan(heatmap.mean).any():
         # The background shows through where there is no number.
         axes.patch.set(hatch="////", edgecolor="0.75", linewidth=0)
     mesh = axes.pcolormesh(
         np.arange(layers + 1) - 0.5,
-        np.arange(4) - 0.5,
+        np.arange(rows + 1) - 0.5,
         np.ma.masked_invalid(heatmap.mean),
-        cmap=style.cmap,
-        vmin=style.vmin,
-        vmax=vmax,
         # Cells are vectors in print; an edge in their own colour closes the seams between them.
         edgecolors="face",
         linewidth=0.4,
+        **colours,
     )
-    axes.set_ylim(2.5, -0.5)  # Subj. on top
-    axes.set_yticks(range(3), list(ROW_LABELS.values()))
+    axes.set_ylim(rows - 0.5, -0.5)  # the first row on top
+    axes.set_yticks(range(rows), [_escape(label(key)) for key in heatmap.rows])
     axes.set_xticks(range(0, layers, 2 if layers <= 48 else 8))
     axes.tick_params(length=0)
     axes.set_xlabel("Layer")
@@ -74,26 +91,42 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, style: Style, vmax: float) -> Qua
     return mesh
 
 
+def _bar_label(metric: str) -> str:
+    """Return what stands at the colour bar; as in the published figure, JSD is without its unit."""
+    found = described(metric)
+    unit = f"\n({_escape(found.unit)})" if found.unit and metric != JSD.key else ""
+    return f"Avg {_escape(found.label)}{unit}"
+
+
+def _tall(rows: int) -> int:
+    """Return how many rows high a panel is: the label of the colour bar takes some three."""
+    return max(rows, 3)
+
+
 def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) -> Figure:
-    """Return the figure of one heatmap: Subj., Attn., Last. by layer, in nats."""
-    style = style or Style()
-    layers = heatmap.mean.shape[1]
+    """Return the figure of one heatmap: its rows by layer, in the unit of its metric."""
+    rows, layers = heatmap.mean.shape
     width = min(max(4.5, 1.6 + 0.26 * layers), 24)
-    figure = Figure(figsize=(width, 1.85), layout="constrained")
+    figure = Figure(figsize=(width, (95 + 30 * _tall(rows)) / 100), layout="constrained")
     axes = figure.add_subplot()
-    mesh = draw_heatmap(axes, heatmap, style, _top([heatmap], style))
+    mesh = draw_heatmap(axes, heatmap, (style or Style()).colours([heatmap]))
     axes.set_aspect("auto")
-    bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=9)
-    bar.set_label("Avg JS Divergence")
+    bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=3 * _tall(rows))
+    bar.set_label(_bar_label(heatmap.metric))
     bar.outline.set_linewidth(0.6)
     if title:
         axes.set_title(title, fontsize=10)
     return figure
 
 
-def plot_run(run: Run, style: Style | None = None) -> Figure:
-    """Return the figure of a run, with its model, number of prompts and corruption as title."""
-    return plot_heatmap(heatmap_of(run), title_of(run), style)
+def plot_run(run: Run, style: Style | None = None, metric: str = JSD.key) -> Figure:
+    """Return the figure of a run, with its model, number of prompts and corruption as title.
+
+    Raises:
+        InputError: if the run did not measure this metric.
+    """
+    heatmap = run.heatmap(metric=metric)
+    return plot_heatmap(heatmap, title_of(run, heatmap.count), style)
 
 
 def plot_groups(
@@ -102,33 +135,32 @@ def plot_groups(
     """Return panels side by side on one colour scale, captioned (a), (b), (c) with each n.
 
     Args:
-        groups: heatmaps of one depth by caption, such as "Factual associations".
+        groups: heatmaps of one grid and metric by caption, such as "Factual associations".
         title: over all panels.
         style: shared by them.
     """
-    style = style or Style()
-    top = _top(list(groups.values()), style)
+    first = next(iter(groups.values()))
+    rows, layers = first.mean.shape
+    colours = (style or Style()).colours([*groups.values()])
     columns = min(len(groups), 3)
-    rows = -(-len(groups) // columns)
-    layers = next(iter(groups.values())).mean.shape[1]
+    lines = -(-len(groups) // columns)
     width = min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8
-    figure = Figure(figsize=(width, 0.2 + 2.2 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    mesh = None
+    height = (20 + (130 + 30 * _tall(rows)) * lines) / 100
+    figure = Figure(figsize=(width, height), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False)
     for index, (caption, heatmap) in enumerate(groups.items()):
-        axes = grid.flat[index]
-        mesh = draw_heatmap(axes, heatmap, style, top)
+        axes = panels.flat[index]
+        mesh = draw_heatmap(axes, heatmap, colours)
         axes.set_xticks(range(0, layers, 4 if layers <= 48 else 16))
         letter = f"({chr(ord('a') + index)}) " if len(groups) <= 26 else ""
         caption = f"{letter}{_escape(caption)}, n = {heatmap.count}"
         axes.set_xlabel(f"Layer\n{caption}")
         if index % columns:
             axes.set_yticklabels([])
-    for axes in grid.flat[len(groups) :]:
+    for axes in panels.flat[len(groups) :]:
         axes.set_visible(False)
-    assert mesh is not None
-    bar = figure.colorbar(mesh, ax=grid, pad=0.01, aspect=9 * rows)
-    bar.set_label("Avg JS Divergence")
+    bar = figure.colorbar(mesh, ax=panels, pad=0.01, aspect=3 * _tall(rows) * lines)
+    bar.set_label(_bar_label(first.metric))
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
@@ -136,29 +168,27 @@ def plot_groups(
 
 def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figure:
     """Return both heatmaps and their difference, the latter on a diverging scale around 0."""
-    style = style or Style()
-    heatmaps = [_bare(panel.mean) for panel in (comparison.a, comparison.b)]
-    top = _top(heatmaps, style)
-    columns = comparison.a.mean.shape[1]
-    figure = Figure(figsize=(min(max(4.5, 1.8 + 0.26 * columns), 24), 5.6), layout="constrained")
+    a, b = (_bare(panel, panel.mean) for panel in (comparison.a, comparison.b))
+    difference = _bare(comparison.a, comparison.difference)
+    colours = (style or Style()).colours([a, b])
+    rows, columns = a.mean.shape
+    size = (min(max(4.5, 1.8 + 0.26 * columns), 24), (290 + 90 * _tall(rows)) / 100)
+    figure = Figure(figsize=size, layout="constrained")
     upper, middle, lower = figure.subplots(3)
-    mesh = None
-    for axes, heatmap, panel in zip(
-        (upper, middle), heatmaps, (comparison.a, comparison.b), strict=True
-    ):
-        mesh = draw_heatmap(axes, heatmap, style, top)
+    for axes, heatmap, panel in ((upper, a, comparison.a), (middle, b, comparison.b)):
+        mesh = draw_heatmap(axes, heatmap, colours)
         axes.set_title(_escape(panel.name), fontsize=10)
         axes.set_xlabel("")
-    assert mesh is not None
-    bar = figure.colorbar(mesh, ax=[upper, middle], pad=0.01, aspect=18)
-    bar.set_label("Avg JS Divergence")
-    extent = max(float(np.nanmax(np.abs(comparison.difference))), 1e-3)
-    diverging = Style(vmin=-extent, cmap="RdBu_r")
-    mesh = draw_heatmap(lower, _bare(comparison.difference), diverging, extent)
+    bar = figure.colorbar(mesh, ax=[upper, middle], pad=0.01, aspect=6 * _tall(rows))
+    bar.set_label(_bar_label(a.metric))
+    _, farthest = scale_of([difference])
+    around = Style(-farthest, farthest, DIVERGING).colours([difference])
+    mesh = draw_heatmap(lower, difference, around)
     lower.set_title("difference", fontsize=10)
     if comparison.relative:
         lower.set_xlabel("Layer (the shallower model stretched over the depth)")
-    figure.colorbar(mesh, ax=lower, pad=0.01, aspect=9).set_label("nats")
+    bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
+    bar.set_label(_escape(described(a.metric).unit))
     return figure
 
 
@@ -177,7 +207,8 @@ def plot_curves(run: Run, kind: str) -> Figure:
         )
     if kind == "probability":
         return _plot_confidence(run)
-    lines = norm_ratios(run) if kind == "norms" else cosines(run)
+    found = run.categories()
+    lines = norm_ratios(found) if kind == "norms" else cosines(found, run.cosines, run.labelling)
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
     for name, values in lines.items():
@@ -195,7 +226,7 @@ def plot_curves(run: Run, kind: str) -> Figure:
 def _plot_confidence(run: Run) -> Figure:
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    found = confidences(run)
+    found = confidences(run.categories())
     widest = max(float(c.entropy.max()) for c in found.values())
     for name, confidence in found.items():
         look = {"density": True, "histtype": "step", "color": _CATEGORY_COLOURS[name]}
@@ -209,53 +240,43 @@ def _plot_confidence(run: Run) -> Figure:
     return figure
 
 
-def _bare(mean: np.ndarray) -> Heatmap:
-    nothing = np.full_like(mean, np.nan)
-    return Heatmap(mean, nothing, 1, float("nan"), float("nan"))
+def _bare(panel: Panel, mean: np.ndarray) -> Heatmap:
+    return Heatmap(mean, np.full_like(mean, np.nan), 1, rows=panel.rows, metric=panel.metric)
 
 
 def _escape(text: str) -> str:
     return clean(text).replace("$", r"\$")  # a dollar sign would open a formula
 
 
-def title_of(run: Run) -> str:
-    """Say what a picture shows: model, prompts, corruption."""
+def title_of(run: Run, count: int | None = None) -> str:
+    """Say what a picture shows: model, prompts, corruption.
+
+    ``count`` is of the prompts that it shows; None for all that were measured.
+    """
     settings = run.settings
-    if settings.corruption == "noise":
-        corruption = f"noise {settings.noise_level:g}$\\sigma$"
-        if settings.noise_samples > 1:
-            corruption += f" x {settings.noise_samples}"
-    else:
-        corruption = "swapped subjects"
+    corruption = CORRUPTIONS[settings.corruption].title.format(level=settings.noise_level)
+    if settings.samples > 1:
+        corruption += f" x {settings.samples}"
     name = _escape(str(run.model["name"]))
     how = f"{corruption}, window {settings.window}{settings.framing}"
-    title = f"{name}    n = {len(run.records)}    {how}"
-    floor = max((record.floor for record in run.records), default=0.0)
-    if floor_warning_of(run):
-        title += f"\nnoise floor {floor:.1e} nats, over the limit of {run.floor_limit:.0e}"
+    title = f"{name}    n = {len(run.records) if count is None else count}    {how}"
+    if run.floor_warning:
+        title += f"\nnoise floor {run.floor:.1e} nats, over the limit of {run.floor_limit:.0e}"
     return title
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write ``figure`` to ``path``, whose ending says how; text stays text in PDF and SVG.
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Write ``figure`` to ``path``, whose ending says how; see :mod:`mlxjsd.output.writers`.
 
     Raises:
         InputError: for another ending, or where it cannot be written.
     """
-    if path.suffix.lower() not in ENDINGS:
-        raise InputError(
-            f"a figure ends in {', '.join(ENDINGS)}, not {path.name!r}",
-            hint="name such a file with -o",
-        )
-    import matplotlib
+    FIGURES.write(figure, path)
 
+
+def to_image(figure: Figure, kind: str) -> bytes:
+    """Return ``figure`` as png, pdf or svg; text stays text in PDF and SVG."""
+    out = BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
-        write_whole(path, lambda partial: figure.savefig(partial, dpi=200))
-
-
-def _top(heatmaps: Sequence[Heatmap], style: Style) -> float:
-    """Return the dark end of one scale for all ``heatmaps``."""
-    if style.vmax is not None:
-        return style.vmax
-    highest = max((float(np.nanmax(h.mean)) for h in heatmaps if h.count), default=1.0)
-    return max(highest, style.vmin + 1e-3)
+        figure.savefig(out, format=kind, dpi=200)
+    return out.getvalue()

@@ -1,23 +1,27 @@
-"""The reading of a run as Markdown: counts, a table of phases, and three sentences."""
+"""The reading of a run as Markdown: counts, a table of phases, and a sentence for each row."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from mlxjsd.analysis.answers import CATEGORY_NAMES, label, why_no_threshold
+from mlxjsd.analysis.answers import CATEGORY_NAMES, why_no_threshold
 from mlxjsd.analysis.compare import Comparison, Panel, comparison_lines
-from mlxjsd.analysis.groups import group, heatmaps_by, labelling_of
-from mlxjsd.analysis.heatmap import Heatmap, aggregate, floor_warning_of, heatmap_of
+from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.phases import reading, reading_table
 from mlxjsd.errors import InputError
+from mlxjsd.metrics import JSD, described
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
+from mlxjsd.rows import label
 from mlxjsd.text import clean
 
 
-def report(run: Run, by: str | None = None) -> str:
+def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
     """Return the reading of ``run``, or of each of its groups; see :mod:`mlxjsd.analysis.phases`.
 
+    Of another metric than JSD it is where each row is farthest from 0.
+
     Raises:
-        InputError: for a run that has measured nothing, or an unknown ``by``.
+        InputError: for a run that has measured nothing or not this metric, or an unknown ``by``.
     """
     if not run.records:
         raise InputError(
@@ -29,40 +33,40 @@ def report(run: Run, by: str | None = None) -> str:
         parts.append(counts)
     if flagged := flag_sentences([r.flags for r in run.records]):
         parts.append(" ".join(flagged))
-    if warning := floor_warning_of(run):
-        parts.append(warning)
+    if run.floor_warning:
+        parts.append(run.floor_warning)
     if run.failed:
         parts.append(f"{len(run.failed)} prompts could not be measured and are not among these.")
     if by is None:
-        parts.append(_reading(heatmap_of(run)))
+        parts.append(_reading(run.heatmap(metric=metric)))
     else:
-        for name, heatmap in heatmaps_by(run, by).items():
+        for name, heatmap in run.heatmap(by=by, metric=metric).items():
             parts += [f"## {clean(name)}, n = {heatmap.count}", _reading(heatmap)]
     return "\n\n".join(parts)
 
 
-def panel_of(run: Run, category: str | None = None) -> Panel:
+def panel_of(run: Run, category: str | None = None, metric: str = JSD.key) -> Panel:
     """Return the heatmap of a run, or of one category of it, to be compared.
 
     Raises:
-        InputError: where there is no such prompt.
+        InputError: where there is no such prompt, or if the run did not measure this metric.
     """
-    records = run.records
-    if category is not None:
-        records = group(run.records, "category", **labelling_of(run)).get(category, [])
+    records = run.records if category is None else run.groups("category").get(category, [])
     if not records:
         raise InputError(
             f"{run.model['name']} has no prompt of category {category}",
             hint="see `mlxjsd show --by category` for those that it has",
         )
-    name = f"{clean(run.model['name'])}, n = {len(records)}"
+    heatmap = replace(run, records=records).heatmap(metric=metric)
+    name = f"{clean(run.model['name'])}, n = {heatmap.count}"
     named = f"{name}, {CATEGORY_NAMES.get(category, category)}" if category else name
-    return Panel(named, aggregate(records, run.layers).mean)
+    return Panel(named, heatmap.mean, rows=heatmap.rows, metric=metric)
 
 
 def compared(comparison: Comparison) -> str:
     """Return a comparison as Markdown."""
-    header = ("Row", "Rank correlation", "Mean |difference| (nats)", "High in A / B", "Agree")
+    difference = f"Mean |difference|{_unit(comparison.a.metric)}"
+    header = ("Row", "Rank correlation", difference, "High in A / B", "Agree")
     told = [f"A: {comparison.a.name}", f"B: {comparison.b.name}"]
     told += [f"   {panel.source}" for panel in (comparison.a, comparison.b) if panel.source]
     if comparison.relative:
@@ -76,19 +80,29 @@ def markdown_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> 
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def _unit(metric: str) -> str:
+    """Return the unit of a metric as the end of a heading; "" for none."""
+    unit = described(metric).unit
+    return f" ({unit})" if unit else ""
+
+
 def _reading(heatmap: Heatmap) -> str:
+    if heatmap.metric != JSD.key:
+        name = f"{described(heatmap.metric).label}{_unit(heatmap.metric)}"
+        peaks = [(f"**{label(p.row)}**", f"{p.value:.3f}", str(p.layer)) for p in heatmap.peaks()]
+        return markdown_table(("Row", f"Peak {name}", "Layer"), peaks)
     header = (
         "Category",
         "Peak Divergence Phase",
         "Peak Value (Approx)",
         "Low Divergence Phase",
     )
-    rows = [(f"**{row[0]}**", *row[1:]) for row in reading_table(heatmap.mean)]
-    return markdown_table(header, rows) + "\n\n" + " ".join(reading(heatmap.mean))
+    rows = [(f"**{row[0]}**", *row[1:]) for row in reading_table(heatmap)]
+    return markdown_table(header, rows) + "\n\n" + " ".join(reading(heatmap))
 
 
 def _counts(run: Run) -> str:
-    labels = label(run.records, **labelling_of(run))
+    labels = run.labels()
     if not labels.present():
         return ""
     rows = [

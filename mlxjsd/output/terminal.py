@@ -1,7 +1,7 @@
 """The heatmap and its numbers on a terminal, as Rich renderables."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -9,91 +9,95 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from mlxjsd.analysis.answers import CATEGORY_NAMES, label, why_no_threshold
-from mlxjsd.analysis.groups import heatmaps_by, labelling_of
-from mlxjsd.analysis.heatmap import Heatmap, floor_warning_of, heatmap_of
+from mlxjsd.analysis.answers import CATEGORY_NAMES, why_no_threshold
+from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.analysis.phases import reading
+from mlxjsd.metrics import JSD, described
+from mlxjsd.output.colours import hex_of, level_of, map_for, ramp, shade, signed_shade
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
-from mlxjsd.rows import ROW_LABELS
+from mlxjsd.rows import FLOOR, label
 from mlxjsd.text import clean
 
-#: A light-to-dark blue like the figure's, as RGB from no divergence to the highest.
-_STOPS = np.array([(247, 251, 255), (198, 219, 239), (107, 174, 214), (33, 113, 181), (8, 48, 107)])
-#: What carries the value where there is no colour.
-_SHADES = " ░▒▓█"
-
-
-def blue(share: float) -> tuple[int, int, int]:
-    """Return the colour for a share of the scale, 0 (light) to 1 (dark)."""
-    at = min(max(share, 0.0), 1.0) * (len(_STOPS) - 1)
-    low = min(int(at), len(_STOPS) - 2)
-    mixed = _STOPS[low] + (at - low) * (_STOPS[low + 1] - _STOPS[low])
-    red, green, blue = (round(c) for c in mixed)
-    return red, green, blue
+#: Columns of the shortest label.
+_LABEL = 6
+#: Columns of the colour scale.
+_SCALE = 16
 
 
 def heatmap_text(
-    heatmap: Heatmap, width: int, colour: bool = True, top: float | None = None
+    heatmap: Heatmap,
+    width: int,
+    colour: bool = True,
+    scale: tuple[float, float] | None = None,
 ) -> Text:
     """Return the heatmap as lines of ``width`` columns: rows, layer numbers, and the scale.
 
-    ``top`` is the value in nats at the dark end; None for the highest cell.
+    ``scale`` holds the numbers at both ends of the colours; None for those of
+    :func:`mlxjsd.analysis.heatmap.scale_of`.
     """
-    layers = heatmap.mean.shape[1]
-    cell = max(1, min(4, (width - 7) // layers))
-    if top is None:
-        top = _highest([heatmap])
+    low, high = scale or scale_of([heatmap])
+    metric = described(heatmap.metric)
+    cell_of = _colours(metric.signed) if colour else _shades(metric.signed)
+    labels = [clean(label(key)) for key in heatmap.rows]
+    gutter = max(_LABEL, *map(len, labels)) + 1
+    cell = max(1, min(4, (width - gutter) // heatmap.layers))
     text = Text()
-    for name, values in zip(ROW_LABELS.values(), heatmap.mean, strict=True):
-        text.append(f"{name:<6} ")
+    for name, values in zip(labels, heatmap.mean, strict=True):
+        text.append(f"{name:<{gutter}}")
         for value in values:
             if np.isnan(value):
                 # What does not apply stays blank; what is still to come is dotted.
                 text.append((" " if heatmap.count else "·") * cell)
             else:
-                text.append_text(_cell(value / top if top else 0.0, cell, colour))
+                text.append_text(cell_of((value - low) / (high - low), cell))
         text.append("\n")
-    text.append("Layer  ")
+    text.append(f"{'Layer':<{gutter}}")
     every = 2 if cell > 1 else 4
-    for layer in range(0, layers, every):
+    for layer in range(0, heatmap.layers, every):
         text.append(f"{layer:<{every * cell}}"[: every * cell])
-    text.append("\nscale  0 ")
-    for step in range(16):
-        text.append_text(_cell(step / 15, 1, colour))
-    text.append(f" {top:.2f} nats")
+    text.append(f"\n{'scale':<{gutter}}{f'{low:.2f}' if low else '0'} ")
+    for step in range(_SCALE):
+        text.append_text(cell_of(step / (_SCALE - 1), 1))
+    text.append(f" {high:.2f} {metric.unit}".rstrip())
     return text
 
 
-def _highest(heatmaps: Iterable[Heatmap]) -> float:
-    return max((float(np.nanmax(h.mean)) for h in heatmaps if h.count), default=0.0)
+_Cell = Callable[[float, int], Text]
+"""Returns the cell for a share of the scale, so many columns wide."""
 
 
-def _cell(share: float, width: int, colour: bool) -> Text:
-    if not colour:
-        return Text(_SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)] * width)
-    return Text(" " * width, style=Style(bgcolor="#{:02x}{:02x}{:02x}".format(*blue(share))))
+def _colours(signed: bool) -> _Cell:
+    styles = [Style(bgcolor=hex_of(rgb)) for rgb in ramp(map_for(signed))]
+    return lambda share, width: Text(" " * width, style=styles[level_of(share)])
 
 
-def number(nats: float) -> str:
-    """Write a divergence, or that there is none."""
-    return "n/a" if np.isnan(nats) else f"{nats:.3f} nats"
+def _shades(signed: bool) -> _Cell:
+    if signed:
+        return lambda share, width: Text(signed_shade(level_of(share), width))
+    return lambda share, width: Text(shade(level_of(share)) * width)
+
+
+def number(value: float, unit: str = JSD.unit) -> str:
+    """Write a number with its unit, or that there is none."""
+    return "n/a" if np.isnan(value) else f"{value:.3f} {unit}".rstrip()
 
 
 def peak_table(heatmap: Heatmap) -> Table:
     """Return each row's peak: value and layer."""
+    unit = described(heatmap.metric).unit
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("row")
-    table.add_column("peak (nats)", justify="right")
+    table.add_column(f"peak ({unit})" if unit else "peak", justify="right")
     table.add_column("layer", justify="right")
     for peak in heatmap.peaks():
-        table.add_row(ROW_LABELS[peak.row], f"{peak.value:.3f}", str(peak.layer))
+        table.add_row(clean(label(peak.row)), f"{peak.value:.3f}", str(peak.layer))
     return table
 
 
 def count_table(run: Run) -> Table | None:
     """Return how many prompts are of each category, like the paper's Table 1; None without any."""
-    labels = label(run.records, **labelling_of(run))
+    labels = run.labels()
     if not labels.present():
         return None
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -114,9 +118,15 @@ def count_table(run: Run) -> Table | None:
     return table
 
 
-def summary(run: Run, width: int, colour: bool = True, by: str | None = None) -> RenderableType:
-    """Return what ``mlxjsd show`` prints of a run; with ``by``, a heatmap for each group."""
-    heatmap = heatmap_of(run)
+def summary(
+    run: Run, width: int, colour: bool = True, by: str | None = None, metric: str = JSD.key
+) -> RenderableType:
+    """Return what ``mlxjsd show`` prints of a run; with ``by``, a heatmap for each group.
+
+    Raises:
+        InputError: for another ``by``, or if the run did not measure this metric.
+    """
+    heatmap = run.heatmap(metric=metric)
     settings = run.settings
     about = Text(
         f"{clean(run.model['name'])} ({run.model['family']}, {run.layers} layers), "
@@ -125,27 +135,23 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
         style="bold",
     )
     parts: list[RenderableType] = [about]
-    panels = heatmaps_by(run, by) if by else {"": heatmap}
-    top = _highest(panels.values())  # one scale, so that panels can be compared
+    if metric != JSD.key:
+        parts.append(Text(f"{described(metric).label}, n = {heatmap.count}", style="bold"))
+    panels = run.heatmap(by=by, metric=metric) if by else {"": heatmap}
+    scale = scale_of(panels.values())  # one scale, so that panels can be compared
     for name, part in panels.items():
         if name:
             parts.append(Text(f"{clean(name)}, n = {part.count}", style="bold"))
-        parts += [heatmap_text(part, width, colour, top), Text()]
+        parts += [heatmap_text(part, width, colour, scale), Text()]
     if heatmap.count:
         if (counts := count_table(run)) is not None:
             parts += [counts, Text()]
-        parts += [
-            peak_table(heatmap),
-            Text(),
-            *(Text(sentence) for sentence in reading(heatmap.mean)),
-            Text(),
-            Text(
-                f"mean reliance {number(heatmap.reliance)}, "
-                f"noise floor {heatmap.floor:.1e} nats (largest null intervention)"
-            ),
-        ]
-        if warning := floor_warning_of(run):
-            parts.append(Text(warning, style="yellow"))
+        parts += [peak_table(heatmap), Text()]
+        if sentences := reading(heatmap):
+            parts += [*map(Text, sentences), Text()]
+        parts.append(Text(_whole_rows(run, metric)))
+        if run.floor_warning:
+            parts.append(Text(run.floor_warning, style="yellow"))
     else:
         parts.append(Text("no prompt has been measured yet"))
     parts += [Text(sentence) for sentence in flag_sentences([r.flags for r in run.records])]
@@ -155,3 +161,19 @@ def summary(run: Run, width: int, colour: bool = True, by: str | None = None) ->
             listed = "; ".join(f"{n} because {clean(why)}" for why, n in reasons.items())
             parts.append(Text(f"{len(prompts)} prompts {said}: {listed}"))
     return Group(*parts)
+
+
+def _whole_rows(run: Run, metric: str) -> str:
+    """Say what the rows that reach through the whole model come to, and the noise floor."""
+    said = []
+    for key in run.grid.whole:
+        values = run.numbers(key, metric)
+        known = values[np.isfinite(values)]
+        mean = float(np.mean(known, dtype=np.float64)) if known.size else float("nan")
+        written = number(mean, described(metric).unit)
+        if key != FLOOR.key:
+            said.append(f"mean {clean(label(key)).lower()} {written}")
+        elif metric != JSD.key:
+            said.append(f"without an edit {written}")
+    said.append(f"noise floor {run.floor:.1e} {JSD.unit} (largest null intervention)")
+    return ", ".join(said)

@@ -1,0 +1,116 @@
+"""What can be written, and how: one entry for each kind of file, chosen by its ending.
+
+The command line's help and the app's export screen list what is registered here. What an entry
+needs is imported when it writes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from mlxjsd.errors import InputError
+from mlxjsd.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mlxjsd.results import Run
+
+Source = TypeVar("Source")
+
+
+@dataclass(frozen=True)
+class Writer(Generic[Source]):
+    """One kind of file."""
+
+    ending: str
+    """With its dot, in lower case."""
+    help: str
+    """What is in it, in the fewest words."""
+    content: Callable[[Source], bytes]
+    """Makes the whole file."""
+
+
+class Writers(Generic[Source]):
+    """All kinds of file that something can be written as."""
+
+    def __init__(self, what: str) -> None:
+        """Begin without any; ``what`` is written stands in messages, such as "an export"."""
+        self._what = what
+        self._by_ending: dict[str, Writer[Source]] = {}
+
+    def register(self, writer: Writer[Source]) -> Writer[Source]:
+        """Add a kind of file; return it."""
+        if writer.ending in self._by_ending:
+            raise ValueError(f"there is a writer of {writer.ending} already")
+        self._by_ending[writer.ending] = writer
+        return writer
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Those that a file can have."""
+        return tuple(self._by_ending)
+
+    def __str__(self) -> str:
+        """List the endings as part of a sentence: ``.csv (averages) or .npz (arrays)``."""
+        *most, last = (f"{w.ending} ({w.help})" for w in self._by_ending.values())
+        return f"{', '.join(most)} or {last}" if most else last
+
+    def write(self, source: Source, path: Path | str) -> None:
+        """Write ``source`` to ``path``, whose ending says how; whole, or not at all.
+
+        Raises:
+            InputError: for another ending, or where it cannot be written.
+            MachineError: if the disk is full.
+        """
+        path = Path(path)
+        writer = self._by_ending.get(path.suffix.lower())
+        if writer is None:
+            raise InputError(
+                f"{self._what} ends in {', '.join(self.endings)}, not {path.name!r}",
+                hint="name such a file with -o",
+            )
+        content = writer.content(source)
+        write_whole(path, lambda partial: partial.write_bytes(content))
+
+
+def _csv(run: "Run") -> bytes:
+    from mlxjsd.output.export import to_csv
+
+    return to_csv(run)
+
+
+def _json(run: "Run") -> bytes:
+    from mlxjsd.output.export import to_json
+
+    return to_json(run)
+
+
+def _npz(run: "Run") -> bytes:
+    from mlxjsd.output.export import to_npz
+
+    return to_npz(run)
+
+
+#: A run's numbers.
+EXPORTS: "Writers[Run]" = Writers("an export")
+EXPORTS.register(Writer(".csv", "averages", _csv))
+EXPORTS.register(Writer(".json", "everything", _json))
+EXPORTS.register(Writer(".npz", "arrays", _npz))
+
+
+def _image(kind: str) -> "Callable[[Figure], bytes]":
+    def content(figure: "Figure") -> bytes:
+        from mlxjsd.output.figure import to_image
+
+        return to_image(figure, kind)
+
+    return content
+
+
+#: A figure.
+FIGURES: "Writers[Figure]" = Writers("a figure")
+FIGURES.register(Writer(".png", "pixels", _image("png")))
+FIGURES.register(Writer(".pdf", "vectors", _image("pdf")))
+FIGURES.register(Writer(".svg", "vectors", _image("svg")))
