@@ -180,7 +180,7 @@ def test_what_cannot_be_opened_or_decoded_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
-def test_somebodys_disk_is_not_read_as_a_folder_of_relations(
+def test_a_folder_of_too_many_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mlxjsd.prompts.formats.files.MOST_ENTRIES", 3)
