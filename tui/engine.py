@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError, MachineError, MeasurementError, is_out_of_memory, said_by
-from mlxjsd.interventions.corruption import NO_PARTNER, choose_partners
-from mlxjsd.prompts.encode import Encoder, Unusable
-from mlxjsd.prompts.prompt import PromptFile
+from mlxjsd.interventions.corruption.swap import NO_PARTNER, choose_partners
+from mlxjsd.prompts.encode import Encoder, encode_prompts
+from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.prompts.template import fill
 from mlxjsd.run.events import BatchDone, Finished, Started, Stopped
@@ -165,28 +165,28 @@ def preview_prompts(
 ) -> Preview | None:
     """Encode a file's prompts as a run would; None if ``outdated`` says so meanwhile."""
     # A swap's partner may stand behind the limit, so all prompts are encoded.
-    template, chat = look.settings.prompt_template, look.settings.chat
     encoded, skipped = {}, {}
-    for position, prompt in enumerate(data.prompts):
+    for position, _, found in encode_prompts(
+        encoder, data.prompts, look.settings.prompt_template, look.settings.chat
+    ):
         if outdated():
             return None
-        try:
-            encoded[position] = encoder.encode(prompt, template, chat)
-        except Unusable as reason:
-            skipped[position] = str(reason)
+        if isinstance(found, str):
+            skipped[position] = found
+        else:
+            encoded[position] = found
     if look.settings.corruption == "swap":
         partners = choose_partners(list(encoded.values()), look.settings.seed)
-        for position, found in encoded.items():
-            if found.prompt.id not in partners:
+        for position, prompt in encoded.items():
+            if prompt.prompt.id not in partners:
                 skipped[position] = NO_PARTNER
     total = min(len(data.prompts), look.limit or len(data.prompts))
     reasons = Counter(reason for position, reason in skipped.items() if position < total)
     shown = []
     for position in list(encoded)[: look.first]:
         if position < total:
-            found = encoded[position]
-            tokens = tuple(encoder.decode([token]) for token in found.tokens)
-            shown.append((tokens, (found.start, found.end)))
+            prompt = encoded[position]
+            shown.append((encoder.pieces(prompt), (prompt.start, prompt.end)))
     return Preview(total, dict(reasons.most_common()), tuple(shown))
 
 
@@ -195,8 +195,11 @@ def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
     total = min(len(data.prompts), look.limit or len(data.prompts))
     shown = []
     for given in data.prompts[: min(total, look.first)]:
-        prompt = fill(look.settings.prompt_template, given)
-        start, end = prompt.subject_chars() or (0, 0)
+        try:
+            prompt = fill(look.settings.prompt_template, given)
+            start, end = prompt.place()
+        except Unusable:
+            prompt, start, end = given, 0, 0
         shown.append(((prompt.text[:start], prompt.text[start:end], prompt.text[end:]), (1, 2)))
     return Preview(total, prompts=tuple(shown), note=why)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from mlxjsd.errors import InputError
-from mlxjsd.prompts.encode import Encoder, Unusable
+from mlxjsd.prompts.encode import Encoded, Encoder, encode_prompts
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.text import clean
@@ -45,7 +45,7 @@ def look_at(
         encoder: of the model that would be measured.
         template: of :func:`mlxjsd.prompts.template.fill`; None for none.
         chat: put prompts in the model's chat template.
-        limit: only the first so many prompts of the file.
+        limit: only the first N prompts of the file; None for all.
 
     Raises:
         InputError: for a limit below 1, or a chat without a chat template.
@@ -54,22 +54,20 @@ def look_at(
         raise InputError(
             f"the limit must be at least 1, not {limit}", hint="leave --limit out for all prompts"
         )
-    return (_look_at(encoder, prompt, template, chat) for prompt in data.prompts[:limit])
+    found = encode_prompts(encoder, data.prompts[:limit], template, chat)
+    return (_seen(encoder, prompt, read) for _, prompt, read in found)
 
 
-def _look_at(encoder: Encoder, prompt: Prompt, template: str | None, chat: bool) -> Seen:
-    try:
-        found = encoder.encode(prompt, template, chat)
-    except Unusable as reason:
-        return Seen(prompt.id, (prompt.text,), reason=str(reason))
-    tokens = tuple(encoder.decode([token]) for token in found.tokens)
-    return Seen(prompt.id, tokens, (found.start, found.end), found.flags)
+def _seen(encoder: Encoder, prompt: Prompt, read: Encoded | str) -> Seen:
+    if isinstance(read, str):
+        return Seen(prompt.id, (prompt.text,), reason=read)
+    return Seen(prompt.id, encoder.pieces(read), (read.start, read.end), read.flags)
 
 
 def seen_text(seen: Seen, colour: bool = True) -> Text:
     """Return two lines: the prompt's name with what is odd about it, and its tokens.
 
-    Bars part the tokens. The subject's are highlighted or, without colour, in brackets.
+    Bars separate the tokens. The subject's are highlighted or, without colour, in brackets.
     """
     text = Text()
     text.append(clean(seen.id), "bold" if colour else "")

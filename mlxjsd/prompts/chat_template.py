@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlxjsd.errors import InputError, said_by
-from mlxjsd.prompts.prompt import Prompt
+from mlxjsd.prompts.prompt import Prompt, Unusable
 
 #: Some templates write today's date; a run that goes on tomorrow must read the same prompts.
 #: This is the day that Llama's templates fall back on, whatever format they ask for.
@@ -58,30 +58,31 @@ class Chat:
             )
         self._before, _, self._after = text.partition(_MARK)
 
-    def frame(self, prompt: Prompt) -> Prompt | None:
+    def frame(self, prompt: Prompt) -> Prompt:
         """Return ``prompt`` as the model reads it, its subject where it then stands.
 
-        None if the template changes the prompt by more than the spaces at its ends, or if those
-        belong to the subject.
+        Raises:
+            Unusable: if its subject is not in its text, or if the template changes it by more
+                than the spaces at its ends, or by spaces that belong to the subject.
         """
-        chars = prompt.subject_chars()
+        start, stop = prompt.place()
+        changed = Unusable("the chat template changes the prompt")
         try:
             text = self._render(prompt.text)
-        except Exception:
-            return None
+        except Exception:  # templates are programs, and raise what they like
+            raise changed from None
         inside = text[len(self._before) : len(text) - len(self._after)]
-        if chars is None or text != self._before + inside + self._after:
-            return None
+        if text != self._before + inside + self._after:
+            raise changed
         # Many templates strip what a user says.
         spaces = len(prompt.text) - len(prompt.text.lstrip())
         for cut in (0, spaces):
             end = cut + len(inside)
             if prompt.text[cut:end] == inside and not prompt.text[end:].strip():
-                if chars[0] < cut or chars[1] > end:
-                    return None
-                start = len(self._before) + chars[0] - cut
-                return replace(prompt, text=text, subject_start=start)
-        return None
+                if start < cut or stop > end:
+                    raise changed
+                return replace(prompt, text=text, subject_start=len(self._before) + start - cut)
+        raise changed
 
     def _render(self, content: str) -> str:
         return str(

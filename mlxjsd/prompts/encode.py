@@ -1,21 +1,20 @@
 """From characters to tokens: which tokens of a prompt are its subject's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.chat_template import Chat
 from mlxjsd.prompts.flags import AT_POSITION_0, OCCURS_TWICE
-from mlxjsd.prompts.prompt import Prompt
+from mlxjsd.prompts.prompt import Prompt, Unusable
 from mlxjsd.prompts.template import fill
+
+__all__ = ["Encoded", "Encoder", "Unusable", "encode_prompts"]
 
 #: How SentencePiece writes a space.
 _SPACE = "▁"
-
-
-class Unusable(Exception):
-    """A prompt that cannot be measured; its text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,16 @@ class Encoded:
         return self.tokens[self.start : self.end]
 
 
+@dataclass(frozen=True)
+class _Tokens:
+    """A prompt in tokens, before its subject is found among them."""
+
+    prompt: Prompt
+    ids: tuple[int, ...]
+    ranges: list[tuple[int, int]]
+    """Characters [from, to) of the text that each token stands for; [0, 0) for none."""
+
+
 class Encoder:
     """Encodes prompts as MLX-LM does, with the place of the subject's tokens.
 
@@ -48,7 +57,6 @@ class Encoder:
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
         """Take a tokenizer of transformers, and the most tokens that a prompt may have."""
         self._tokenizer = tokenizer
-        self._chat: Chat | None = None
         self.max_tokens = max_tokens
         if not getattr(self._tokenizer, "is_fast", False):
             raise InputError(
@@ -69,47 +77,38 @@ class Encoder:
             InputError: if no prompt can be put like this.
         """
         prompt = fill(template, prompt)
-        chars = prompt.subject_chars()
-        if chars is None:
-            raise Unusable("the subject is not in the text")
         if chat:
-            prompt = self._in_chat(prompt)
-            chars = prompt.subject_chars() or chars
-        chars = _without_spaces(prompt.text, chars)
-        try:
-            prompt.text.encode()
-        except UnicodeEncodeError:
-            raise Unusable("the text is not valid Unicode") from None
+            prompt = self._chat.frame(prompt)
+        # A chat template writes all special tokens itself.
+        return _with_span(self._in_tokens(_checked(prompt), special_tokens=not chat))
+
+    @cached_property
+    def _chat(self) -> Chat:
+        return Chat(self._tokenizer)
+
+    def _in_tokens(self, prompt: Prompt, special_tokens: bool) -> _Tokens:
         bos = self._tokenizer.bos_token
-        # As MLX-LM: special tokens are added unless the text brings its own.
         encoding = self._tokenizer(
             prompt.text,
-            # A chat template writes all of them itself.
-            add_special_tokens=not chat and (bos is None or not prompt.text.startswith(bos)),
+            # As MLX-LM: they are added unless the text brings its own.
+            add_special_tokens=special_tokens and (bos is None or not prompt.text.startswith(bos)),
             return_offsets_mapping=True,
             verbose=False,  # a prompt that is too long gets our own sentence
         )
-        tokens, offsets = encoding["input_ids"], encoding["offset_mapping"]
-        if len(tokens) > self.max_tokens:
-            raise Unusable(f"{len(tokens)} tokens are more than {self.max_tokens}")
-        ranges = self._ranges(prompt.text, tokens, offsets)
-        # Every token that shares a character with the subject; special tokens cover none.
-        inside = [i for i, (a, b) in enumerate(ranges) if a < chars[1] and b > chars[0]]
-        if not inside:
-            raise Unusable("no token covers the subject")
-        start, end = inside[0], inside[-1] + 1
-        if end >= len(tokens):
-            raise Unusable("the subject reaches the last token")
-        return Encoded(prompt, tuple(tokens), start, end, _flags(prompt, chars, start))
+        ids, offsets = tuple(encoding["input_ids"]), encoding["offset_mapping"]
+        if len(ids) > self.max_tokens:
+            raise Unusable(f"{len(ids)} tokens are more than {self.max_tokens}")
+        return _Tokens(prompt, ids, self._ranges(prompt.text, ids, offsets))
 
     def _ranges(
         self, text: str, tokens: Sequence[int], offsets: Sequence[tuple[int, int]]
     ) -> list[tuple[int, int]]:
         """Return which characters [from, to) each token stands for, [0, 0) for none.
 
-        That is what the tokenizer says, but for two things. The lone space that SentencePiece
-        puts in front of a text is said to cover the first letter, and stands for nothing. And
-        a mark that normalization composed into its letter is said to be nobody's.
+        These are the tokenizer's offsets with two corrections. The lone space that SentencePiece
+        puts in front of a text stands for no character; its offsets cover the first letter. A
+        mark that normalization composes into its letter belongs to that letter; no offsets cover
+        it.
         """
         claimed = {at for a, b in offsets for at in range(a, b)}
         ranges = []
@@ -126,30 +125,77 @@ class Encoder:
         piece = str(self._tokenizer.convert_ids_to_tokens(token))
         return not piece.strip(_SPACE) and not covered.isspace() and _SPACE not in covered
 
-    def _in_chat(self, prompt: Prompt) -> Prompt:
-        if self._chat is None:
-            self._chat = Chat(self._tokenizer)
-        framed = self._chat.frame(prompt)
-        if framed is None:
-            raise Unusable("the chat template changes the prompt")
-        return framed
-
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of ``tokens``."""
         return str(self._tokenizer.decode(list(tokens)))
 
+    def pieces(self, encoded: Encoded) -> tuple[str, ...]:
+        """Return the text of each token of a prompt."""
+        return tuple(self.decode([token]) for token in encoded.tokens)
 
-def _without_spaces(text: str, chars: tuple[int, int]) -> tuple[int, int]:
-    """Leave out spaces at the subject's ends: a tokenizer may put them into its neighbours."""
-    subject = text[chars[0] : chars[1]]
-    if not subject.strip():
+
+def encode_prompts(
+    encoder: Encoder, prompts: Iterable[Prompt], template: str | None = None, chat: bool = False
+) -> Iterator[tuple[int, Prompt, Encoded | str]]:
+    """Encode prompts one by one.
+
+    Args:
+        encoder: of the model.
+        prompts: as they stand in their file.
+        template: as in :meth:`Encoder.encode`.
+        chat: as in :meth:`Encoder.encode`.
+
+    Yields:
+        The place among the prompts, the prompt, and what the model reads or, of a prompt that
+        cannot be measured, the reason.
+
+    Raises:
+        InputError: if no prompt can be put like this.
+    """
+    for position, prompt in enumerate(prompts):
+        found: Encoded | str
+        try:
+            found = encoder.encode(prompt, template, chat)
+        except Unusable as reason:
+            found = str(reason)
+        yield position, prompt, found
+
+
+def _checked(prompt: Prompt) -> Prompt:
+    """Return a prompt whose text a tokenizer can read and whose subject is more than spaces."""
+    if not prompt.subject.strip():
         raise Unusable("the subject holds nothing but spaces")
-    start = chars[0] + len(subject) - len(subject.lstrip())
-    return start, start + len(subject.strip())
+    try:
+        prompt.text.encode()
+    except UnicodeEncodeError:
+        raise Unusable("the text is not valid Unicode") from None
+    return prompt
 
 
-def _flags(prompt: Prompt, chars: tuple[int, int], start: int) -> tuple[str, ...]:
-    subject = prompt.text[chars[0] : chars[1]]
-    first = prompt.text.find(subject)
-    again = prompt.text.find(subject, first + 1) >= 0
-    return (*([AT_POSITION_0] if start == 0 else []), *([OCCURS_TWICE] if again else []))
+def _with_span(found: _Tokens) -> Encoded:
+    """Return a prompt with its subject's tokens: all that share a character with it."""
+    start, end = _without_spaces(found.prompt)
+    # Special tokens cover no character.
+    inside = [i for i, (a, b) in enumerate(found.ranges) if a < end and b > start]
+    if not inside:
+        raise Unusable("no token covers the subject")
+    first, after = inside[0], inside[-1] + 1
+    if after >= len(found.ids):
+        raise Unusable("the subject reaches the last token")
+    flags = []
+    if first == 0:
+        flags.append(AT_POSITION_0)
+    if _occurs_twice(found.prompt.text, found.prompt.text[start:end]):
+        flags.append(OCCURS_TWICE)
+    return Encoded(found.prompt, found.ids, first, after, tuple(flags))
+
+
+def _without_spaces(prompt: Prompt) -> tuple[int, int]:
+    """Leave out spaces at the subject's ends: a tokenizer may put them into its neighbours."""
+    start, end = prompt.place()
+    subject = prompt.text[start:end]
+    return end - len(subject.lstrip()), start + len(subject.rstrip())
+
+
+def _occurs_twice(text: str, subject: str) -> bool:
+    return text.find(subject, text.find(subject) + 1) >= 0

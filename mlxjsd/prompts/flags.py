@@ -1,9 +1,9 @@
-"""What is odd about where a prompt's subject stands: measured all the same, and said."""
+"""What is odd about where a prompt's subject stands: measured all the same, and reported."""
 
 from collections.abc import Collection
 
 #: The subject begins with the first token of all. Models park attention there, whatever it is,
-#: so spoiling it spoils more than the subject.
+#: so corrupting it corrupts more than the subject.
 AT_POSITION_0 = "at-position-0"
 #: The text holds the subject again, at a place where nothing is edited.
 OCCURS_TWICE = "occurs-twice"

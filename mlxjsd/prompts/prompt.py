@@ -1,8 +1,17 @@
 """Prompts: what is asked, and where in the text its subject stands."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from mlxjsd.errors import InputError
+
+
+class Unusable(Exception):
+    """A prompt that cannot be measured; its text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,17 @@ class Prompt:
             return None
         return start, start + len(self.subject)
 
+    def place(self) -> tuple[int, int]:
+        """Return the subject's characters [from, to) in the text.
+
+        Raises:
+            Unusable: if it is not there.
+        """
+        chars = self.subject_chars()
+        if chars is None:
+            raise Unusable("the subject is not in the text")
+        return chars
+
 
 @dataclass(frozen=True)
 class PromptFile:
@@ -42,8 +62,32 @@ class PromptFile:
     sha256: str
     """Of the content; see :func:`mlxjsd.prompts.formats.files.content_hash`."""
     prompts: tuple[Prompt, ...]
-    format: str = "jsonl"
-    """One of :data:`mlxjsd.prompts.formats.FORMATS`."""
+    format: str | None = None
+    """One of :data:`mlxjsd.prompts.formats.FORMATS`; None for prompts that are in no file."""
+
+    @classmethod
+    def of(cls, prompts: Iterable[Prompt], name: str = "prompts") -> "PromptFile":
+        """Return prompts that are in no file, as if they were.
+
+        Args:
+            prompts: each with an id of its own, in the order in which they are measured.
+            name: takes the place of the file's name.
+
+        Raises:
+            InputError: if there is none, or two have one id.
+        """
+        given = tuple(prompts)
+        if not given:
+            raise InputError("there is no prompt to measure", hint="give at least one")
+        digest, ids = hashlib.sha256(), set[str]()
+        for prompt in given:
+            if prompt.id in ids:
+                raise InputError(
+                    f"two prompts have the id {prompt.id!r}", hint="give each an id of its own"
+                )
+            ids.add(prompt.id)
+            digest.update(f"{json.dumps(asdict(prompt), sort_keys=True)}\n".encode())
+        return cls(Path(name), digest.hexdigest(), given, None)
 
     def identity(self) -> dict[str, Any]:
         """Return what a run stores about its data, as JSON values."""

@@ -13,11 +13,15 @@ from mlxjsd.settings import GAP
 def fill(template: str | None, prompt: Prompt) -> Prompt:
     """Return ``prompt`` with a template's words around it, and its subject where it now stands.
 
-    A prompt without its subject is returned as it is: it stays unusable, whatever the
-    template's words are.
+    Args:
+        template: words with one gap for the prompt; None for none.
+        prompt: as it stands in its file.
+
+    Raises:
+        Unusable: if its subject is not in its text, whatever the template's words are.
     """
-    chars = prompt.subject_chars()
-    if template is None or chars is None:
+    start, _ = prompt.place()
+    if template is None:
         return prompt
     before, _, after = template.partition(GAP)
-    return replace(prompt, text=before + prompt.text + after, subject_start=len(before) + chars[0])
+    return replace(prompt, text=before + prompt.text + after, subject_start=len(before) + start)

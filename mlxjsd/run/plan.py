@@ -15,7 +15,7 @@ from mlxjsd.interventions.corruption import Corruption
 from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.invariants import null_limit
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.prompts.encode import Encoded, Unusable
+from mlxjsd.prompts.encode import Encoded, encode_prompts
 from mlxjsd.prompts.prompt import PromptFile
 from mlxjsd.rank import Rank
 from mlxjsd.records import Grid, Skipped
@@ -91,13 +91,14 @@ def encode_all(
     model: LoadedModel, data: PromptFile, settings: Settings
 ) -> tuple[list[tuple[int, Encoded]], list[Skipped]]:
     """Encode every prompt of a file; return (position, prompt) of the usable ones and the rest."""
-    template, chat = settings.prompt_template, settings.chat
     usable, skipped = [], []
-    for position, prompt in enumerate(data.prompts):
-        try:
-            usable.append((position, model.encoder.encode(prompt, template, chat)))
-        except Unusable as reason:
-            skipped.append(Skipped(prompt.id, position, str(reason)))
+    for position, prompt, found in encode_prompts(
+        model.encoder, data.prompts, settings.prompt_template, settings.chat
+    ):
+        if isinstance(found, str):
+            skipped.append(Skipped(prompt.id, position, found))
+        else:
+            usable.append((position, found))
     return usable, skipped
 
 

@@ -5,12 +5,19 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from commands import call
+from rich.console import Console
 
 from mlxjsd.assets import MODEL
-from mlxjsd.output.preview import Seen, SeenTally, seen_text
+from mlxjsd.interventions.corruption.swap import NO_PARTNER
+from mlxjsd.model.loaded import LoadedModel
+from mlxjsd.output.preview import Seen, SeenTally, look_at, seen_text
+from mlxjsd.prompts.prompt import Prompt, PromptFile
+from mlxjsd.run.plan import encode_all
+from mlxjsd.settings import Settings
 from mlxjsd.text import clean
+from mlxjsd.tui.engine import _plain_preview, preview_prompts
+from mlxjsd.tui.protocol import Look
 
 FRANCE = {"id": "france", "prompt": "The capital of France is", "subject": "France"}
 TWICE = {"id": "twice", "prompt": "France, yes France, is", "subject": "France"}
@@ -107,3 +114,67 @@ def test_every_prompt_that_goes_by_is_counted_once() -> None:
 def test_clean_text_is_one_line_of_what_can_be_drawn() -> None:
     assert clean("a\nb\tc\x1b[0m\u200f\ud800") == "a↵b→c[0m"
     assert clean("São 東京 [b]") == "São 東京 [b]"
+
+
+# A run, `mlxjsd prompts` and the app see the same.
+
+SOME = PromptFile.of(
+    [
+        Prompt("absent", "The capital is", "France"),
+        Prompt("france", "The capital of France is", "France", relation="capital"),
+        Prompt("last", "The capital is Paris", "Paris"),
+        Prompt("spain", "The capital of Spain is", "Spain", relation="capital"),
+        Prompt("alone", "The language of Spain is", "Spain", relation="language"),
+    ]
+)
+
+
+@pytest.mark.parametrize("template", [None, "Of France: {prompt} so"])
+def test_a_run_and_both_previews_see_the_same_tokens_and_reasons(
+    bundled: LoadedModel, template: str | None
+) -> None:
+    settings = Settings(prompt_template=template)
+    usable, skipped = encode_all(bundled, SOME, settings)
+    assert skipped
+    seen = list(look_at(SOME, bundled.encoder, template))
+    assert [s.id for s in seen] == [prompt.id for prompt in SOME.prompts]
+    assert [(i, s.reason) for i, s in enumerate(seen) if s.reason] == [
+        (s.position, s.reason) for s in skipped
+    ]
+    shown = [(bundled.encoder.pieces(e), (e.start, e.end)) for _, e in usable]
+    assert [(s.tokens, s.span) for s in seen if not s.reason] == shown
+    look = Look(None, None, settings, None)
+    preview = preview_prompts(SOME, look, bundled.encoder, lambda: False)
+    assert preview is not None
+    assert preview.prompts == tuple(shown)
+    assert preview.skipped == {s.reason: 1 for s in skipped}
+
+
+def test_the_app_also_looks_for_partners_beyond_the_limit(bundled: LoadedModel) -> None:
+    swaps = Settings(corruption="swap")
+    limited, whole = (
+        preview_prompts(SOME, Look(None, None, swaps, limit), bundled.encoder, lambda: False)
+        for limit in (2, None)
+    )
+    assert limited is not None
+    assert whole is not None
+    # France's partner, Spain, is the fourth.
+    assert (limited.total, len(limited.prompts)) == (2, 1)
+    assert limited.skipped == {"the subject is not in the text": 1}
+    assert whole.skipped[NO_PARTNER] == 1
+
+
+def test_the_app_stops_looking_at_what_is_outdated(bundled: LoadedModel) -> None:
+    look = Look(None, None, Settings(), None)
+    assert preview_prompts(SOME, look, bundled.encoder, lambda: True) is None
+
+
+def test_without_a_tokenizer_the_app_shows_characters() -> None:
+    preview = _plain_preview(
+        SOME, Look(None, None, Settings(prompt_template="Q: {prompt}"), 2), "why"
+    )
+    assert (preview.total, preview.note) == (2, "why")
+    assert preview.prompts == (
+        (("", "", "The capital is"), (1, 2)),
+        (("Q: The capital of ", "France", " is"), (1, 2)),
+    )

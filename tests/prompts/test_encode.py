@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -5,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 from mlxjsd.assets.recipe.tokenizer import BOS, EOS, train_tokenizer
 from mlxjsd.errors import InputError
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.prompts.encode import Encoder, Unusable
+from mlxjsd.prompts.encode import Encoded, Encoder, Unusable, encode_prompts
 from mlxjsd.prompts.flags import AT_POSITION_0
 from mlxjsd.prompts.prompt import Prompt
 
@@ -120,3 +122,51 @@ def test_the_bundled_tokenizer_encodes_as_mlx_lm_does(bundled: LoadedModel) -> N
     text = "The capital of France is"
     tokens = bundled.encoder.encode(Prompt("", text, "France")).tokens
     assert list(tokens) == load_tokenizer(MODEL).encode(text)
+
+
+# The one loop over prompts.
+
+FRANCE = Prompt("france", "The capital of France is", "France")
+ABSENT = Prompt("absent", "The capital is", "France")
+LAST = Prompt("last", "The capital is Paris", "Paris")
+
+
+def test_each_prompt_is_encoded_or_has_a_reason() -> None:
+    encoder = byte_level()
+    prompts = (ABSENT, FRANCE, LAST)
+    found = list(encode_prompts(encoder, prompts))
+    assert [(position, prompt) for position, prompt, _ in found] == list(enumerate(prompts))
+    assert [read for _, _, read in found] == [
+        "the subject is not in the text",
+        encoder.encode(FRANCE),
+        "the subject reaches the last token",
+    ]
+
+
+def test_a_template_reaches_every_prompt() -> None:
+    encoder = byte_level()
+    (_, _, found), _ = encode_prompts(encoder, (LAST, FRANCE), "{prompt}.")
+    assert found == encoder.encode(LAST, "{prompt}.")
+    assert isinstance(found, Encoded)
+    assert found.prompt.text == "The capital is Paris."
+
+
+def test_prompts_are_encoded_one_by_one() -> None:
+    def prompts() -> Iterator[Prompt]:
+        yield FRANCE
+        raise AssertionError("the second one is not asked for yet")
+
+    assert next(encode_prompts(byte_level(), prompts()))[0] == 0
+
+
+def test_what_no_prompt_can_be_put_in_is_bad_input() -> None:
+    with pytest.raises(InputError, match="no chat template"):
+        list(encode_prompts(byte_level(), [FRANCE], chat=True))
+    with pytest.raises(Unusable, match="the subject is not in the text"):
+        byte_level().encode(ABSENT, chat=True)
+
+
+def test_a_prompts_pieces_are_the_texts_of_its_tokens() -> None:
+    encoder = byte_level()
+    pieces = encoder.pieces(encoder.encode(FRANCE))
+    assert "".join(pieces) == f"{BOS}The capital of France is"

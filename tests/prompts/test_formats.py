@@ -148,7 +148,7 @@ def test_entity_questions_finds_the_subject_of_every_relation(
     assert prompt.subject_chars() == (start, start + len(subject))
 
 
-def test_two_relations_with_one_question_are_told_apart_by_the_file_if_at_all(
+def test_two_relations_with_one_question_are_distinguished_by_the_file_if_at_all(
     tmp_path: Path,
 ) -> None:
     row = {**ENTITY, "question": "Where is Tarvo located?"}

@@ -53,23 +53,25 @@ DEEP = "[" * 200_000
         (json.dumps([OWN])[:-1], "line 1 is not JSON: the file ends in the middle of the list"),
         (json.dumps([OWN, OWN])[:-9], "line 1 is not JSON: "),
         ("[\n{}\n{}]", "no known format"),
-        (f"[\n{json.dumps(OWN)}\n{{}}]", "line 3 is not JSON: a comma is due after record 1"),
+        (f"[\n{json.dumps(OWN)}\n{{}}]", "line 3 is not JSON: record 2 cannot be read"),
         (json.dumps([OWN]) + "\n[]", "line 2 is not JSON: there is more after the end of the list"),
-        (f"[{json.dumps(OWN)},\n\n oops]", "line 3 is not JSON: Expecting value"),
-        (f'[{json.dumps(OWN)},\n {{"prompt": "\\q"}}]', "line 2 is not JSON: Invalid"),
+        (f"[{json.dumps(OWN)},\n\n oops]", "line 3 is not JSON: record 2 cannot be read"),
+        (f'[{json.dumps(OWN)},\n {{"prompt": "\\q"}}]', "line 2 is not JSON: record 2 cannot be"),
         (f"[{json.dumps(OWN)}, {DEEP}", "record 2: lists or objects are nested too deeply"),
         (f'{{"prompt": {DEEP}', "line 1: lists or objects are nested too deeply"),
         ('{"samples": ' + DEEP, "nested too deeply"),
-        (f"[{json.dumps(OWN)}, {'9' * 5000}]", "record 2: a number has too many digits"),
+        (f"[{json.dumps(OWN)}, {'9' * 5000}]", "record 2 cannot be read"),
         ('{"prompt": "a", "id": ' + "9" * 5000 + "}", "line 1: a number has too many digits"),
-        ([changed(OWN, popularity=float("nan"))], "record 1: NaN is not a number that JSON has"),
+        ([changed(OWN, popularity=float("nan"))], "record 1 cannot be read"),
+        (json.dumps(changed(OWN, popularity=float("nan"))), "line 1: NaN is not a number"),
         (json.dumps(changed(OWN, popularity=float("inf"))), "line 1: Infinity is not a number"),
         ([changed(OWN, popularity=True)], 'record 1: "popularity" must be a finite number'),
-        ([changed(OWN, popularity=10**400)], '"popularity" must be a finite number'),
-        ([changed(OWN, prompt="a \ud800")], '"prompt" holds half a character'),
-        ([changed(OWN, id="\udfff")], '"id" holds half a character'),
+        (json.dumps(changed(OWN, popularity=10**400)), '"popularity" must be a finite number'),
+        ([OWN, changed(OWN, prompt="a \ud800")], "record 2: a string holds half a character"),
+        (json.dumps(changed(OWN, prompt="a \ud800")), '"prompt" holds half a character'),
+        (json.dumps(changed(OWN, id="\udfff")), '"id" holds half a character'),
         ([OWN, OWN], "record 2 has the id 'n' of record 1"),
-        ([changed(OWN, answers=["\ud800"])], '"answers" holds half a character'),
+        (json.dumps(changed(OWN, answers=["\ud800"])), '"answers" holds half a character'),
         # Tables.
         ("prompt;subject\na b;b\n", "no known format: its first record has the fields prompt;sub"),
         ("prompt,topic\na b,b\n", "has no column subject; name the columns in its first line"),
@@ -117,7 +119,7 @@ DEEP = "[" * 200_000
     ],
 )  # fmt: skip
 def test_what_is_malformed_gets_one_sentence_that_says_where(
-    tmp_path: Path, content: object, message: str
+    parser: str, tmp_path: Path, content: object, message: str
 ) -> None:
     path = save(tmp_path, content)
     with pytest.raises(InputError) as caught:
@@ -180,7 +182,7 @@ def test_what_cannot_be_opened_or_decoded_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
-def test_somebodys_disk_is_not_read_as_a_folder_of_relations(
+def test_a_folder_of_too_many_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mlxjsd.prompts.formats.files.MOST_ENTRIES", 3)

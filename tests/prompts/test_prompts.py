@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlxjsd.errors import InputError
-from mlxjsd.prompts.prompt import Prompt
+from mlxjsd.prompts.prompt import Prompt, PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
 
 
@@ -101,8 +102,64 @@ def test_a_missing_file_a_folder_and_other_bytes_are_refused(tmp_path: Path) -> 
         read_prompts(path)
 
 
-def test_the_subject_is_its_first_occurrence_unless_told_otherwise() -> None:
+def test_the_subject_is_its_first_occurrence_unless_another_is_named() -> None:
     assert Prompt("", "York, not New York, is", "York").subject_chars() == (0, 4)
     assert Prompt("", "York, not New York, is", "York", 14).subject_chars() == (14, 18)
     assert Prompt("", "York, not New York, is", "York", 3).subject_chars() is None
     assert Prompt("", "York, not New York, is", "york").subject_chars() is None
+
+
+def test_a_subject_has_a_place_or_the_prompt_is_unusable() -> None:
+    assert Prompt("", "York, not New York, is", "York", 14).place() == (14, 18)
+    with pytest.raises(Unusable, match="the subject is not in the text"):
+        Prompt("", "York is", "york").place()
+
+
+def test_a_path_may_be_a_string(tmp_path: Path) -> None:
+    path = write(tmp_path, FRANCE)
+    assert read_prompts(str(path)) == read_prompts(path)
+
+
+# Prompts that are in no file.
+
+TWO = (
+    Prompt("a", "The capital of France is", "France", 15, ("Paris",), "capital", 2.5),
+    Prompt("b", "The capital of Spain is", "Spain"),
+)
+
+
+def test_any_prompts_can_be_measured_as_if_they_were_in_a_file() -> None:
+    found = PromptFile.of(prompt for prompt in TWO)
+    assert found.prompts == TWO
+    assert found == PromptFile.of(list(TWO))
+    identity = PromptFile.of(TWO, "mine").identity()
+    assert json.loads(json.dumps(identity)) == {
+        "file": "mine",
+        "sha256": found.sha256,
+        "prompts": 2,
+        "format": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "c"}, {"text": "The capital of France was"}, {"subject": "capital"},
+        {"subject_start": None}, {"answers": ()}, {"answers": ("Paris", "paris")},
+        {"relation": None}, {"popularity": 2.0},
+    ],
+)  # fmt: skip
+def test_their_hash_is_that_of_all_they_say(change: dict[str, object]) -> None:
+    before = PromptFile.of(TWO).sha256
+    assert PromptFile.of([replace(TWO[0], **change), TWO[1]]).sha256 != before
+
+
+def test_their_hash_is_that_of_their_order() -> None:
+    assert PromptFile.of(TWO[::-1]).sha256 != PromptFile.of(TWO).sha256
+
+
+def test_their_ids_are_unique_and_there_is_one() -> None:
+    with pytest.raises(InputError, match="two prompts have the id 'a'; give each an id of its own"):
+        PromptFile.of([*TWO, replace(TWO[1], id="a")])
+    with pytest.raises(InputError, match="there is no prompt to measure"):
+        PromptFile.of([])

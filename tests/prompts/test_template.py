@@ -72,7 +72,11 @@ def test_the_subject_is_the_prompts_not_the_templates() -> None:
 
 def test_a_template_does_not_bring_a_missing_subject() -> None:
     absent = replace(ASKED, text="What is the capital?")
-    assert fill(TEMPLATE, absent) is absent
+    for template in (None, TEMPLATE):
+        with pytest.raises(Unusable, match="the subject is not in the text"):
+            fill(template, absent)
+    with pytest.raises(Unusable, match="the subject is not in the text"):
+        CHAT.frame(absent)
     for chat in (False, True):
         with pytest.raises(Unusable, match="the subject is not in the text"):
             encoder_with(WORDY_CHAT).encode(absent, TEMPLATE, chat)
@@ -197,7 +201,6 @@ def test_a_prompt_that_the_chat_changes_is_unusable() -> None:
 def test_the_place_is_exact_for_any_prompt_in_a_chat(before: str, after: str) -> None:
     prompt = Prompt("p", f"{before}Norland{after}", "Norland", len(before))
     framed = CHAT.frame(prompt)
-    assert framed is not None
     start, end = framed.subject_chars() or (-1, -1)
     turn = framed.text.index("<|turn|>user\n") + len("<|turn|>user\n")
     assert framed.text[turn:start] == before.lstrip()

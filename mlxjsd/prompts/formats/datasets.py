@@ -1,19 +1,25 @@
-"""One record of each format, read as a prompt."""
+"""Every format that is read: how a record of it becomes a prompt, and its entry.
+
+The most general ones come first; see :data:`mlxjsd.prompts.formats.registry.FORMATS`.
+"""
 
 import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.formats import fields
+from mlxjsd.prompts.formats.containers import JsonLines, JsonList, Table
 from mlxjsd.prompts.formats.fields import Values
+from mlxjsd.prompts.formats.lre import Relation
 from mlxjsd.prompts.formats.question_templates import POPQA, match, subject_of
+from mlxjsd.prompts.formats.registry import Format, register
 from mlxjsd.prompts.prompt import Prompt
 
-#: Reads one record of the file at a path; says, too, whether the record brought its id along.
-Reader = Callable[[Values, Path], tuple[Prompt, bool]]
+#: One is enough: the message then names the other one that is missing.
+_OWN = ({"prompt"}, {"subject"})
+_COLUMNS = frozenset({"prompt", "subject"})
 
 
 def own(values: Values, path: Path) -> tuple[Prompt, bool]:
@@ -27,6 +33,26 @@ def own(values: Values, path: Path) -> tuple[Prompt, bool]:
         name=fields.identifier(values, "id"),
         popularity=fields.number(values, "popularity"),
     )
+
+
+register(
+    Format(
+        name="jsonl",
+        help="mlxjsd's own fields, an object in each line",
+        reader=own,
+        signs=_OWN,
+        containers=(JsonLines(),),
+    )
+)
+register(
+    Format(
+        name="json",
+        help="mlxjsd's own fields, a list of objects",
+        reader=own,
+        signs=_OWN,
+        containers=(JsonList(),),
+    )
+)
 
 
 def own_cells(values: Values, path: Path) -> tuple[Prompt, bool]:
@@ -44,24 +70,108 @@ def own_cells(values: Values, path: Path) -> tuple[Prompt, bool]:
     return own(typed, path)
 
 
-def known_1000(values: Values, path: Path) -> tuple[Prompt, bool]:
-    """Read a record of ROME's known facts.
-
-    The template often does not give the prompt, so it only helps to find the subject.
-    """
-    text, subject = fields.text(values, "prompt"), fields.text(values, "subject")
-    template = fields.optional_text(values, "template") or ""
-    answer = (fields.optional_text(values, "attribute") or "").strip()
-    before, gap, after = template.partition("{}")
-    fits = bool(gap) and before + subject + after == text
-    return _prompt(
-        text,
-        subject,
-        start=len(before) if fits else _place(text, subject),
-        answers=(answer,) if answer else (),
-        relation=fields.optional_text(values, "relation_id"),
-        name=fields.identifier(values, "known_id"),
+register(
+    Format(
+        name="csv",
+        help="mlxjsd's own fields, a table with commas",
+        reader=own_cells,
+        signs=_OWN,
+        containers=(Table(",", _COLUMNS),),
     )
+)
+register(
+    Format(
+        name="tsv",
+        help="mlxjsd's own fields, a table with tabs",
+        reader=own_cells,
+        signs=_OWN,
+        containers=(Table("\t", _COLUMNS),),
+    )
+)
+
+
+def lre(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a sample of a relation, as :class:`mlxjsd.prompts.formats.lre.Relation` yields them."""
+    subject = fields.text(values, "subject")
+    before, after = fields.one_gap(values["template"], "prompt_templates")
+    relation = values["name"]
+    prompt, _ = _prompt(
+        before + subject + after,
+        subject,
+        start=len(before),
+        answers=_stripped((fields.text(values, "object"),)),
+        relation=relation,
+        name=f"{relation}/{subject}",
+    )
+    return prompt, False  # the same subject twice is no error
+
+
+register(
+    Format(
+        name="lre",
+        help="a relation of LRE, or a folder of them",
+        reader=lre,
+        # Two are enough: the message then names the one that is missing.
+        signs=(
+            {"prompt_templates", "samples"},
+            {"prompt_templates", "name"},
+            {"prompt_templates_zs", "samples"},
+        ),
+        containers=(Relation(),),
+        folders=True,
+    )
+)
+
+
+def entity_questions(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a record of EntityQuestions, whose files are named after their relations."""
+    question = fields.text(values, "question")
+    named = re.match(r"P\d+(?!\d)", path.name)
+    subject, start, relation = subject_of(question, named.group() if named else None)
+    answers = _stripped(fields.texts(values, "answers"))
+    return _prompt(question, subject, start=start, answers=answers, relation=relation)
+
+
+register(
+    Format(
+        name="entity_questions",
+        help="EntityQuestions, a file or a folder",
+        reader=entity_questions,
+        signs=({"question", "answers"},),
+        folders=True,
+    )
+)
+
+
+def popqa(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a record of PopQA."""
+    question, subject = fields.text(values, "question"), fields.text(values, "subj")
+    answers = values.get("possible_answers")
+    if isinstance(answers, str):
+        answers = fields.listed(answers, "possible_answers")
+    listed = fields.texts({"possible_answers": answers}, "possible_answers")
+    first = fields.optional_text(values, "obj")
+    found = (match(question, template) for template in POPQA)
+    start = next((at for s, at in filter(None, found) if s == subject), None)
+    return _prompt(
+        question,
+        subject,
+        start=_place(question, subject) if start is None else start,
+        answers=_stripped(listed or ((first,) if first else ())),
+        relation=fields.optional_text(values, "prop"),
+        name=fields.identifier(values, "id"),
+        popularity=fields.number(values, "s_pop"),
+    )
+
+
+register(
+    Format(
+        name="popqa",
+        help="PopQA's table, with the subject's popularity",
+        reader=popqa,
+        signs=({"subj", "question"},),
+    )
+)
 
 
 def counterfact(values: Values, path: Path) -> tuple[Prompt, bool]:
@@ -98,50 +208,47 @@ def counterfact(values: Values, path: Path) -> tuple[Prompt, bool]:
     )
 
 
-def popqa(values: Values, path: Path) -> tuple[Prompt, bool]:
-    """Read a record of PopQA."""
-    question, subject = fields.text(values, "question"), fields.text(values, "subj")
-    answers = values.get("possible_answers")
-    if isinstance(answers, str):
-        answers = fields.listed(answers, "possible_answers")
-    listed = fields.texts({"possible_answers": answers}, "possible_answers")
-    first = fields.optional_text(values, "obj")
-    found = (match(question, template) for template in POPQA)
-    start = next((at for s, at in filter(None, found) if s == subject), None)
+register(
+    Format(
+        name="counterfact",
+        help="CounterFact, and EasyEdit's layout of it",
+        reader=counterfact,
+        signs=(
+            {"requested_rewrite"},
+            {"case_id", "ground_truth", "prompt", "subject"},
+        ),
+    )
+)
+
+
+def known_1000(values: Values, path: Path) -> tuple[Prompt, bool]:
+    """Read a record of ROME's known facts.
+
+    The template often does not give the prompt, so it only helps to find the subject.
+    """
+    text, subject = fields.text(values, "prompt"), fields.text(values, "subject")
+    template = fields.optional_text(values, "template") or ""
+    answer = (fields.optional_text(values, "attribute") or "").strip()
+    before, gap, after = template.partition("{}")
+    fits = bool(gap) and before + subject + after == text
     return _prompt(
-        question,
+        text,
         subject,
-        start=_place(question, subject) if start is None else start,
-        answers=_stripped(listed or ((first,) if first else ())),
-        relation=fields.optional_text(values, "prop"),
-        name=fields.identifier(values, "id"),
-        popularity=fields.number(values, "s_pop"),
+        start=len(before) if fits else _place(text, subject),
+        answers=(answer,) if answer else (),
+        relation=fields.optional_text(values, "relation_id"),
+        name=fields.identifier(values, "known_id"),
     )
 
 
-def entity_questions(values: Values, path: Path) -> tuple[Prompt, bool]:
-    """Read a record of EntityQuestions, whose files are named after their relations."""
-    question = fields.text(values, "question")
-    named = re.match(r"P\d+(?!\d)", path.name)
-    subject, start, relation = subject_of(question, named.group() if named else None)
-    answers = _stripped(fields.texts(values, "answers"))
-    return _prompt(question, subject, start=start, answers=answers, relation=relation)
-
-
-def lre(values: Values, path: Path) -> tuple[Prompt, bool]:
-    """Read a sample of a relation, as :func:`mlxjsd.prompts.formats.lre.samples` yields them."""
-    subject = fields.text(values, "subject")
-    before, after = fields.one_gap(values["template"], "prompt_templates")
-    relation = values["name"]
-    prompt, _ = _prompt(
-        before + subject + after,
-        subject,
-        start=len(before),
-        answers=_stripped((fields.text(values, "object"),)),
-        relation=relation,
-        name=f"{relation}/{subject}",
+register(
+    Format(
+        name="known_1000",
+        help="ROME's known facts",
+        reader=known_1000,
+        signs=({"known_id", "attribute", "prompt", "subject"},),
     )
-    return prompt, False  # the same subject twice is no error
+)
 
 
 def _prompt(

@@ -89,7 +89,7 @@ def listed(cell: str, field: str) -> list[Any]:
     if not isinstance(value, list):
         raise InputError(
             f'"{field}" must be a JSON list such as ["Paris"], not {cell[:60]!r}',
-            hint="write one, or part the answers by |",
+            hint="write one, or separate the answers by |",
         )
     return value
 

@@ -11,7 +11,7 @@ from typing import TextIO
 from mlxjsd.errors import InputError
 
 CHUNK = 1 << 20
-#: More entries than this are not a folder of relations, but somebody's disk.
+#: A folder with more entries than this is taken for a wrong one, such as a home folder.
 MOST_ENTRIES = 10_000
 
 

@@ -1,7 +1,7 @@
-"""JSON as the standard has it, one value at a time, every failure one sentence.
+"""JSON as the standard has it, one value at a time; every failure is one sentence.
 
-A list is read through a window of text, so that a file of 100 MB takes no more memory than its
-largest record; the standard library's decoder does the work in C.
+ijson reads a list event by event, so that a file of 100 MB takes no more memory than its largest
+record. Its parser in C (yajl) and the one in Python both do.
 """
 
 import json
@@ -14,9 +14,18 @@ from mlxjsd.errors import InputError
 
 #: Characters read at a time.
 WINDOW = 1 << 16
-#: An error this close to the end of what is read may be the cut itself: ``tru``, ``\\u00``.
-_TORN = 16
-_SPACE = re.compile(r"[ \t\n\r]*")
+#: Lists and objects inside one another. A record is shallow; a megabyte of brackets is damage,
+#: and takes a hundred times its size in memory.
+DEEPEST = 500
+#: How an event changes the number of open lists and objects.
+_STEP = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
+#: A pair of surrogates, half of one (the group), or any other escape.
+_HALF = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+#: Characters of a pair of surrogates, the longest of these.
+_LONGEST = 12
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -38,107 +47,133 @@ def parse(text: str, place: str) -> Any:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{place} is not JSON: {error.msg}", hint="correct it") from None
-    except (ValueError, RecursionError) as error:
-        raise _unusable(error).at(place) from None
-
-
-def _unusable(error: Exception) -> InputError:
-    if isinstance(error, InputError):
-        return error
-    if isinstance(error, RecursionError):
-        return InputError("lists or objects are nested too deeply", hint="write it flatter")
-    # All that is left of the decoder's ValueErrors.
-    return InputError("a number has too many digits", hint="write it shorter, or as a string")
+    except InputError as error:
+        raise error.at(place) from None
+    except RecursionError:
+        raise _too_deep(place) from None
+    except ValueError:  # all that is left of the decoder's
+        raise InputError(
+            f"{place}: a number has too many digits", hint="write it shorter, or as a string"
+        ) from None
 
 
 def elements(file: TextIO, path: Path) -> Iterator[Any]:
     """Yield the elements of the JSON list that ``file`` holds.
 
     Raises:
-        InputError: if it is not one list; the message names the line or the record.
+        InputError: if it is not one list; the message names the line, the record or both.
+        UnicodeDecodeError: as the file does.
     """
-    window = _Window(file, path)
-    if window.next() != "[":
-        raise InputError(
-            f"{path} is not a JSON list: it does not begin with [",
-            hint="name another --format, or put the records into a list",
+    # Not above: the command line imports the formats for their names.
+    import ijson
+
+    source, builder, depth, number = _Source(file), ijson.ObjectBuilder(), 0, 0
+    try:
+        # Without use_float, numbers are Decimals.
+        for event, value in ijson.basic_parse(source, use_float=True):
+            if not depth and event != "start_array":
+                raise _no_list(path)
+            builder.event(event, value)
+            depth += _STEP.get(event, 0)
+            if depth > DEEPEST:
+                raise _too_deep(f"{path}, record {number + 1}")
+            if depth == 1 and builder.value:
+                number += 1
+                yield builder.value.pop()
+    except (ijson.JSONError, json.JSONDecodeError) as error:
+        if source.error is None and builder.value is None:
+            raise _no_list(path) from None
+        if source.error is None:
+            raise _not_json(
+                error, f"{path}, line {source.line}", source.ended, depth, number
+            ) from None
+    if isinstance(source.error, InputError):
+        raise source.error.at(f"{path}, record {number + 1}")
+    if source.error is not None:
+        raise source.error
+
+
+def _no_list(path: Path) -> InputError:
+    return InputError(
+        f"{path} is not a JSON list: it does not begin with [",
+        hint="name another --format, or put the records into a list",
+    )
+
+
+def _too_deep(place: str) -> InputError:
+    return InputError(f"{place}: lists or objects are nested too deeply", hint="write it flatter")
+
+
+def _not_json(error: Exception, place: str, ended: bool, depth: int, number: int) -> InputError:
+    """Say what a parser refused, at a depth of open lists and objects, after some records."""
+    if depth == 0:
+        return InputError(
+            f"{place} is not JSON: there is more after the end of the list", hint="take it out"
         )
-    window.take()
-    if window.next() == "]":
-        window.take()
-    else:
-        number = 0
-        while True:
-            number += 1
-            yield window.value(number)
-            mark = window.next()
-            if mark not in (",", "]"):
-                said = "the file ends in the middle of the list" if not mark else "a comma is due"
-                window.fail(f"{said} after record {number}")
-            window.take()
-            if mark == "]":
+    if ended:
+        return InputError(
+            f"{place} is not JSON: the file ends in the middle of the list, after record {number}",
+            hint="write the rest",
+        )
+    # The first line: yajl draws an arrow below. The standard library, which reads strings for the
+    # parser in Python, counts from the string.
+    said = error.msg if isinstance(error, json.JSONDecodeError) else str(error).partition("\n")[0]
+    return InputError(
+        f"{place} is not JSON: record {number + 1} cannot be read ({said.rstrip('.')[:80]})",
+        hint="correct that line (JSON has no NaN, no Infinity and no comma after the last element)",
+    )
+
+
+class _Source:
+    """Hands a text to a parser line by line, a long line in pieces.
+
+    So what a parser refuses is in the last line that it was given. Nothing is raised through the
+    parser: an error is kept, and the text ends there.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._kept = ""
+        self._next_line = 1
+        self.line = 1
+        """Of what was handed over last."""
+        self.ended = False
+        self.error: Exception | None = None
+
+    def read(self, size: int) -> bytes:
+        """Return the next piece as UTF-8, whatever ``size`` is asked for; b"" at the end."""
+        if not size:  # ijson asks whether these are bytes
+            return b""
+        try:
+            piece = self._kept or self._piece()
+        except UnicodeDecodeError as error:
+            self.error, piece = error, ""
+        self._kept = ""
+        if (half := _half(piece)) is not None:
+            # yajl would put a question mark in its place. What is in front goes first, so that
+            # the record is known.
+            piece, self._kept = piece[:half], piece[half:]
+            if not piece:
+                self.error = InputError(
+                    "a string holds half a character (a lone surrogate)", hint="write the whole one"
+                )
+        self.line = self._next_line
+        self._next_line += piece.endswith("\n")
+        self.ended = not piece
+        return piece.encode()
+
+    def _piece(self) -> str:
+        """Return a line, or a part of it that does not end inside an escape."""
+        piece = self._file.readline(WINDOW)
+        while "\\" in piece[-_LONGEST:] and not piece.endswith("\n"):
+            if not (more := self._file.readline(1)):
                 break
-            window.next()
-    if window.next():
-        window.fail("there is more after the end of the list")
+            piece += more
+        return piece
 
 
-class _Window:
-    """The part of a text that is looked at."""
-
-    def __init__(self, file: TextIO, path: Path) -> None:
-        self._file, self._path = file, path
-        self._text, self._at = "", 0
-        self._line = 1
-        """Of the first character of ``_text``."""
-
-    def next(self) -> str:
-        """Return the next character that is no space, without taking it; "" at the end."""
-        while True:
-            found = _SPACE.match(self._text, self._at)
-            self._at = found.end() if found else self._at
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._more():
-                return ""
-
-    def take(self) -> None:
-        """Go on behind the next character."""
-        self._at += 1
-
-    def value(self, number: int) -> Any:
-        """Take a value, record ``number`` of the list."""
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
-            except json.JSONDecodeError as error:
-                beyond = error.pos - self._at
-                if self._certain(error) or not self._more():
-                    self._at += beyond
-                    self.fail(error.msg)
-            except (ValueError, RecursionError) as error:
-                raise _unusable(error).at(f"{self._path}, record {number}") from None
-            else:
-                length = end - self._at
-                # A number that ends with the window may go on behind it.
-                if end < len(self._text) or not self._more():
-                    self._at += length
-                    return value
-
-    def fail(self, said: str) -> NoReturn:
-        """Raise the error for this place."""
-        line = self._line + self._text.count("\n", 0, self._at)
-        raise InputError(f"{self._path}, line {line} is not JSON: {said}", hint="correct that line")
-
-    def _certain(self, error: json.JSONDecodeError) -> bool:
-        """Whether it would stay an error if there were more text."""
-        torn = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _TORN
-        return not torn
-
-    def _more(self) -> bool:
-        """Forget what is taken and read on, as much again as is left; False at the end."""
-        rest = self._text[self._at :]
-        chunk = self._file.read(max(WINDOW, len(rest)))
-        self._line += self._text.count("\n", 0, self._at)
-        self._text, self._at = rest + chunk, 0
-        return bool(chunk)
+def _half(text: str) -> int | None:
+    """Return where the escape of one half of a character begins; None if nowhere."""
+    if "\\u" not in text:
+        return None
+    return next((found.start() for found in _HALF.finditer(text) if found[1]), None)
