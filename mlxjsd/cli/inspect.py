@@ -10,7 +10,6 @@ import typer
 from mlxjsd.cli import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, has_colour
-from mlxjsd.cli.options import template_from
 from mlxjsd.model.hub import CachedModel
 from mlxjsd.text import clean, size_of
 
@@ -35,16 +34,15 @@ def prompts(
     from mlxjsd.prompts.read import read_prompts
     from mlxjsd.settings import check_template
 
-    template = template_from(prompt_template)
-    if template is not None:
-        check_template(template)
+    if prompt_template is not None:
+        check_template(prompt_template)
     found = read_prompts(data, format)
 
     from mlxjsd.model.load import load_encoder
 
     console, tally = console_for(), SeenTally()
     encoder = load_encoder(model, revision)
-    for seen in tally.passing(look_at(found, encoder, template, chat, limit)):
+    for seen in tally.passing(look_at(found, encoder, prompt_template, chat, limit)):
         # Lines are left whole: where one breaks, a token's space would be lost.
         console.print(seen_text(seen, has_colour(console)), soft_wrap=True)
     console.print()
