@@ -1,9 +1,7 @@
 """Loading a model with MLX-LM, and knowing which one it is."""
 
-import hashlib
 import inspect
 import re
-from collections.abc import Iterable
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +16,10 @@ from mlxjsd.model.blas import OPENBLAS, calm_openblas
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.checkpoint import check_weights, read_config
 from mlxjsd.model.cpu import prepare_cpu
+from mlxjsd.model.hashes import hash_model
 from mlxjsd.model.hub import find_model
 from mlxjsd.model.loaded import LoadedModel, ModelIdentity
-from mlxjsd.model.lora import ADAPTER_FILES, check_applied, find_adapter
+from mlxjsd.model.lora import check_applied, find_adapter
 from mlxjsd.prompts.encode import Encoder
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def load_model(
             vocabulary=logits.shape[-1],
             dtype=str(states.dtype).removeprefix("mlx.core."),
             quantization=_describe_quantization(config),
-            sha256=_hash_model(folder, adapter),
+            sha256=hash_model(folder, adapter),
             trust_remote_code=trust_remote_code,
             revision=revision,
             adapter=None if adapter_path is None else str(adapter_path),
@@ -211,37 +210,3 @@ def _describe_quantization(config: dict[str, Any]) -> str | None:
     mode = found.get("mode", "affine")
     said = f"{found['bits']} bits, groups of {found.get('group_size')}"
     return said if mode == "affine" else f"{said}, {mode}"
-
-
-def _hash_model(folder: Path, adapter: Path | None) -> str:
-    """Hash what decides the numbers: names and contents of configuration, tokenizer, weights."""
-    wanted = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.py", "*.txt")
-    found = {p for pattern in wanted for p in folder.glob(pattern) if p.is_file()}
-    model = _hash_files(sorted(found))
-    if adapter is None:
-        return model
-    adapted = f"{model}\0{_hash_files([adapter / name for name in ADAPTER_FILES])}"
-    return hashlib.sha256(adapted.encode()).hexdigest()
-
-
-def _hash_files(paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        real = path.resolve()
-        if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
-            content = real.name  # the Hub's cache names large files by their sha256
-        else:
-            with path.open("rb") as file:
-                content = _hash_file(file)
-        digest.update(f"{path.name}\0{content}\n".encode())
-    return digest.hexdigest()
-
-
-def _hash_file(file: Any) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-__all__ = ["LoadedModel", "ModelIdentity", "UnsupportedModel", "find_model", "load_model"]

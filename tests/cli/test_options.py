@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import typer
-from test_cli import call
+from commands import call
 
 from mlxjsd.cli.app import app
 from mlxjsd.cli.options import RunOptions, help_of
@@ -39,6 +39,10 @@ TYPED: dict[str, tuple[list[str], Any]] = {
 }
 
 
+#: Settings that nobody is asked for: a rule of older versions; what only Python asks for so far.
+NOT_ASKED = {"window_rule", "rows", "metrics"}
+
+
 def own(kind: type[Any]) -> set[str]:
     return {field.name for field in fields(kind)}
 
@@ -59,6 +63,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 
 def test_every_value_of_a_job_is_an_option() -> None:
     values = own(Settings) | own(Labelling) | own(Job) - {"settings", "labelling"}
+    values -= NOT_ASKED
     assert own(RunOptions) == values | {"label"}
     assert set(TYPED) == values, "and is tried below"
     assert RunOptions().job() == Job()
@@ -94,15 +99,6 @@ def test_run_and_tui_offer_the_same_options_in_the_same_order() -> None:
     }
     assert offered["run"] == offered["tui"]
     assert [name for name, *_ in offered["run"]] == [field.name for field in fields(RunOptions)]
-
-
-def test_what_a_shell_types_as_two_characters_is_a_line_break_in_a_preview_as_well(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = tmp_path / "facts.jsonl"
-    data.write_text('{"prompt": "The capital of France is", "subject": "France"}')
-    assert call("prompts", data, "--prompt-template", r"Q: {prompt}\nA:") == 0
-    assert "\\n" not in capsys.readouterr().out.replace("⏎", "")
 
 
 def test_the_form_and_the_command_line_explain_a_field_in_the_same_words() -> None:
