@@ -67,8 +67,8 @@ def models() -> None:
             file=sys.stderr,
         )
     if others := sorted({str(m.family) for m in found if m not in usable}):
-        told = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
-        print(f"{told}: {clean(', '.join(others))}", file=sys.stderr)
+        text = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
+        print(f"{text}: {clean(', '.join(others))}", file=sys.stderr)
 
 
 def model_lines(models: Sequence[CachedModel]) -> list[str]:

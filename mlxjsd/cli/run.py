@@ -3,18 +3,26 @@
 import shlex
 import sys
 from dataclasses import replace
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlxjsd.cli import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of, show_run
-from mlxjsd.cli.distributed import rank_of, share_of, team_for
+from mlxjsd.cli.distributed import joined_group, measuring_rank, rank_of
 from mlxjsd.cli.exit_codes import DONE, INTERRUPTED
 from mlxjsd.cli.options import RunOptions, takes_run_options
 from mlxjsd.cli.signals import Interrupts
+from mlxjsd.rank import Rank
 from mlxjsd.run.job import Job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlxjsd.run.events import Event
+    from mlxjsd.run.plan import Plan
 
 
 @app.command()
@@ -58,54 +66,63 @@ def measure(
     rank: str | None = None,
     tensor_parallel: bool = False,
 ) -> None:
-    """Measure what is asked for; show it, and how to go on if it was stopped."""
+    """Measure what is asked for; show it, or how to go on if it was stopped."""
     from mlxjsd.store.shards import shard_name
-    from mlxjsd.store.writer import check_folder, check_free, forget_lock
+    from mlxjsd.store.writer import check_folder, check_free
 
     folder = job.folder
     check_folder(folder)  # now, not after a large model has been loaded
-    place = rank_of(rank, tensor_parallel)
-    if place.leads or not tensor_parallel:  # who writes
-        check_free(folder, shard_name(place.index))
+    process = rank_of(rank, tensor_parallel)
+    if process.leads or not tensor_parallel:  # it writes
+        check_free(folder, shard_name(process.index))
     prompts = prompts_of(job.data, job.format)
-    talk = console_for(stderr=True, quiet=not place.leads)  # one speaks for all
-    with team_for(tensor_parallel) as team:
-        loaded = load(talk, job.model, job.trust_remote_code, job.revision, job.adapter_path, team)
-
-        from mlxjsd.cli.progress import follow, peers_lost
-        from mlxjsd.output.artifacts import write_products
-        from mlxjsd.run.events import PeersLost, Stopped
-        from mlxjsd.run.experiment import run_experiment
-
+    talk = console_for(stderr=True, quiet=not process.leads)  # one process prints for all
+    with joined_group(tensor_parallel) as group:
+        loaded = load(talk, job.model, job.trust_remote_code, job.revision, job.adapter_path, group)
         plan = job.plan(loaded, prompts)
-        share = share_of(team, place, plan)
-        if share is None:
+        measuring = measuring_rank(group, process, plan)
+        if measuring is None:
             return
-        file = shard_name(share.index)
+        last, interrupted = _measure_share(plan, folder, measuring, retry_failed, talk)
 
-        def say(told: str) -> None:
-            talk.print(told, style="dim", markup=False)
+    from mlxjsd.cli.progress import peers_lost
+    from mlxjsd.run.events import PeersLost, Stopped
 
-        def part() -> None:
-            forget_lock(folder, file)
-
-        if team is not None:
-            team.farewell = part
-        with Interrupts(say, part) as interrupts:
-            events = run_experiment(plan, folder, interrupts.asked, retry_failed, share)
-            last = follow(events, talk)
     if isinstance(last, Stopped):
         talk.print(f"stopped after {last.done} of {last.total} prompts; to go on:", markup=False)
-        if place.leads:
+        if process.leads:
             print(shlex.join(["mlxjsd", "resume", str(folder)]), file=sys.stderr)
-        raise typer.Exit(interrupts.exit_code)
+        raise typer.Exit(interrupted)
     if isinstance(last, PeersLost):
         talk.print(peers_lost(last), markup=False, soft_wrap=True)
         # Its share is done; a launcher that saw a failure would stop the others in theirs.
         raise typer.Exit(DONE if last.absent else INTERRUPTED)
-    if not place.leads:
-        return
-    write_products(folder)
-    show_run(folder)
-    talk.print("\nthe run, heatmap.png and heatmap.csv are in", end=" ")
-    print(folder)
+    if process.leads:
+        from mlxjsd.output.artifacts import write_products
+
+        write_products(folder)
+        show_run(folder)
+        talk.print("\nthe run, heatmap.png and heatmap.csv are in", end=" ")
+        print(folder)
+
+
+def _measure_share(
+    plan: "Plan", folder: Path, rank: Rank, retry_failed: bool, talk: "Console"
+) -> tuple["Event | None", int]:
+    """Measure the share of a rank; return the last event, and the exit code of an interrupt."""
+    from mlxjsd.cli.progress import follow
+    from mlxjsd.run.experiment import run_experiment
+    from mlxjsd.store.shards import shard_name
+    from mlxjsd.store.writer import forget_lock
+
+    def say(sentence: str) -> None:
+        talk.print(sentence, style="dim", markup=False)
+
+    def on_abort() -> None:
+        forget_lock(folder, shard_name(rank.index))
+
+    if plan.model.group is not None:
+        plan.model.group.on_abort = on_abort
+    with Interrupts(say, on_abort) as interrupts:
+        events = run_experiment(plan, folder, interrupts.asked, retry_failed, rank)
+        return follow(events, talk), interrupts.exit_code

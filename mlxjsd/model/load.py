@@ -11,7 +11,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlxjsd.assets import MODEL
-from mlxjsd.errors import InputError, TeamBroken, UnsupportedModel, said_by
+from mlxjsd.errors import GroupBroken, InputError, UnsupportedModel, said_by
 from mlxjsd.model.blas import OPENBLAS, calm_openblas
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.checkpoint import check_weights, read_config
@@ -23,7 +23,7 @@ from mlxjsd.model.lora import check_applied, find_adapter
 from mlxjsd.prompts.encode import Encoder
 
 if TYPE_CHECKING:
-    from mlxjsd.model.tensor_group import Team
+    from mlxjsd.model.tensor_group import TensorParallelGroup
 
 #: Prompts longer than this are skipped whatever the model allows: keys and values of every
 #: branch have to be held at the same time.
@@ -35,7 +35,7 @@ def load_model(
     trust_remote_code: bool = False,
     revision: str | None = None,
     adapter_path: str | Path | None = None,
-    team: "Team | None" = None,
+    group: "TensorParallelGroup | None" = None,
 ) -> LoadedModel:
     """Load a model that MLX-LM can load.
 
@@ -45,27 +45,27 @@ def load_model(
         trust_remote_code: run model code that a repository brings along.
         revision: a branch, tag or commit of the Hub repository; None for its default.
         adapter_path: folder of a LoRA adapter, as ``mlx_lm.lora`` writes it.
-        team: ranks that hold the model together; all of them call this at the same time.
+        group: ranks that hold the model together; all of them call this at the same time.
 
     Raises:
         InputError: if it is not there or is not a model, or the adapter is not one of it, or it
-            cannot be split over the team.
+            cannot be split over the group.
         UnsupportedModel: if its blocks cannot be stepped between.
     """
     name = MODEL.name if model is None else str(model)
     adapter = None if adapter_path is None else find_adapter(adapter_path)
     folder = _find(model, revision)
-    if team is not None and adapter is not None:
+    if group is not None and adapter is not None:
         raise InputError(
             "--tensor-parallel takes no adapter", hint="make one model of both with mlx_lm.fuse"
         )
-    module, tokenizer, config = _load(folder, trust_remote_code, adapter, team)
+    module, tokenizer, config = _load(folder, trust_remote_code, adapter, group)
     notes = prepare_cpu(module, OPENBLAS)
     mx.eval(module.parameters())
     module.eval()
     blocks = Blocks(module)
     try:
-        with nullcontext() if team is None else team.meeting("trying the model"):
+        with nullcontext() if group is None else group.collective("trying the model"):
             probe = mx.zeros((1, 2), mx.int32)
             states, logits = blocks.embed(probe), module(probe)
             mx.eval(logits)
@@ -98,7 +98,7 @@ def load_model(
         ),
         tokenizer=tokenizer,
         notes=tuple(notes),
-        team=team,
+        group=group,
     )
 
 
@@ -128,7 +128,10 @@ def _find(model: str | Path | None, revision: str | None, local_only: bool = Fal
 
 
 def _load(
-    folder: Path, trust_remote_code: bool, adapter: Path | None, team: "Team | None"
+    folder: Path,
+    trust_remote_code: bool,
+    adapter: Path | None,
+    group: "TensorParallelGroup | None",
 ) -> tuple[nn.Module, Any, dict[str, Any]]:
     from mlx_lm.utils import load
 
@@ -147,17 +150,17 @@ def _load(
         )
     check_weights(folder)
     try:
-        if team is not None:
+        if group is not None:
             from mlxjsd.model.tensor_parallel import load_sharded
 
-            return load_sharded(folder, trust_remote_code, team)
+            return load_sharded(folder, trust_remote_code, group)
         # MLX-LM 0.31, the last for Python 3.10, runs such code without being asked to.
         asks = "trust_remote_code" in inspect.signature(load).parameters
         trust = {"trust_remote_code": trust_remote_code} if asks else {}
         module, tokenizer, config = load(str(folder), return_config=True, **trust)
         if adapter is not None:
             _adapt(module, adapter)
-    except (InputError, TeamBroken):
+    except (InputError, GroupBroken):
         raise
     except Exception as error:
         # MLX-LM and the tokenizer libraries raise whatever the file at fault leads to.

@@ -18,7 +18,14 @@ from mlxjsd.prompts.encode import Encoded
 from mlxjsd.rank import ALONE, Rank
 from mlxjsd.results import Run
 from mlxjsd.run.batch import Outcome, failed_prompt, measure_what_fits
-from mlxjsd.run.distributed.peers import Patience, Tally, await_others, refuse_strangers, world
+from mlxjsd.run.distributed.peers import (
+    LAUNCH_KEY,
+    Tally,
+    Timeouts,
+    await_others,
+    check_same_launch,
+    launch_id,
+)
 from mlxjsd.run.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
 from mlxjsd.run.memory_budget import Footprint, bound_reuse
 from mlxjsd.run.plan import Plan
@@ -83,10 +90,10 @@ def run_experiment(
             prompts fail.
         MachineError: if a batch cannot be written.
     """
-    ours = world(rank, plan.fingerprint)
-    with Store(folder, {**plan.header(), "world": ours}, shard_name(rank.index)) as store:
-        store.set_world(ours)
-        refuse_strangers(store.path, ours)
+    ours = launch_id(rank, plan.fingerprint)
+    with Store(folder, {**plan.header(), LAUNCH_KEY: ours}, shard_name(rank.index)) as store:
+        store.set_launch(ours)
+        check_same_launch(store.path, ours)
         store.set_skipped(plan.skipped)
         if retry_failed:
             store.forget_failed()
@@ -117,10 +124,10 @@ def run_experiment(
                 found, failed = tuple(outcome.records), tuple(outcome.failed)
                 yield BatchDone(found, done, total, seconds, mx.get_peak_memory(), failed)
                 _refuse_if_too_many_failed(folder, tally, total)
-        tally.look()
+        tally.recount()
         _refuse_if_too_many_failed(folder, tally, total)
-        wanted, patience = set(plan.positions), Patience() if rank.leads else Patience(grace=0)
-        waiting = await_others(folder, rank, wanted, should_stop, patience)
+        wanted, timeouts = set(plan.positions), Timeouts() if rank.leads else Timeouts(start=0)
+        waiting = await_others(folder, rank, wanted, should_stop, timeouts)
         whole = rank == ALONE or (yield from waiting)
         if whole:
             from mlxjsd.run.cosines import add_cosines

@@ -81,6 +81,15 @@ def test_an_option_changes_its_value_of_the_job_and_no_other(
     assert all(value_of(job, other) == value_of(Job(), other) for other in set(TYPED) - {name})
 
 
+def test_a_preview_breaks_lines_where_a_run_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "facts.jsonl"
+    data.write_text('{"prompt": "The capital of France is", "subject": "France"}')
+    assert call("prompts", data, "--prompt-template", r"Q: {prompt}\nA:") == 0
+    assert "is|↵|A|:" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", ["run", "tui"])
 def test_without_labels_no_answer_is_generated(command: str, asked: list[Job]) -> None:
     assert call(command, "--no-label", "--max-tokens", "3", "--match", "prefix") == 0
