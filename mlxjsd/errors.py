@@ -63,8 +63,8 @@ class MeasurementError(_Told, RuntimeError):
     """A number came out that cannot be right, so it is not reported."""
 
 
-class TeamBroken(Exception):
-    """A rank that holds a part of the model is lost or out of step: this process can only leave.
+class GroupBroken(Exception):
+    """A rank that holds a part of the model is lost or out of step: this process has to end.
 
     No ``RuntimeError``, so that nobody takes it for a lack of memory and tries again.
     """

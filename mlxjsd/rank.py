@@ -1,4 +1,4 @@
-"""Rank: which of several processes this is."""
+"""Which of several processes this is."""
 
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ class Rank:
 
     @property
     def leads(self) -> bool:
-        """Whether this one draws progress for all, and the figure."""
+        """Whether this one shows progress for all, and draws the figure."""
         return self.index == 0
 
     def owns(self, unit: int) -> bool:
-        """Say whether the unit of work at this place of the plan is for this rank to measure."""
+        """Say whether this rank measures the unit of work at this place of the plan."""
         return unit % self.size == self.index
 
 

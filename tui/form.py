@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
+from typing import Any
 
+from mlxjsd.cli.options import help_of
 from mlxjsd.errors import InputError
 from mlxjsd.settings import Settings
 from mlxjsd.tui.protocol import Job
@@ -21,18 +23,18 @@ class FieldInfo:
 
 
 FIELDS = (
-    FieldInfo("model", "Model", "the bundled model", "A folder, or a Hub repository"),
-    FieldInfo("data", "Prompts", "the bundled prompts", "A file, or a folder of relations"),
-    FieldInfo("limit", "Limit", "all prompts", "Only the first so many prompts"),
-    FieldInfo("noise_level", "Noise", "3", "In deviations of the subjects' embeddings"),
-    FieldInfo("noise_samples", "Samples", "1", "Draws of noise for each prompt"),
-    FieldInfo("window", "Window", "5", "Blocks of the attention knockout around a layer"),
-    FieldInfo("seed", "Seed", "0", "Of the noise and of the swaps"),
-    FieldInfo("batch_size", "Batch", "chosen for you", "Prompts for each pass"),
+    FieldInfo("model", "Model", "the bundled model", help_of("model")),
+    FieldInfo("data", "Prompts", "the bundled prompts", help_of("data")),
+    FieldInfo("limit", "Limit", "all prompts", help_of("limit")),
+    FieldInfo("noise_level", "Noise", f"{Settings.noise_level:g}", help_of("noise_level")),
+    FieldInfo("noise_samples", "Samples", f"{Settings.noise_samples}", help_of("noise_samples")),
+    FieldInfo("window", "Window", f"{Settings.window}", help_of("window")),
+    FieldInfo("seed", "Seed", f"{Settings.seed}", help_of("seed")),
+    FieldInfo("batch_size", "Batch", "chosen for you", help_of("batch_size")),
     FieldInfo(
-        "memory", "Memory", "what is recommended", "GB that the run may take, weights included"
+        "memory", "Memory", "what is recommended", "GB that the run may take, weights included."
     ),
-    FieldInfo("output", "Folder", "named after the settings", "Where the run is kept"),
+    FieldInfo("output", "Folder", "named after the settings", "Where the run is kept."),
 )
 
 
@@ -49,7 +51,7 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
 
     Args:
         values: the fields' texts.
-        corruption: how subjects are spoiled.
+        corruption: how subjects are corrupted.
         base: what the form was filled in from; what has no field stays as it was there.
 
     Raises:
@@ -63,23 +65,18 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
             ("limit", 1), ("noise_samples", 1), ("window", 0), ("seed", 0), ("batch_size", 1),
         )
     }  # fmt: skip
-    chosen = {
-        k: v for k, v in numbers.items() if k not in ("limit", "batch_size") and v is not None
+    given: dict[str, Any] = {
+        "noise_level": _number("noise_level", texts["noise_level"]),
+        **{name: numbers[name] for name in ("noise_samples", "window", "seed")},
     }
-    level = _number("noise_level", texts["noise_level"])
+    chosen = {n: getattr(Settings, n) if v is None else v for n, v in given.items()}
     memory = _number("memory", texts["memory"])
     if memory is not None and not 0 < memory < inf:
         raise FormError("memory", f"Memory is finite and more than 0 GB, not {memory:g}")
     if memory is not None and numbers["batch_size"] is not None:
         raise FormError("memory", "Memory decides the batch; give one of the two")
     try:
-        settings = Settings(
-            corruption,
-            Settings.noise_level if level is None else level,
-            prompt_template=base.settings.prompt_template,
-            chat=base.settings.chat,
-            **chosen,
-        )
+        settings = replace(base.settings, corruption=corruption, **chosen)
     except InputError as error:
         raise FormError("noise_level", str(error)) from None
     data = Path(texts["data"]).expanduser() if texts["data"] else None

@@ -1,8 +1,15 @@
-"""The command line itself, which the commands are put into."""
+"""The command line itself, to which the commands are added, and how it ends."""
 
-from typing import Annotated
+import errno
+import sys
+from typing import Annotated, Any, NoReturn
 
 import typer
+
+from mlxjsd.cli.exit_codes import BAD_INPUT, HUNG_UP, INTERRUPTED, WRONG
+from mlxjsd.cli.signals import terminal_is_gone, without_terminal
+from mlxjsd.errors import InputError, MachineError, MeasurementError
+from mlxjsd.text import clean
 
 app = typer.Typer(
     add_completion=False,
@@ -30,3 +37,25 @@ def _options(
     ] = False,
 ) -> None:
     pass
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; the exit codes are those of :mod:`mlxjsd.cli.exit_codes`."""
+    try:
+        app(arguments, prog_name="mlxjsd")
+    except InputError as error:
+        _fail(str(error), BAD_INPUT)
+    except (MeasurementError, MachineError) as error:
+        _fail(str(error), WRONG)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED)
+    except OSError as error:
+        if error.errno == errno.EIO and terminal_is_gone():
+            without_terminal()
+            sys.exit(HUNG_UP)
+        _fail(f"{error.strerror or error}: {error.filename or 'the output'}", WRONG)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"mlxjsd: {clean(message)}", file=sys.stderr)
+    sys.exit(code)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mlxjsd.model.loaded import LoadedModel
-    from mlxjsd.model.tensor_group import Team
+    from mlxjsd.model.tensor_group import TensorParallelGroup
     from mlxjsd.prompts.prompt import PromptFile
     from mlxjsd.results import Run
 
@@ -28,13 +28,13 @@ def load(
     trust_remote_code: bool,
     revision: str | None = None,
     adapter_path: Path | None = None,
-    team: "Team | None" = None,
+    group: "TensorParallelGroup | None" = None,
 ) -> "LoadedModel":
-    """Load a model, and say meanwhile that this is what takes the time."""
+    """Load a model, and say so while it is being loaded."""
     from mlxjsd.model.load import load_model
 
     with talk.status("loading the model"):
-        return load_model(model, trust_remote_code, revision, adapter_path, team)
+        return load_model(model, trust_remote_code, revision, adapter_path, group)
 
 
 def read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":

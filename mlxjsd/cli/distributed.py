@@ -1,62 +1,62 @@
-"""Ranks on the command line: who speaks, who writes, and how a process ends that lost another."""
+"""Ranks on the command line: which one this process is, and how it ends if it loses another."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mlxjsd.errors import InputError, TeamBroken
+from mlxjsd.errors import GroupBroken, InputError
 from mlxjsd.rank import ALONE, Rank
 from mlxjsd.run.distributed.launcher import launched_rank, rank_from
 
 if TYPE_CHECKING:
-    from mlxjsd.model.tensor_group import Team
+    from mlxjsd.model.tensor_group import TensorParallelGroup
     from mlxjsd.run.plan import Plan
 
 
 def rank_of(given: str | None, tensor_parallel: bool) -> Rank:
-    """Return which rank this process is, as it was told or as its launcher says."""
+    """Return which rank this process is, by ``--rank`` or by its launcher."""
     if given is None:
         return launched_rank()
     if tensor_parallel:
         raise InputError(
-            "--rank deals out prompts, and --tensor-parallel splits the model",
+            "--rank distributes the prompts, and --tensor-parallel splits the model",
             hint="give one of the two",
         )
     return rank_from(given)
 
 
 @contextmanager
-def team_for(tensor_parallel: bool) -> Iterator["Team | None"]:
-    """Join the ranks that hold one model together, if that is asked for, and part in the end."""
+def joined_group(tensor_parallel: bool) -> Iterator["TensorParallelGroup | None"]:
+    """Join the ranks that hold one model together, if that is asked for; in the end leave them."""
     if not tensor_parallel:
         yield None
         return
-    from mlxjsd.model.tensor_group import Team
+    from mlxjsd.model.tensor_group import TensorParallelGroup
 
-    team = Team()
+    group = TensorParallelGroup()
     try:
         try:
-            yield team
+            yield group
         finally:
-            team.dismiss()
-    except TeamBroken as error:
-        team.leave(str(error))
+            group.stop_followers()
+    except GroupBroken as error:
+        group.abort(str(error))
 
 
-def share_of(team: "Team | None", place: Rank, plan: "Plan") -> Rank | None:
+def measuring_rank(group: "TensorParallelGroup | None", rank: Rank, plan: "Plan") -> Rank | None:
     """Return the rank as which this process measures ``plan``.
 
-    None for one that has only helped the first of its team, which is over by then.
+    None for one that follows the first rank of its group, which is over by then.
     """
-    if team is None:
-        return place
-    from mlxjsd.run.distributed.follower import follow_leader, refuse_other_plans
+    if group is None:
+        return rank
+    from mlxjsd.run.distributed.follower import check_same_plan, follow_leader
 
-    refuse_other_plans(plan)
-    if team.leads:
+    check_same_plan(plan)
+    if group.leads:
         return ALONE  # of all that hold the model, it alone writes
     for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # a terminal tells all; the first one decides
+        signal.signal(number, signal.SIG_IGN)  # a terminal sends them to all; the first one decides
     follow_leader(plan)
     return None

@@ -10,7 +10,6 @@ import typer
 from mlxjsd.cli import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, has_colour
-from mlxjsd.cli.options import template_from
 from mlxjsd.model.hub import CachedModel
 from mlxjsd.text import clean, size_of
 
@@ -35,16 +34,15 @@ def prompts(
     from mlxjsd.prompts.read import read_prompts
     from mlxjsd.settings import check_template
 
-    template = template_from(prompt_template)
-    if template is not None:
-        check_template(template)
+    if prompt_template is not None:
+        check_template(prompt_template)
     found = read_prompts(data, format)
 
     from mlxjsd.model.load import load_encoder
 
     console, tally = console_for(), SeenTally()
     encoder = load_encoder(model, revision)
-    for seen in tally.passing(look_at(found, encoder, template, chat, limit)):
+    for seen in tally.passing(look_at(found, encoder, prompt_template, chat, limit)):
         # Lines are left whole: where one breaks, a token's space would be lost.
         console.print(seen_text(seen, has_colour(console)), soft_wrap=True)
     console.print()
@@ -69,8 +67,8 @@ def models() -> None:
             file=sys.stderr,
         )
     if others := sorted({str(m.family) for m in found if m not in usable}):
-        told = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
-        print(f"{told}: {clean(', '.join(others))}", file=sys.stderr)
+        text = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
+        print(f"{text}: {clean(', '.join(others))}", file=sys.stderr)
 
 
 def model_lines(models: Sequence[CachedModel]) -> list[str]:

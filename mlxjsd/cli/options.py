@@ -1,20 +1,61 @@
-"""The options of the command line, said once for all commands that share them."""
+"""The options of the command line, each defined once for all commands that take it.
 
+:class:`RunOptions` lists the options of a run. A new one is one more field there, named as in
+:class:`mlxjsd.settings.Settings`, :class:`mlxjsd.settings.Labelling` or
+:class:`mlxjsd.run.job.Job`: ``run`` and ``tui`` take it, and the job gets it.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
+from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.metrics import METRICS
 from mlxjsd.prompts.formats import FORMATS
-from mlxjsd.settings import CORRUPTIONS, GROUPINGS, MATCHES
+from mlxjsd.rows import ROWS
+from mlxjsd.run.job import Job
+from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings
 from mlxjsd.store.folders import RUNS
+
+Result = TypeVar("Result")
+
+# Those of a run folder, and of where to write.
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 OptionalRunFolder = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="A run folder to look at.")
 ]
 OutputFile = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
+By = Annotated[str | None, typer.Option(help=f"One heatmap for each {', '.join(GROUPINGS)}.")]
+
+Metric = Annotated[
+    str, typer.Option("--metric", help=f"Of those that were measured: {', '.join(METRICS)}.")
+]
+
+# Those that a run shares with other commands.
+
+
+class Names(tuple[str, ...]):
+    """Names that are typed with commas between them."""
+
+    @classmethod
+    def parse(cls, typed: "str | Names") -> "Names":
+        """Return the names; a default is one already."""
+        return cls(part.strip() for part in typed.split(",")) if isinstance(typed, str) else typed
+
+
+_ROWS, _METRICS = Names(Settings.rows), Names(Settings.metrics)
+
+
+def break_lines(typed: str) -> str:
+    r"""Return text with line breaks: a shell passes ``\n`` on as two characters."""
+    return typed.replace("\\n", "\n")
+
 
 Model = Annotated[
     str | None,
@@ -34,25 +75,12 @@ Format = Annotated[
         show_default="recognised by the content",
     ),
 ]
-Folder = Annotated[
-    Path | None, typer.Option("--output", help="The run folder.", show_default=f"one in {RUNS}")
-]
-Limit = Annotated[
-    int | None, typer.Option(help="Only the first so many prompts.", show_default="all")
-]
-Corruption = Annotated[
-    str, typer.Option(help=f"How the subject is spoiled: {' or '.join(CORRUPTIONS)}.")
-]
-NoiseLevel = Annotated[
-    float, typer.Option(help="Noise, in deviations of the subjects' embeddings.")
-]
-NoiseSamples = Annotated[int, typer.Option(help="Draws of noise for each prompt.")]
-Window = Annotated[int, typer.Option(help="Blocks of the attention knockout around a layer.")]
-Seed = Annotated[int, typer.Option(help="Of the noise and of the swaps.")]
+Limit = Annotated[int | None, typer.Option(help="Only the first N prompts.", show_default="all")]
 PromptTemplate = Annotated[
     str | None,
     typer.Option(
         metavar="TEXT",
+        parser=break_lines,
         help="Words around each prompt, such as 'Question: {prompt}\\nAnswer:'.",
         show_default="none",
     ),
@@ -69,19 +97,15 @@ Memory = Annotated[
         show_default="what the machine recommends",
     ),
 ]
-Label = Annotated[
-    bool, typer.Option("--label/--no-label", help="Let the model answer, and sort the answers.")
-]
-MaxTokens = Annotated[int, typer.Option(help="Most tokens of an answer.")]
 _MATCH = f"What counts as right: {', '.join(MATCHES)}."
-Match = Annotated[str, typer.Option(help=_MATCH)]
 ShownMatch = Annotated[
     str | None, typer.Option("--match", help=_MATCH, show_default="as the run was asked for")
 ]
 RelianceThreshold = Annotated[
     float | None,
     typer.Option(
-        help="nats of reliance that part AH from UH.", show_default="the mean of the right ones"
+        help="Reliance threshold (nats) between AH and UH.",
+        show_default="the mean of the right ones",
     ),
 ]
 TrustRemoteCode = Annotated[
@@ -109,14 +133,114 @@ TensorParallel = Annotated[
     bool,
     typer.Option("--tensor-parallel", help="Split the model, not the prompts, over the ranks."),
 ]
-By = Annotated[str | None, typer.Option(help=f"One heatmap for each {', '.join(GROUPINGS)}.")]
 
 
-def template_from(argument: str | None) -> str | None:
-    r"""Return the template that was typed: a shell passes ``\n`` on as two characters."""
-    return None if argument is None else argument.replace("\\n", "\n")
+@dataclass(frozen=True)
+class RunOptions:
+    """What can be asked of a run, in the order of the help.
+
+    Where a value is not what is typed, its option has a ``parser``.
+    """
+
+    model: Model = None
+    data: Data = None
+    format: Format = None
+    output: Annotated[
+        Path | None, typer.Option(help="The run folder.", show_default=f"one in {RUNS}")
+    ] = None
+    limit: Limit = None
+    corruption: Annotated[
+        str, typer.Option(help=f"How the subject is corrupted: {' or '.join(CORRUPTIONS)}.")
+    ] = Settings.corruption
+    noise_level: Annotated[
+        float, typer.Option(help="Noise, in deviations of the subjects' embeddings.")
+    ] = Settings.noise_level
+    noise_samples: Annotated[int, typer.Option(help="Draws of noise for each prompt.")] = (
+        Settings.noise_samples
+    )
+    window: Annotated[
+        int, typer.Option(help="Blocks of the attention knockout around a layer.")
+    ] = Settings.window
+    rows: Annotated[
+        Names,
+        typer.Option(
+            metavar="NAME,...",
+            parser=Names.parse,
+            help=f"What is measured, from the top: {', '.join(ROWS)}.",
+            show_default=",".join(Settings.rows),
+        ),
+    ] = _ROWS
+    metrics: Annotated[
+        Names,
+        typer.Option(
+            metavar="NAME,...",
+            parser=Names.parse,
+            help=f"The numbers of each cell: {', '.join(METRICS)}.",
+            show_default=",".join(Settings.metrics),
+        ),
+    ] = _METRICS
+    seed: Annotated[int, typer.Option(help="Of the noise and of the swaps.")] = Settings.seed
+    prompt_template: PromptTemplate = None
+    chat: Chat = False
+    batch_size: BatchSize = None
+    memory: Memory = None
+    label: Annotated[
+        bool, typer.Option("--label/--no-label", help="Let the model answer, and sort the answers.")
+    ] = True
+    max_tokens: Annotated[int, typer.Option(help="Most tokens of an answer.")] = 10
+    match: Annotated[str, typer.Option(help=_MATCH)] = Labelling.match
+    reliance_threshold: RelianceThreshold = None
+    trust_remote_code: TrustRemoteCode = False
+    revision: Revision = None
+    adapter_path: AdapterPath = None
+
+    def job(self) -> Job:
+        """Return the run that is asked for.
+
+        Raises:
+            InputError: if a value makes no sense.
+        """
+        values = asdict(self)
+        if not values.pop("label"):
+            values["max_tokens"] = None
+        return Job.of(values)
 
 
-Metric = Annotated[
-    str, typer.Option("--metric", help=f"Of those that were measured: {', '.join(METRICS)}.")
-]
+def takes_run_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Give ``command`` one option for each field of its parameter of type ``RunOptions``.
+
+    Typer reads the signature, in which the fields stand in the parameter's place; the command is
+    handed the filled object.
+    """
+    hints = get_type_hints(RunOptions, include_extras=True)
+    options = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(RunOptions)
+    ]
+    signature, taken = inspect.signature(command), ""
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.annotation is RunOptions:
+            taken = parameter.name
+            parameters += options
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @wraps(command)
+    def with_options(**given: Any) -> Result:
+        asked = RunOptions(**{option.name: given.pop(option.name) for option in options})
+        return command(**given, **{taken: asked})
+
+    with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return with_options
+
+
+def help_of(name: str) -> str:
+    """Return what the help says of an option of a run."""
+    _, option = get_args(get_type_hints(RunOptions, include_extras=True)[name])
+    return str(option.help)

@@ -41,18 +41,18 @@ def follow(events: Iterable[Event], console: Console) -> Event | None:
                 rate = f"{measured / seconds:.1f} prompts/s"
                 progress.update(bar, completed=event.done, rate=rate)
                 for failed in event.failed:
-                    told = f"{failed.id} could not be measured: {failed.reason}"
-                    progress.console.print(Text(clean(told)), style="yellow")
+                    text = f"{failed.id} could not be measured: {failed.reason}"
+                    progress.console.print(Text(clean(text)), style="yellow")
                 floor = max((record.floor for record in event.records), default=0.0)
-                if floor > highest and (told := floor_warning(floor, floor_limit)):
-                    progress.console.print(Text(told), style="yellow")
+                if floor > highest and (text := floor_warning(floor, floor_limit)):
+                    progress.console.print(Text(text), style="yellow")
                 highest = max(highest, floor)
             elif isinstance(event, Finished):
                 progress.update(bar, completed=event.total)
             elif isinstance(event, Waiting):
                 if not waits:
-                    told = f"this rank's share is measured; waiting for {_named(event.ranks)}"
-                    progress.console.print(told, style="dim", markup=False)
+                    text = f"this rank's share is measured; waiting for {_named(event.ranks)}"
+                    progress.console.print(text, style="dim", markup=False)
                 waits = True
                 progress.update(bar, completed=event.done, rate="")
             if isinstance(event, BatchDone | Waiting) and not console.is_terminal:
@@ -67,8 +67,8 @@ def _introduce(event: Started, console: Console) -> None:
     for note in event.notes:
         console.print(note, style="dim", markup=False)
     if event.done:
-        told = f"{event.done} of {event.total} prompts are there already"
-        console.print(told, style="dim", markup=False)
+        text = f"{event.done} of {event.total} prompts are there already"
+        console.print(text, style="dim", markup=False)
     if event.skipped:
         console.print(f"{len(event.skipped)} prompts are skipped:", style="dim", markup=False)
         for skipped in event.skipped[:10]:

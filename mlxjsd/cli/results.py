@@ -173,8 +173,8 @@ def merge(
 
     merged = merge_runs(runs, output)
     talk = console_for(stderr=True)
-    told = f"{merged.added} prompts are new, {merged.done} of {merged.total} are there"
-    talk.print(told, markup=False)
+    text = f"{merged.added} prompts are new, {merged.done} of {merged.total} are there"
+    talk.print(text, markup=False)
     if merged.machines > 1:
         talk.print("they were measured by different versions or devices", markup=False)
     if merged.finished:

@@ -14,21 +14,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
-#: What asks a run to stop: Ctrl-C, a polite kill, a closed terminal.
+#: What asks a run to stop: Ctrl-C, `kill`, a closed terminal.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
     """Listens for what asks a run to stop, while it is a context manager."""
 
-    def __init__(self, say: Callable[[str], object], leave: Callable[[], object]) -> None:
-        """Prepare.
+    def __init__(self, say: Callable[[str], object], on_abort: Callable[[], object]) -> None:
+        """Prepare; both arguments are called from another thread.
 
         Args:
-            say: shows the user a sentence; called from another thread, as is the other.
-            leave: what has to be done before the process ends at once.
+            say: shows the user a sentence.
+            on_abort: called before the process ends at once.
         """
-        self._say, self._leave = say, leave
+        self._say, self._on_abort = say, on_abort
         self._asked: int | None = None
         self._before: dict[int, object] = {}
         self._reader, self._writer = socket.socketpair()
@@ -46,7 +46,7 @@ class Interrupts:
         self._writer.setblocking(False)
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                self._before[number] = signal.signal(number, _leave_to_thread)
+                self._before[number] = signal.signal(number, _leave_to_the_thread)
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._listen, name="mlxjsd-interrupts", daemon=True).start()
         return self
@@ -70,7 +70,7 @@ class Interrupts:
                     continue
                 self._tell("stopped at once; the current batch is not kept")
                 with suppress(OSError):
-                    self._leave()
+                    self._on_abort()
                 os._exit(128 + got[0])
 
     def _tell(self, sentence: str) -> None:
@@ -78,7 +78,7 @@ class Interrupts:
             self._say(sentence)
 
 
-def _leave_to_thread(number: int, frame: FrameType | None) -> None:
+def _leave_to_the_thread(number: int, frame: FrameType | None) -> None:
     """Do nothing: a handler of Python's has to be there for the wakeup to be written."""
 
 

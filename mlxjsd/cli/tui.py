@@ -7,36 +7,16 @@ import typer
 
 from mlxjsd.cli import options
 from mlxjsd.cli.app import app
-from mlxjsd.cli.options import template_from
+from mlxjsd.cli.options import RunOptions, takes_run_options
 from mlxjsd.errors import InputError
-from mlxjsd.settings import Labelling, Settings
 
 
 @app.command()
+@takes_run_options
 def tui(
     context: typer.Context,
+    asked: RunOptions,
     folder: options.OptionalRunFolder = None,
-    model: options.Model = None,
-    data: options.Data = None,
-    format: options.Format = None,
-    output: options.Folder = None,
-    limit: options.Limit = None,
-    corruption: options.Corruption = Settings.corruption,
-    noise_level: options.NoiseLevel = Settings.noise_level,
-    noise_samples: options.NoiseSamples = Settings.noise_samples,
-    window: options.Window = Settings.window,
-    seed: options.Seed = Settings.seed,
-    prompt_template: options.PromptTemplate = None,
-    chat: options.Chat = False,
-    batch_size: options.BatchSize = None,
-    memory: options.Memory = None,
-    label: options.Label = True,
-    max_tokens: options.MaxTokens = 10,
-    match: options.Match = Labelling.match,
-    reliance_threshold: options.RelianceThreshold = None,
-    trust_remote_code: options.TrustRemoteCode = False,
-    revision: options.Revision = None,
-    adapter_path: options.AdapterPath = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Show the app in a browser instead.")
     ] = False,
@@ -64,25 +44,7 @@ def tui(
             raise InputError("a run folder has its own settings", hint="give it without options")
         read_header(folder)  # says what is wrong before the screen is taken over
     elif given:
-        from mlxjsd.tui.protocol import Job
-
-        template = template_from(prompt_template)
-        settings = Settings(corruption, noise_level, noise_samples, window, seed, template, chat)
-        labelling = Labelling(max_tokens if label else None, match, reliance_threshold)
-        job = Job(
-            model,
-            data,
-            output,
-            limit,
-            settings,
-            batch_size,
-            trust_remote_code,
-            labelling,
-            format,
-            revision,
-            adapter_path,
-            memory,
-        )
+        job = asked.job()
 
     from mlxjsd.tui.app import launch
 

@@ -5,14 +5,11 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlxjsd.errors import InputError
 
-if TYPE_CHECKING:
-    pass
-
-#: What the Hub gives to those who name no revision.
+#: The revision that the Hub takes where none is named.
 DEFAULT_REVISION = "main"
 #: The kind of a repository in the cache that can be a model.
 _KIND = "model"
@@ -31,7 +28,7 @@ class CachedModel:
     family: str | None = None
     """MLX-LM's model type, where the configuration says so."""
     revision: str | None = None
-    """What has to be asked for in order to load it offline; None for the default."""
+    """The revision to name in order to load it offline; None for the default."""
 
 
 def cached_models(cache: Path | None = None) -> list[CachedModel]:
@@ -66,7 +63,7 @@ def cached_models(cache: Path | None = None) -> list[CachedModel]:
                         repository.size_on_disk,
                         count_layers(config),
                         family if isinstance(family, str) else None,
-                        _asked_as(revision.commit_hash, revision.refs),
+                        _revision_to_name(revision.commit_hash, revision.refs),
                     )
                 )
                 break
@@ -95,7 +92,7 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
-def _asked_as(commit: str, refs: Collection[str]) -> str | None:
+def _revision_to_name(commit: str, refs: Collection[str]) -> str | None:
     return None if DEFAULT_REVISION in refs else next(iter(sorted(refs)), commit)
 
 

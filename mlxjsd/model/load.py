@@ -1,9 +1,7 @@
 """Loading a model with MLX-LM, and knowing which one it is."""
 
-import hashlib
 import inspect
 import re
-from collections.abc import Iterable
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,18 +11,19 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlxjsd.assets import MODEL
-from mlxjsd.errors import InputError, TeamBroken, UnsupportedModel, said_by
+from mlxjsd.errors import GroupBroken, InputError, UnsupportedModel, said_by
 from mlxjsd.model.blas import OPENBLAS, calm_openblas
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.checkpoint import check_weights, read_config
 from mlxjsd.model.cpu import prepare_cpu
+from mlxjsd.model.hashes import hash_model
 from mlxjsd.model.hub import find_model
 from mlxjsd.model.loaded import LoadedModel, ModelIdentity
-from mlxjsd.model.lora import ADAPTER_FILES, check_applied, find_adapter
+from mlxjsd.model.lora import check_applied, find_adapter
 from mlxjsd.prompts.encode import Encoder
 
 if TYPE_CHECKING:
-    from mlxjsd.model.tensor_group import Team
+    from mlxjsd.model.tensor_group import TensorParallelGroup
 
 #: Prompts longer than this are skipped whatever the model allows: keys and values of every
 #: branch have to be held at the same time.
@@ -36,7 +35,7 @@ def load_model(
     trust_remote_code: bool = False,
     revision: str | None = None,
     adapter_path: str | Path | None = None,
-    team: "Team | None" = None,
+    group: "TensorParallelGroup | None" = None,
 ) -> LoadedModel:
     """Load a model that MLX-LM can load.
 
@@ -46,27 +45,27 @@ def load_model(
         trust_remote_code: run model code that a repository brings along.
         revision: a branch, tag or commit of the Hub repository; None for its default.
         adapter_path: folder of a LoRA adapter, as ``mlx_lm.lora`` writes it.
-        team: ranks that hold the model together; all of them call this at the same time.
+        group: ranks that hold the model together; all of them call this at the same time.
 
     Raises:
         InputError: if it is not there or is not a model, or the adapter is not one of it, or it
-            cannot be split over the team.
+            cannot be split over the group.
         UnsupportedModel: if its blocks cannot be stepped between.
     """
     name = MODEL.name if model is None else str(model)
     adapter = None if adapter_path is None else find_adapter(adapter_path)
     folder = _find(model, revision)
-    if team is not None and adapter is not None:
+    if group is not None and adapter is not None:
         raise InputError(
             "--tensor-parallel takes no adapter", hint="make one model of both with mlx_lm.fuse"
         )
-    module, tokenizer, config = _load(folder, trust_remote_code, adapter, team)
+    module, tokenizer, config = _load(folder, trust_remote_code, adapter, group)
     notes = prepare_cpu(module, OPENBLAS)
     mx.eval(module.parameters())
     module.eval()
     blocks = Blocks(module)
     try:
-        with nullcontext() if team is None else team.meeting("trying the model"):
+        with nullcontext() if group is None else group.collective("trying the model"):
             probe = mx.zeros((1, 2), mx.int32)
             states, logits = blocks.embed(probe), module(probe)
             mx.eval(logits)
@@ -91,7 +90,7 @@ def load_model(
             vocabulary=logits.shape[-1],
             dtype=str(states.dtype).removeprefix("mlx.core."),
             quantization=_describe_quantization(config),
-            sha256=_hash_model(folder, adapter),
+            sha256=hash_model(folder, adapter),
             trust_remote_code=trust_remote_code,
             revision=revision,
             adapter=None if adapter_path is None else str(adapter_path),
@@ -99,7 +98,7 @@ def load_model(
         ),
         tokenizer=tokenizer,
         notes=tuple(notes),
-        team=team,
+        group=group,
     )
 
 
@@ -129,7 +128,10 @@ def _find(model: str | Path | None, revision: str | None, local_only: bool = Fal
 
 
 def _load(
-    folder: Path, trust_remote_code: bool, adapter: Path | None, team: "Team | None"
+    folder: Path,
+    trust_remote_code: bool,
+    adapter: Path | None,
+    group: "TensorParallelGroup | None",
 ) -> tuple[nn.Module, Any, dict[str, Any]]:
     from mlx_lm.utils import load
 
@@ -148,17 +150,17 @@ def _load(
         )
     check_weights(folder)
     try:
-        if team is not None:
+        if group is not None:
             from mlxjsd.model.tensor_parallel import load_sharded
 
-            return load_sharded(folder, trust_remote_code, team)
+            return load_sharded(folder, trust_remote_code, group)
         # MLX-LM 0.31, the last for Python 3.10, runs such code without being asked to.
         asks = "trust_remote_code" in inspect.signature(load).parameters
         trust = {"trust_remote_code": trust_remote_code} if asks else {}
         module, tokenizer, config = load(str(folder), return_config=True, **trust)
         if adapter is not None:
             _adapt(module, adapter)
-    except (InputError, TeamBroken):
+    except (InputError, GroupBroken):
         raise
     except Exception as error:
         # MLX-LM and the tokenizer libraries raise whatever the file at fault leads to.
@@ -211,37 +213,3 @@ def _describe_quantization(config: dict[str, Any]) -> str | None:
     mode = found.get("mode", "affine")
     said = f"{found['bits']} bits, groups of {found.get('group_size')}"
     return said if mode == "affine" else f"{said}, {mode}"
-
-
-def _hash_model(folder: Path, adapter: Path | None) -> str:
-    """Hash what decides the numbers: names and contents of configuration, tokenizer, weights."""
-    wanted = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.py", "*.txt")
-    found = {p for pattern in wanted for p in folder.glob(pattern) if p.is_file()}
-    model = _hash_files(sorted(found))
-    if adapter is None:
-        return model
-    adapted = f"{model}\0{_hash_files([adapter / name for name in ADAPTER_FILES])}"
-    return hashlib.sha256(adapted.encode()).hexdigest()
-
-
-def _hash_files(paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        real = path.resolve()
-        if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
-            content = real.name  # the Hub's cache names large files by their sha256
-        else:
-            with path.open("rb") as file:
-                content = _hash_file(file)
-        digest.update(f"{path.name}\0{content}\n".encode())
-    return digest.hexdigest()
-
-
-def _hash_file(file: Any) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-__all__ = ["LoadedModel", "ModelIdentity", "UnsupportedModel", "find_model", "load_model"]

@@ -1,4 +1,4 @@
-"""Loadedmodel, modelidentity."""
+"""A model that is loaded, and what identifies it."""
 
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from mlxjsd.model.blocks import Blocks
 from mlxjsd.prompts.encode import Encoder
 
 if TYPE_CHECKING:
-    from mlxjsd.model.tensor_group import Team
+    from mlxjsd.model.tensor_group import TensorParallelGroup
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class LoadedModel:
     """MLX-LM's wrapper, for generation."""
     notes: tuple[str, ...] = field(default=())
     """How it runs on this machine, to be said once in a run's output."""
-    team: "Team | None" = None
+    group: "TensorParallelGroup | None" = None
     """The ranks that hold it together; None for a model that is here as a whole."""
 
     def embed(self, tokens: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A model over several ranks, as MLX-LM splits it: tensor parallel."""
+"""Loading one rank's part of a model, as MLX-LM splits it (tensor parallelism)."""
 
 import inspect
 import re
@@ -9,11 +9,11 @@ from typing import Any
 import mlx.nn as nn
 
 from mlxjsd.errors import InputError, said_by
-from mlxjsd.model.tensor_group import LOADING, Team
+from mlxjsd.model.tensor_group import LOAD_SECONDS, TensorParallelGroup
 
 
 def load_sharded(
-    folder: Path, trust_remote_code: bool, team: Team
+    folder: Path, trust_remote_code: bool, group: TensorParallelGroup
 ) -> tuple[nn.Module, Any, dict[str, Any]]:
     """Load this rank's part of a model.
 
@@ -22,8 +22,8 @@ def load_sharded(
         model is split as it is quantized.
 
     Raises:
-        InputError: if the family cannot be split, or not over so many ranks.
-        TeamBroken: if another rank is lost.
+        InputError: if the family cannot be split, or not over this number of ranks.
+        GroupBroken: if another rank is lost.
     """
     from mlx_lm.utils import load_model, sharded_load
 
@@ -43,16 +43,16 @@ def load_sharded(
         trust_remote_code=trust_remote_code,
         tokenizer_config={"trust_remote_code": trust_remote_code},
     )
-    with team.meeting("loading the model", LOADING):
+    with group.collective("loading the model", LOAD_SECONDS):
         try:
-            module, tokenizer = sharded_load(str(folder), tensor_group=team.group, **options)
+            module, tokenizer = sharded_load(str(folder), tensor_group=group.mlx_group, **options)
         except (ValueError, AssertionError) as error:
             why = said_by(error, 200)
             raise InputError(
-                f"the model cannot be split over {team.rank.size} ranks: {why}",
+                f"the model cannot be split over {group.rank.size} ranks: {why}",
                 hint="use fewer ranks",
             ) from error
-    _refuse_without_heads(module, team.rank.size)
+    _check_heads(module, group.rank.size)
     return module, tokenizer, config
 
 
@@ -62,7 +62,7 @@ def _taken_by(function: Any, **options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in names}
 
 
-def _refuse_without_heads(module: nn.Module, size: int) -> None:
+def _check_heads(module: nn.Module, size: int) -> None:
     for name, layer in module.named_modules():
         for heads in ("n_heads", "n_kv_heads", "num_heads", "num_key_value_heads"):
             if getattr(layer, heads, None) == 0:

@@ -52,17 +52,17 @@ def _by_all(
     plan: Plan, kind: int, batch: Sequence[Encoded], compute: Callable[[], Outcome]
 ) -> Outcome:
     """Measure a batch; of a model that ranks hold together, on all of them, with equal results."""
-    team = plan.model.team
-    if team is None:
+    group = plan.model.group
+    if group is None:
         return compute()
     positions = [plan.positions[encoded.prompt.id] for encoded in batch]
     tokens = sum(len(encoded.tokens) for encoded in batch)
-    outcome: Outcome = team.together(kind, positions, tokens, compute, "measuring a batch")
+    outcome: Outcome = group.compute_on_all(kind, positions, tokens, compute, "measuring a batch")
     words = [[r.id, r.prediction, r.answer] for r in outcome.records]
     words += [[f.id, f.reason] for f in outcome.failed]
     numbers = np.array([[*r.cells.ravel(), *r.whole.ravel()] for r in outcome.records])
-    with team.meeting("comparing the results"):
-        same, spread = team.same(words), team.spread(numbers)
+    with group.collective("comparing the results"):
+        same, spread = group.all_equal(words), group.largest_difference(numbers)
     allowed = null_limit(plan.model.identity.dtype)
     if not same or not spread <= allowed:
         said = f"differ by {spread:.1e} nats (allowed: {allowed:.0e})" if same else "differ"
@@ -141,8 +141,8 @@ def _answers(plan: Plan, batch: Sequence[Encoded], first: np.ndarray) -> dict[st
         return {}
     prompts, tokens = zip(*asked, strict=True)
     written = generate_answers(plan.model, prompts, tokens, plan.labelling.max_tokens)
-    if plan.model.team is not None:
-        plan.model.team.settle()
+    if plan.model.group is not None:
+        plan.model.group.finish_generation()
     return {e.prompt.id: answer for e, answer in zip(prompts, written, strict=True)}
 
 
@@ -153,11 +153,13 @@ def directions_of(plan: Plan, batch: Sequence[Encoded]) -> np.ndarray:
     def compute() -> np.ndarray:
         return last_token_directions(plan.model.blocks, tokens)
 
-    if plan.model.team is None:
+    if plan.model.group is None:
         return compute()
     positions = [plan.positions[encoded.prompt.id] for encoded in batch]
     what = "a clean pass"
-    found: np.ndarray = plan.model.team.together(DIRECTIONS, positions, tokens.size, compute, what)
+    found: np.ndarray = plan.model.group.compute_on_all(
+        DIRECTIONS, positions, tokens.size, compute, what
+    )
     return found
 
 

@@ -21,7 +21,7 @@ from mlxjsd.prompts.encode import Encoded
 from mlxjsd.rank import ALONE, Rank
 from mlxjsd.results import Run
 from mlxjsd.run.batch import directions_of
-from mlxjsd.run.distributed.peers import LOOK_EVERY
+from mlxjsd.run.distributed.peers import POLL_SECONDS
 from mlxjsd.run.out_of_memory import in_memory
 from mlxjsd.run.plan import Plan
 from mlxjsd.store.lock import owner_of
@@ -104,4 +104,4 @@ def _awaited(folder: Path, category: Categories, rank: Rank) -> DirectionSums | 
                 return DirectionSums.of(arrays)
         if not alive:
             return None
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_SECONDS)

@@ -21,7 +21,14 @@ from mlxjsd.records import Skipped
 from mlxjsd.results import Run
 from mlxjsd.run.batch import Outcome, failed_prompt, measure_what_fits
 from mlxjsd.run.cosines import cosines_of
-from mlxjsd.run.distributed.peers import Patience, Tally, await_others, refuse_strangers, world
+from mlxjsd.run.distributed.peers import (
+    LAUNCH_KEY,
+    Tally,
+    Timeouts,
+    await_others,
+    check_same_launch,
+    launch_id,
+)
 from mlxjsd.run.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
 from mlxjsd.run.limits import reuse_limited
 from mlxjsd.run.memory_budget import Footprint
@@ -84,7 +91,7 @@ def _batch_done(found: Outcome, done: int, total: int, began: float) -> BatchDon
 
 def run_experiment(
     plan: Plan,
-    folder: Path,
+    folder: Path | str,
     should_stop: Callable[[], bool] = lambda: False,
     retry_failed: bool = False,
     rank: Rank = ALONE,
@@ -110,14 +117,15 @@ def run_experiment(
             many prompts fail.
         MachineError: if a batch cannot be written.
     """
-    ours = world(rank, plan.fingerprint)
+    folder = Path(folder)
+    ours = launch_id(rank, plan.fingerprint)
     with (
-        Store(folder, {**plan.header(), "world": ours}, shard_name(rank.index)) as store,
+        Store(folder, {**plan.header(), LAUNCH_KEY: ours}, shard_name(rank.index)) as store,
         reuse_limited(_largest_pass(plan)),
         plan.corruption,
     ):
-        store.set_world(ours)
-        refuse_strangers(store.path, ours)
+        store.set_launch(ours)
+        check_same_launch(store.path, ours)
         store.set_skipped(plan.skipped)
         if retry_failed:
             store.forget_failed()
@@ -145,14 +153,12 @@ def run_experiment(
                 done = tally.done
                 yield _batch_done(outcome, done, total, began)
                 _stop_if_too_many_failed(folder, tally, total)
-        tally.look()
+        tally.recount()
         _stop_if_too_many_failed(folder, tally, total)
-        wanted, patience = set(plan.positions), Patience() if rank.leads else Patience(grace=0)
-        waiting = await_others(folder, rank, wanted, should_stop, patience)
+        wanted, timeouts = set(plan.positions), Timeouts() if rank.leads else Timeouts(start=0)
+        waiting = await_others(folder, rank, wanted, should_stop, timeouts)
         whole = rank == ALONE or (yield from waiting)
         if whole:
-            from mlxjsd.run.cosines import add_cosines
-
             add_cosines(plan, store, rank)
         if not rank.leads:
             yield ShareDone(share)

@@ -1,8 +1,9 @@
 """A run that is asked for, by the command line or the app: plain values, no MLX."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlxjsd.settings import Labelling, Settings
 from mlxjsd.store.folders import run_folder
@@ -37,6 +38,23 @@ class Job:
     """Folder of a LoRA adapter; None for none."""
     memory: float | None = None
     """GB that the run may take; None for what the machine recommends."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Job":
+        """Return the job with ``values``; what is left out has its default.
+
+        Args:
+            values: by name: of a field of the job, of its settings or of its labelling.
+
+        Raises:
+            InputError: if a value makes no sense.
+        """
+        left = dict(values)
+
+        def made(kind: type[Any]) -> Any:
+            return kind(**{f.name: left.pop(f.name) for f in fields(kind) if f.name in left})
+
+        return cls(settings=made(Settings), labelling=made(Labelling), **left)
 
     @property
     def folder(self) -> Path:

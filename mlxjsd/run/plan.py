@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -16,7 +16,7 @@ from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.invariants import null_limit
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.encode import Encoded, encode_prompts
-from mlxjsd.prompts.prompt import PromptFile
+from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.rank import Rank
 from mlxjsd.records import Grid, Skipped
 from mlxjsd.run.batching import plan_units
@@ -104,7 +104,7 @@ def encode_all(
 
 def plan_run(
     model: LoadedModel,
-    data: PromptFile,
+    data: PromptFile | Iterable[Prompt],
     settings: Settings | None = None,
     limit: int | None = None,
     batch_size: int | None = None,
@@ -116,9 +116,9 @@ def plan_run(
 
     Args:
         model: to be measured.
-        data: all prompts of the file; the noise is scaled by all of them, limit or not.
+        data: all prompts, of a file or not; the noise is scaled by all of them, limit or not.
         settings: what is measured.
-        limit: measure only the first N prompts of the file.
+        limit: measure only the first N prompts.
         batch_size: the most prompts for each pass; changes no number.
         labelling: how answers are generated and sorted.
         memory: GB that the run may take, weights included; None for what the machine recommends.
@@ -129,6 +129,7 @@ def plan_run(
         InputError: if no prompt is usable, or a number makes no sense.
     """
     settings = settings or Settings()
+    data = data if isinstance(data, PromptFile) else PromptFile.of(data)
     if limit is not None and limit < 1:
         raise InputError(
             f"the limit must be at least 1, not {limit}", hint="leave --limit out for all prompts"

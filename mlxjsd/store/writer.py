@@ -122,9 +122,9 @@ class Store:
         """Write down :attr:`mlxjsd.results.Run.cosines`."""
         self._set("cosines", cosines)
 
-    def set_world(self, world: Mapping[str, Any]) -> None:
+    def set_launch(self, launch: Mapping[str, Any]) -> None:
         """Write down which launch this process belongs to."""
-        self._set("world", world)
+        self._set("world", launch)
 
     def set_versions(self, versions: Mapping[str, str]) -> None:
         """Write down what computed the numbers, once other machines' are among them."""

@@ -21,7 +21,7 @@ from mlxjsd.assets import PROMPTS
 from mlxjsd.cli import main
 from mlxjsd.errors import InputError
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.model.tensor_parallel import _refuse_without_heads, load_sharded, shardable_families
+from mlxjsd.model.tensor_parallel import _check_heads, load_sharded, shardable_families
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.run.experiment import measure
 from mlxjsd.run.plan import plan_run
@@ -29,6 +29,10 @@ from mlxjsd.store.lock import owner_of
 from mlxjsd.store.reader import read_run
 
 LIMIT = 8
+#: The limits are for large models on a slow cable; here a few seconds are enough.
+SHORT_LIMITS = (
+    "from mlxjsd.model import tensor_group as t; t.LEAST_SECONDS, t.BATCH_FACTOR = 10.0, 2; "
+)
 
 
 @contextmanager
@@ -81,7 +85,7 @@ def test_a_lost_rank_stops_the_other_and_what_was_committed_stays(
     tmp_path: Path, lost: int
 ) -> None:
     # Mostly the next collective fails at once; where it hangs instead, the time limit ends it.
-    code = f"from mlxjsd import team; team.BETWEEN, team.TIMES = 10.0, 2; {COMMAND}"
+    code = SHORT_LIMITS + COMMAND
     folder = tmp_path / "run"
     with two_ranks(tmp_path, "--limit", 60, code=code) as ranks:
         until(lambda: committed(folder))
@@ -100,8 +104,7 @@ def test_a_lost_rank_stops_the_other_and_what_was_committed_stays(
 
 
 def test_a_frozen_rank_is_not_waited_for_without_end(tmp_path: Path) -> None:
-    # The limit is for large models on a slow cable; here a few seconds are enough.
-    code = f"from mlxjsd import team; team.BETWEEN, team.TIMES = 10.0, 2; {COMMAND}"
+    code = SHORT_LIMITS + COMMAND
     folder = tmp_path / "run"
     with two_ranks(tmp_path, "--limit", 60, code=code) as (first, second):
         until(lambda: committed(folder))
@@ -151,11 +154,11 @@ def test_a_family_that_cannot_be_split_is_refused_with_those_that_can(tmp_path: 
     mx.save_safetensors(str(tmp_path / "model.safetensors"), weights)
     (tmp_path / "config.json").write_text(json.dumps(vars(args)))
     with pytest.raises(InputError, match=r"cannot split the family gpt2 .* llama.*leave out"):
-        load_sharded(tmp_path, False, team=None)  # type: ignore[arg-type]
+        load_sharded(tmp_path, False, group=None)  # type: ignore[arg-type]
 
 
 def test_more_ranks_than_heads_are_refused() -> None:
     layers = [("layers.0.self_attn", SimpleNamespace(n_heads=1, n_kv_heads=0))]
     module = SimpleNamespace(named_modules=lambda: layers)
     with pytest.raises(InputError, match=r"over 4 ranks: layers.0.self_attn has fewer heads"):
-        _refuse_without_heads(module, 4)
+        _check_heads(module, 4)

@@ -13,7 +13,7 @@ from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 
 from mlxjsd.assets.recipe.tokenizer import BOS, EOS, train_tokenizer
-from mlxjsd.cli.options import template_from
+from mlxjsd.cli.options import break_lines
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.chat_template import Chat
 from mlxjsd.prompts.encode import Encoder, Unusable
@@ -57,8 +57,7 @@ def encoder_with(chat_template: str | None) -> Encoder:
 
 
 def test_a_shells_backslash_n_is_a_line_break() -> None:
-    assert template_from(r"Q: {prompt}\nA:") == "Q: {prompt}\nA:"
-    assert template_from(None) is None
+    assert break_lines(r"Q: {prompt}\nA:") == "Q: {prompt}\nA:"
 
 
 def test_the_subject_is_the_prompts_not_the_templates() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.cli import main
-from mlxjsd.cli.run import check_table
+from mlxjsd.cli.check import check_table
 from mlxjsd.errors import MeasurementError
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.interventions.sweep import sweep_batch

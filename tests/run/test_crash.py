@@ -131,7 +131,7 @@ def test_a_terminal_that_is_closed_takes_nothing_with_it(whole: Path, tmp_path: 
 
 def test_a_write_that_failed_just_before_the_signal_was_seen_is_the_closed_terminal_too() -> None:
     code = (
-        "import errno, mlxjsd.cli as cli\n"
+        "import errno, mlxjsd.cli.app as cli\n"
         "from mlxjsd.cli.signals import without_terminal\n"
         "def app(*_, **__):\n"
         "    without_terminal()\n"  # as the thread does it, while the write is on its way

@@ -19,7 +19,7 @@ from mlxjsd.output.export import to_csv, to_json, to_npz
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.rank import ALONE, Rank
 from mlxjsd.run.distributed.launcher import launched_rank, rank_from
-from mlxjsd.run.distributed.peers import Patience, await_others, refuse_strangers, world
+from mlxjsd.run.distributed.peers import Timeouts, await_others, check_same_launch, launch_id
 from mlxjsd.run.events import BatchDone, Finished, PeersLost, ShareDone, Stopped, Waiting
 from mlxjsd.run.experiment import run_experiment
 from mlxjsd.run.plan import Plan, plan_run
@@ -31,7 +31,7 @@ from mlxjsd.store.shards import shard_files, shard_name
 from mlxjsd.store.writer import Store
 
 LIMIT = 16
-SOON = Patience(look_every=0.01, settling=0.05, grace=0.05)
+SOON = Timeouts(poll=0.01, register=0.05, start=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -265,18 +265,19 @@ def test_what_can_be_trusted_is_saved_from_all_files(tmp_path: Path) -> None:
 
 
 def test_whoever_shares_the_prompts_otherwise_is_refused(tmp_path: Path) -> None:
-    ours = world(Rank(0, 2), "plan")
+    ours = launch_id(Rank(0, 2), "plan")
     own = filled(tmp_path, world=ours)
-    other = filled(tmp_path, file="run-1.sqlite", world=world(Rank(0, 3), "plan"))
-    refuse_strangers(own, ours, SOON)  # which nobody writes to any more
+    other = filled(tmp_path, file="run-1.sqlite", world=launch_id(Rank(0, 3), "plan"))
+    assert read_header(own)["world"] == ours, "as older versions write and read it"
+    check_same_launch(own, ours, SOON)  # nobody writes to the other file any more
     with FileLock(other), pytest.raises(InputError, match="one of 3 ranks, not of 2"):
-        refuse_strangers(own, ours, SOON)
+        check_same_launch(own, ours, SOON)
     with Store(tmp_path, HEADER, other.name) as store:
-        store.set_world(ours)
-        refuse_strangers(own, ours, SOON)
-        store.set_world(world(Rank(1, 2), "other plan"))
+        store.set_launch(ours)
+        check_same_launch(own, ours, SOON)
+        store.set_launch(launch_id(Rank(1, 2), "other plan"))
         with pytest.raises(InputError, match="the same --batch-size"):
-            refuse_strangers(own, ours, SOON)
+            check_same_launch(own, ours, SOON)
 
 
 def test_a_run_that_ranks_are_measuring_is_not_measured_alone(plan: Plan, tmp_path: Path) -> None:

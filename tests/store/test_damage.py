@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import call
 from hypothesis import given
 from hypothesis import strategies as st
 from records import HEADER, LAYERS, record
-from commands import call
 
 from mlxjsd.errors import InputError
 from mlxjsd.results import Record, Run, Skipped

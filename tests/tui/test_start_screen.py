@@ -7,7 +7,7 @@ import pytest
 from textual.widgets import Button, Input, Static
 from waiting import settled, until
 
-from mlxjsd.settings import Labelling
+from mlxjsd.settings import Labelling, Settings
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
 from mlxjsd.tui.protocol import Job
@@ -35,7 +35,13 @@ def test_a_form_that_was_filled_from_a_job_asks_for_that_job(tmp_path: Path) -> 
 def test_what_has_no_field_stays_as_it_was(tmp_path: Path) -> None:
     data = tmp_path / "lre"
     data.mkdir()
-    job = Job(data=data, trust_remote_code=True, labelling=Labelling(None, "prefix"), format="lre")
+    job = Job(
+        data=data,
+        settings=Settings(chat=True),
+        trust_remote_code=True,
+        labelling=Labelling(None, "prefix"),
+        format="lre",
+    )
     assert job_from(values_of(job), "noise", job) == job
     # A format belongs to its file.
     assert job_from({**values_of(job), "data": ""}, "noise", job) == replace(

@@ -1,14 +1,13 @@
-"""Which part of a run this process measures, where several processes share it.
+"""Which share of a run this process measures, where several processes measure it together.
 
-Only the rank and the number of ranks are taken from MLX's launcher. Nothing is sent from one to
-another while a run goes on, not even to say hello, so the death of one costs its unfinished
-batch and nothing else.
+Only the rank and the number of ranks are taken from MLX's launcher. Processes send each other
+nothing while a run goes on, so the death of one costs its unfinished batch and nothing else.
 
-The unit of work is a batch as it was planned, not a prompt. A prompt's last bits depend on which
-prompts go through the model with it, since a BLAS rounds differently by the size of a matrix; so
-whole batches are dealt, by their index in the plan, and every number is the one that a single
-process would have got. Where memory is short a unit is parted into several batches, so that
-machines of different size agree on the units all the same.
+Work is distributed in whole batches, by their index in the plan. The last bits of a prompt's
+numbers depend on which prompts go through the model with it, since a BLAS rounds differently by
+the size of a matrix. With whole batches every number is the one that a single process gets. Where
+memory is short, a unit of work is split into several batches, so machines of different size agree
+on the units.
 """
 
 import json
@@ -42,8 +41,8 @@ def rank_from(text: str) -> Rank:
 def launched_rank(environment: Mapping[str, str] | None = None) -> Rank:
     """Return which rank a launcher made this process; ``ALONE`` where none did.
 
-    What ``mlx.launch`` sets is read as it stands: MLX's own initialization would first connect
-    all ranks, and wait without end for one that does not come. Only for MPI is it asked.
+    The variables that ``mlx.launch`` sets are read here: MLX's own initialization connects all
+    ranks first, and waits without end for one that does not come. It is used for MPI only.
 
     Args:
         environment: in place of the process's own.
@@ -53,13 +52,13 @@ def launched_rank(environment: Mapping[str, str] | None = None) -> Rank:
     """
     env = os.environ if environment is None else environment
     if any(env.get(name) for name in _MPI):
-        return _asked_of_mlx()
+        return _rank_of_mpi()
     if not env.get("MLX_RANK"):
         return ALONE
     try:
         index = int(env["MLX_RANK"])
         lists = [env[name] for name in _LISTS if env.get(name)]
-        size = _length(lists[0]) if lists else int(env.get("MLX_WORLD_SIZE") or 1)
+        size = _number_of_hosts(lists[0]) if lists else int(env.get("MLX_WORLD_SIZE") or 1)
     except (OSError, ValueError) as error:
         raise InputError(
             f"MLX_RANK is set, but how many ranks there are cannot be read ({error})",
@@ -68,7 +67,7 @@ def launched_rank(environment: Mapping[str, str] | None = None) -> Rank:
     return Rank(index, size)
 
 
-def _length(hostfile: str) -> int:
+def _number_of_hosts(hostfile: str) -> int:
     text = Path(hostfile).read_text(encoding="utf-8").strip()
     if not text:
         return 1  # what mlx.launch writes for a single rank
@@ -78,9 +77,8 @@ def _length(hostfile: str) -> int:
     return len(hosts)
 
 
-def _asked_of_mlx() -> Rank:
-
-    import mlx.core as mx  # isort: skip
+def _rank_of_mpi() -> Rank:
+    import mlx.core as mx
 
     group = mx.distributed.init()
     return Rank(group.rank(), group.size())

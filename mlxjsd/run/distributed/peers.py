@@ -1,4 +1,4 @@
-"""The other ranks of a run, seen from one of them: by their files and nothing else."""
+"""The other ranks of a run, as one of them sees them: by their files and nothing else."""
 
 import time
 from collections.abc import Callable, Generator
@@ -14,31 +14,32 @@ from mlxjsd.store.lock import owner_of
 from mlxjsd.store.reader import read_header, read_tried
 from mlxjsd.store.shards import shard_files, shard_name
 
-#: Seconds between two looks at the other ranks' files.
-LOOK_EVERY = 0.5
-#: Seconds after which a rank that measures counts again what the others have done.
-COUNT_EVERY = 5.0
-#: Seconds in which a rank that holds its file's lock writes down which launch it is of.
-SETTLING = 5.0
-#: Seconds that the first rank, done with its own share, gives the others to begin theirs. They
-#: give it none: it goes on without them.
-GRACE = 30.0
+#: Under this key a run file says which launch its writer is of.
+LAUNCH_KEY = "world"
+#: Seconds between two looks at the other ranks' files, ...
+POLL_SECONDS = 0.5
+#: ... and between two counts of their results by a rank that still measures.
+RECOUNT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to wait for what; shorter in tests."""
+class Timeouts:
+    """How long to wait for what, in seconds; shorter in tests."""
 
-    look_every: float = LOOK_EVERY
-    settling: float = SETTLING
-    grace: float = GRACE
+    poll: float = POLL_SECONDS
+    """Between two looks at the other ranks' files."""
+    register: float = 5.0
+    """For a rank that holds its file's lock to write down which launch it is of."""
+    start: float = 30.0
+    """For the other ranks to begin their shares, once the first rank is done with its own. The
+    others do not wait for it: it goes on without them."""
 
 
-def world(rank: Rank, plan: str) -> dict[str, Any]:
-    """Return what ranks of one launch have in common, as JSON values.
+def launch_id(rank: Rank, plan: str) -> dict[str, Any]:
+    """Return what the ranks of one launch have in common, as JSON values.
 
-    Two processes whose worlds agree never measure the same prompt: they deal the same batches
-    to as many ranks, and no two of them can write the same file.
+    Two processes of the same launch never measure the same prompt: they distribute the same
+    batches over the same number of ranks, and no two of them can write the same file.
 
     Args:
         rank: of this process.
@@ -47,12 +48,13 @@ def world(rank: Rank, plan: str) -> dict[str, Any]:
     return {"ranks": rank.size, "plan": plan}
 
 
-def refuse_strangers(own: Path, ours: dict[str, Any], patience: Patience = Patience()) -> None:
-    """Make sure that whoever else writes to the run folder now is of this launch.
+def check_same_launch(own: Path, ours: dict[str, Any], timeouts: Timeouts = Timeouts()) -> None:
+    """Make sure that every process that writes to the run folder now is of this launch.
 
     Args:
         own: the file that this process writes; it says already that it is of ``ours``.
-        ours: see :func:`world`.
+        ours: see :func:`launch_id`.
+        timeouts: how long to wait.
 
     Raises:
         InputError: if another process measures the same run in other shares.
@@ -60,9 +62,9 @@ def refuse_strangers(own: Path, ours: dict[str, Any], patience: Patience = Patie
     for path in shard_files(own.parent):
         if path == own:
             continue
-        until = time.monotonic() + patience.settling
-        while (owner := owner_of(path)) and (theirs := read_header(path).get("world")) != ours:
-            if time.monotonic() >= until:
+        deadline = time.monotonic() + timeouts.register
+        while (owner := owner_of(path)) and (theirs := read_header(path).get(LAUNCH_KEY)) != ours:
+            if time.monotonic() >= deadline:
                 size = (theirs or {}).get("ranks", 1)
                 if size == ours["ranks"]:
                     raise InputError(
@@ -75,39 +77,39 @@ def refuse_strangers(own: Path, ours: dict[str, Any], patience: Patience = Patie
                     f"{size} ranks, not of {ours['ranks']}",
                     hint="wait until it has ended, or stop it",
                 )
-            time.sleep(min(patience.look_every, 0.1))
+            time.sleep(min(timeouts.poll, 0.1))
 
 
 class Tally:
     """How many prompts all ranks together have measured, and how many have failed.
 
-    A process counts its own; those of the others are read from their files, which takes the
-    longer the more they hold, and so only now and then.
+    A process counts its own. Those of the others are read from their files every
+    ``RECOUNT_SECONDS``, since that takes the longer the more they hold.
     """
 
     def __init__(self, folder: Path, rank: Rank, there: Run) -> None:
-        """Begin with what was just read from ``folder``."""
+        """Begin with the run that was just read from ``folder``."""
         self._folder, self._several = folder, rank.size > 1
         self.measured, self.failed = len(there.records), len(there.failed)
-        self._looked = time.monotonic()
+        self._counted = time.monotonic()
 
-    def look(self) -> None:
+    def recount(self) -> None:
         """Count what the files hold now."""
         measured, failed = read_tried(self._folder)
         self.measured, self.failed = len(measured), len(failed)
-        self._looked = time.monotonic()
+        self._counted = time.monotonic()
 
     def add(self, measured: int, failed: int) -> None:
         """Count what this process has just written."""
-        if self._several and time.monotonic() > self._looked + COUNT_EVERY:
-            self.look()
+        if self._several and time.monotonic() > self._counted + RECOUNT_SECONDS:
+            self.recount()
         else:
             self.measured += measured
             self.failed += failed
 
     @property
     def done(self) -> int:
-        """How many have been tried."""
+        """How many prompts have been tried."""
         return self.measured + self.failed
 
 
@@ -116,15 +118,16 @@ def await_others(
     rank: Rank,
     wanted: set[str],
     should_stop: Callable[[], bool],
-    patience: Patience = Patience(),
+    timeouts: Timeouts = Timeouts(),
 ) -> Generator[Event, None, bool]:
-    """Wait until the other ranks have measured what is theirs.
+    """Wait until the other ranks have measured their shares.
 
     Args:
         folder: of the run.
         rank: of this process, which is done with its own share.
         wanted: ids of all prompts of the run.
         should_stop: asked at each look.
+        timeouts: how long to wait.
 
     Yields:
         ``Waiting`` when something has changed; in the end ``Stopped`` if asked to stop, or
@@ -133,10 +136,10 @@ def await_others(
     Returns:
         Whether every prompt is measured.
     """
-    total, told = len(wanted), None
-    until = time.monotonic() + patience.grace
+    total, last = len(wanted), None
+    deadline = time.monotonic() + timeouts.start
     while True:
-        # Who is there comes first: a rank may end between the two looks, having measured all.
+        # Locks are looked at before results: a rank may measure its last prompt and end meanwhile.
         paths = {r: folder / shard_name(r) for r in range(rank.size) if r != rank.index}
         living = tuple(r for r, path in paths.items() if owner_of(path) is not None)
         absent = tuple(r for r, path in paths.items() if r not in living and not path.exists())
@@ -147,11 +150,11 @@ def await_others(
         if should_stop():
             yield Stopped(done, total)
             return False
-        if not living and (not absent or time.monotonic() >= until):
+        if not living and (not absent or time.monotonic() >= deadline):
             yield PeersLost(folder, absent, done, total)
             return False
         now = Waiting(living or absent, done, total)
-        if now != told:
+        if now != last:
             yield now
-            told = now
-        time.sleep(patience.look_every)
+            last = now
+        time.sleep(timeouts.poll)

@@ -1,0 +1,118 @@
+"""The options of a run: one list, which the commands, the job and the app's form take."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from commands import call
+
+from mlxjsd.cli.app import app
+from mlxjsd.cli.options import RunOptions, help_of
+from mlxjsd.run.job import Job
+from mlxjsd.settings import Labelling, Settings
+from mlxjsd.tui.form import FIELDS
+
+#: Each option of a run with a value that is not its default, as typed and as the job holds it.
+TYPED: dict[str, tuple[list[str], Any]] = {
+    "model": (["--model", "a/b"], "a/b"),
+    "data": (["--data", "facts.jsonl"], Path("facts.jsonl")),
+    "format": (["--format", "csv"], "csv"),
+    "output": (["--output", "run"], Path("run")),
+    "limit": (["--limit", "7"], 7),
+    "corruption": (["--corruption", "swap"], "swap"),
+    "noise_level": (["--noise-level", "2.5"], 2.5),
+    "noise_samples": (["--noise-samples", "4"], 4),
+    "window": (["--window", "3"], 3),
+    "seed": (["--seed", "9"], 9),
+    "prompt_template": (["--prompt-template", r"Q: {prompt}\nA:"], "Q: {prompt}\nA:"),
+    "chat": (["--chat"], True),
+    "batch_size": (["--batch-size", "5"], 5),
+    "memory": (["--memory", "12.5"], 12.5),
+    "max_tokens": (["--max-tokens", "3"], 3),
+    "match": (["--match", "prefix"], "prefix"),
+    "reliance_threshold": (["--reliance-threshold", "0.1"], 0.1),
+    "trust_remote_code": (["--trust-remote-code"], True),
+    "revision": (["--revision", "v2"], "v2"),
+    "adapter_path": (["--adapter-path", "lora"], Path("lora")),
+}
+
+
+#: Settings that nobody is asked for: a rule of older versions; what only Python asks for so far.
+NOT_ASKED = {"window_rule", "rows", "metrics"}
+
+
+def own(kind: type[Any]) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+def value_of(job: Job, name: str) -> Any:
+    parts = (part for part in (job.settings, job.labelling, job) if name in own(type(part)))
+    return getattr(next(parts), name)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The jobs that commands ask for; nothing is measured and no app opened."""
+    jobs: list[Job] = []
+    monkeypatch.setattr("mlxjsd.cli.run.measure", lambda job, **_: jobs.append(job))
+    monkeypatch.setattr("mlxjsd.tui.app.launch", lambda job, folder: jobs.append(job))
+    return jobs
+
+
+def test_every_value_of_a_job_is_an_option() -> None:
+    values = own(Settings) | own(Labelling) | own(Job) - {"settings", "labelling"}
+    values -= NOT_ASKED
+    assert own(RunOptions) == values | {"label"}
+    assert set(TYPED) == values, "and is tried below"
+    assert RunOptions().job() == Job()
+
+
+@pytest.mark.parametrize("name", TYPED)
+@pytest.mark.parametrize("command", ["run", "tui"])
+def test_an_option_changes_its_value_of_the_job_and_no_other(
+    command: str, name: str, asked: list[Job]
+) -> None:
+    typed, value = TYPED[name]
+    assert call(command, *typed) == 0
+    (job,) = asked
+    assert value_of(job, name) == value
+    assert all(value_of(job, other) == value_of(Job(), other) for other in set(TYPED) - {name})
+
+
+def test_a_preview_breaks_lines_where_a_run_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "facts.jsonl"
+    data.write_text('{"prompt": "The capital of France is", "subject": "France"}')
+    assert call("prompts", data, "--prompt-template", r"Q: {prompt}\nA:") == 0
+    assert "is|↵|A|:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["run", "tui"])
+def test_without_labels_no_answer_is_generated(command: str, asked: list[Job]) -> None:
+    assert call(command, "--no-label", "--max-tokens", "3", "--match", "prefix") == 0
+    assert asked == [Job(labelling=Labelling(None, "prefix"))]
+
+
+def test_run_and_tui_offer_the_same_options_in_the_same_order() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    offered = {
+        name: [
+            (p.name, p.opts, p.help, p.default)
+            for p in commands[name].params
+            if p.name in own(RunOptions)
+        ]
+        for name in ("run", "tui")
+    }
+    assert offered["run"] == offered["tui"]
+    assert [name for name, *_ in offered["run"]] == [field.name for field in fields(RunOptions)]
+
+
+def test_the_form_and_the_command_line_explain_a_field_in_the_same_words() -> None:
+    said = {info.name: info.help for info in FIELDS}
+    for name in set(said) - {"memory", "output"}:  # these say what the line about them leaves out
+        assert said[name] == help_of(name)
+    assert help_of("limit") == "Only the first N prompts."
+    assert help_of("reliance_threshold") == "Reliance threshold (nats) between AH and UH."
