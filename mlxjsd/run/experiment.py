@@ -20,7 +20,7 @@ from mlxjsd.rank import ALONE, Rank
 from mlxjsd.records import Skipped
 from mlxjsd.results import Run
 from mlxjsd.run.batch import Outcome, failed_prompt, measure_what_fits
-from mlxjsd.run.cosines import cosines_of
+from mlxjsd.run.cosines import add_cosines, cosines_of
 from mlxjsd.run.distributed.peers import (
     LAUNCH_KEY,
     Tally,
