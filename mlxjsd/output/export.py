@@ -16,7 +16,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.files import write_whole
 from mlxjsd.results import Record, Run
 from mlxjsd.rows import ROWS
-from mlxjsd.store.salvage import Salvaged
+from mlxjsd.store.recovery.salvage import Salvaged
 
 
 def export_run(run: Run, path: Path) -> None:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from records import HEADER, record
 from commands import call
+from records import HEADER, record
 
 from mlxjsd.errors import InputError
 from mlxjsd.store.lock import FileLock, owner_of
