@@ -1,5 +1,6 @@
 """Made-up records and headers, for tests of what comes after the measuring."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -75,3 +76,24 @@ def run_of(count: int = 4, layers: int = LAYERS, grid: Grid | None = None, **cha
         "skipped": [Skipped("s", 9, "the subject is not in the text")],
     }
     return Run(**{**fields, **changes})
+
+
+def plain(record: Record) -> dict[str, Any]:
+    """A record that can be compared bit for bit."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {
+        name: (value.shape, value.dtype, value.tobytes())
+        if isinstance(value, np.ndarray)
+        else value
+        for name, value in values.items()
+    }
+
+
+def same(one: Run, other: Run) -> bool:
+    """Whether two runs hold the same, bit for bit."""
+
+    def held(run: Run) -> dict[str, Any]:
+        values = {field.name: getattr(run, field.name) for field in fields(run)}
+        return {**values, "records": [plain(record) for record in run.records]}
+
+    return held(one) == held(other)

@@ -146,7 +146,7 @@ def export(
     from mlxjsd.output.export import export_run, export_salvaged
 
     if salvage:
-        from mlxjsd.store.salvage import salvage_run
+        from mlxjsd.store.recovery.salvage import salvage_run
 
         saved = salvage_run(folder)
         export_salvaged(saved, output)

@@ -21,7 +21,7 @@ from mlxjsd.metrics import JSD
 from mlxjsd.output.writers import EXPORTS
 from mlxjsd.results import Record, Run
 from mlxjsd.rows import FLOOR, RELIANCE
-from mlxjsd.store.salvage import Salvaged
+from mlxjsd.store.recovery.salvage import Salvaged
 
 
 def export_run(run: Run, path: Path | str) -> None:

@@ -54,7 +54,7 @@ def merge_runs(sources: Sequence[Path], output: Path) -> Merged:
     paths = [*known, *(s for s in sources if not (known and s.resolve() == output.resolve()))]
     headers = [read_header(path) for path in paths]
     for path, header in zip(paths[1:], headers[1:], strict=True):
-        said = differences(headers[0], header) or _shape(headers[0], header)
+        said = differences(headers[0], header) or _totals(headers[0], header)
         if said:
             raise InputError(
                 f"{path} is not of the same run as {paths[0]} ({said})",
@@ -71,9 +71,9 @@ def merge_runs(sources: Sequence[Path], output: Path) -> Merged:
     return Merged(output, added, len(run.records) + len(run.failed), run.total, machines)
 
 
-def _shape(one: dict[str, Any], other: dict[str, Any]) -> str:
-    names = ("layers", "total")
-    return "; ".join(f"{n} {one[n]}, now {other[n]}" for n in names if one[n] != other[n])
+def _totals(one: dict[str, Any], other: dict[str, Any]) -> str:
+    same = one["total"] == other["total"]
+    return "" if same else f"total {one['total']}, now {other['total']}"
 
 
 def _refuse_writers(folder: Path) -> None:

@@ -2,15 +2,17 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.results import Record, Run, Skipped
-from mlxjsd.settings import Settings
+from mlxjsd.settings import Labelling, Settings
 from mlxjsd.store import schema
+from mlxjsd.store.checksums import seal_of
+from mlxjsd.store.rows import Damage, checked_rows, grid_of, record_of, upgraded
 from mlxjsd.store.shards import FILE, joined, shard_files
 
 #: Seconds for which a writer waits for a reader, and a reader for a commit.
@@ -22,7 +24,7 @@ _NONSENSE = (ValueError, TypeError, KeyError, IndexError, OverflowError, Recursi
 def read_header(folder: Path | str) -> dict[str, Any]:
     """Return the ``header`` that a :class:`mlxjsd.store.writer.Store` was given at first.
 
-    With ``created``, when that was.
+    With ``created``, when that was, and with what files of older versions leave out.
 
     Raises:
         InputError: if it is not a run folder.
@@ -60,7 +62,7 @@ def read_tried(folder: Path | str) -> tuple[set[str], set[str]]:
     for path in shard_files(folder):
         with readable(path), closing(connect(path)) as connection:
             measured |= {row[0] for row in connection.execute("SELECT id FROM results")}
-            if version_of(connection, path) >= schema.CHECKED:
+            if "failed" in schema.LAYOUTS[version_of(connection, path)].tables:
                 failed |= {row[0] for row in connection.execute("SELECT id FROM failed")}
     return measured, failed - measured
 
@@ -68,10 +70,6 @@ def read_tried(folder: Path | str) -> tuple[set[str], set[str]]:
 def count_tried(folder: Path | str) -> int:
     """Return how many prompts of a run are measured or have failed, at a glance."""
     return sum(map(len, read_tried(folder)))
-
-
-class Damage(Exception):
-    """Something in a run file is not what was written."""
 
 
 @contextmanager
@@ -118,71 +116,39 @@ def read_whole(connection: sqlite3.Connection, path: Path) -> Run:
             if said != "ok":
                 raise Damage(" ".join(said.split()))
         version, meta = read_meta(connection, path)
-        rows = list(checked_rows(connection, "results", version, order="position"))
-        skipped = reasons_in(connection, "skipped", version)
-        failed = reasons_in(connection, "failed", version)
-        if version >= schema.CHECKED and schema.seal(schema.checksums(connection)) != meta["seal"]:
+        rows = list(checked_rows(connection, "results", version))
+        skipped, failed = (
+            [Skipped(*row) for row in checked_rows(connection, table, version)]
+            for table in ("skipped", "failed")
+        )
+        if schema.LAYOUTS[version].checked and seal_of(connection) != meta["seal"]:
             raise Damage("rows are missing")
-    return run_of(meta, [schema.record_of(row, meta["layers"]) for row in rows], skipped, failed)
+    grid = grid_of(meta)
+    records = [record_of(upgraded(row, version), grid) for row in rows]
+    return run_of(meta, records, skipped, failed)
 
 
 def run_of(
     meta: Mapping[str, Any],
-    records: list[Record],
-    skipped: list[Skipped],
-    failed: list[Skipped],
+    records: Iterable[Record],
+    skipped: Iterable[Skipped],
+    failed: Iterable[Skipped],
 ) -> Run:
-    """Put a run together from what its tables hold."""
+    """Put a run together from what its tables hold, in the order of the data file."""
     return Run(
         settings=Settings.from_json(meta["settings"]),
         model=meta["model"],
         data=meta["data"],
         versions=meta["versions"],
-        layers=meta["layers"],
+        grid=grid_of(meta),
         total=meta["total"],
-        records=records,
-        skipped=skipped,
-        failed=failed,
-        labelling=meta["labelling"],
+        records=sorted(records, key=lambda record: record.position),
+        skipped=sorted(skipped, key=lambda one: one.position),
+        failed=sorted(failed, key=lambda one: one.position),
+        labelling=Labelling(**meta["labelling"]),
         cosines=meta.get("cosines", {}),
         floor_limit=meta.get("floor_limit"),
     )
-
-
-def reasons_in(connection: sqlite3.Connection, table: str, version: int) -> list[Skipped]:
-    """Return the rows of ``skipped`` or ``failed``, in the order of the data file."""
-    if table == "failed" and version < schema.CHECKED:
-        return []
-    return [Skipped(*row) for row in checked_rows(connection, table, version, order="position")]
-
-
-def checked_rows(
-    connection: sqlite3.Connection, table: str, version: int, order: str = "", where: str = ""
-) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a table without their checksums.
-
-    Raises:
-        Damage: at the first one whose checksum is another.
-    """
-    for row, sound in rows_of(connection, table, version, f"{where} ORDER BY {order}"):
-        if not sound:
-            raise Damage(f"a row of {table} is not what was written")
-        yield row
-
-
-def rows_of(
-    connection: sqlite3.Connection, table: str, version: int, rest: str, *values: Any
-) -> Iterator[tuple[tuple[Any, ...], bool]]:
-    """Yield the rows of a table, and whether each is what was written, as far as can be said."""
-    columns = schema.columns_for(version) if table == "results" else "id, position, reason"
-    if table == "meta":
-        columns = "key, value"
-    if version < schema.CHECKED:
-        for row in connection.execute(f"SELECT {columns} FROM {table} {rest}", values):
-            yield row, True
-        return
-    for *row, kept in connection.execute(f"SELECT {columns}, checksum FROM {table} {rest}", values):
-        yield tuple(row), kept == schema.checksum(table, row)
 
 
 def _run_files(folder: Path | str) -> list[Path]:
@@ -203,10 +169,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def read_meta(connection: sqlite3.Connection, path: Path) -> tuple[int, dict[str, Any]]:
-    """Return the file's version, and its header."""
+    """Return the file's version, and its header, complete if the version is an older one."""
     version = version_of(connection, path)
-    rows = checked_rows(connection, "meta", version, order="key")
-    return version, {key: json.loads(value) for key, value in rows}
+    rows = checked_rows(connection, "meta", version)
+    written = {key: json.loads(value) for key, value in rows}
+    return version, {**schema.LAYOUTS[version].unwritten, **written}
 
 
 def version_of(connection: sqlite3.Connection, path: Path) -> int:
@@ -219,7 +186,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != schema.APPLICATION_ID:
         raise InputError(f"{path} was not written by mlxjsd", hint="name a run folder of mlxjsd")
-    if not 1 <= version <= schema.VERSION:
+    if version not in schema.LAYOUTS:
         raise InputError(
             f"{path} has version {version}; this mlxjsd reads up to {schema.VERSION}",
             hint="bring mlxjsd up to date",
@@ -239,8 +206,9 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
             if before.get(name) != now.get(name) and name not in passed:
                 label = name if key == "settings" else f"{key} {name}"
                 found.append(f"{label} {before.get(name)!r}, now {now.get(name)!r}")
-    if stored["limit"] != wanted["limit"]:
-        found.append(f"limit {stored['limit']}, now {wanted['limit']}")
+    for name in ("limit", "layers", "whole"):
+        if stored[name] != wanted[name]:
+            found.append(f"{name} {stored[name]}, now {wanted[name]}")
     before, now = (header["labelling"]["max_tokens"] for header in (stored, wanted))
     if before != now:
         found.append(f"max-tokens of an answer {before}, now {now}")

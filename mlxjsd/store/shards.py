@@ -98,16 +98,28 @@ def _reasons_of(parts: Iterable[Sequence[Skipped]], measured: set[str]) -> list[
 
 def difference(one: Record, other: Record) -> str | None:
     """Say in what two results of a prompt differ; None if they are the same bit for bit."""
-    for field in fields(one):
-        a, b = getattr(one, field.name), getattr(other, field.name)
+    parts, others = _parts(one), _parts(other)
+    for name, a in parts.items():
+        b = others.get(name)
         if _same(a, b):
             continue
-        if isinstance(a, np.ndarray) and a.shape == b.shape:
-            return f"{field.name} by up to {np.nanmax(np.abs(a - b)):.1e}"
+        if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape == b.shape:
+            return f"{name} by up to {np.nanmax(np.abs(a - b)):.1e}"
         if isinstance(a, float) and isinstance(b, float):
-            return f"{field.name} by {abs(a - b):.1e}"
-        return field.name
+            return f"{name} by {abs(a - b):.1e}"
+        return name
     return None
+
+
+def _parts(record: Record) -> dict[str, Any]:
+    """Return what a record holds by name, its numbers by metric and row; the grid is first."""
+    found = {field.name: getattr(record, field.name) for field in fields(record)}
+    cells, whole, grid = found.pop("cells"), found.pop("whole"), found.pop("grid")
+    for at, metric in enumerate(grid.metrics):
+        found[metric] = cells[at]
+        numbers = zip(grid.whole, whole[at].tolist(), strict=True)
+        found |= {f"{metric} of {row}": number for row, number in numbers}
+    return {"grid": grid, **found}
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -17,8 +17,11 @@ from typing import Any
 from mlxjsd.errors import InputError, MachineError
 from mlxjsd.results import Record, Skipped
 from mlxjsd.store import schema
+from mlxjsd.store.checksums import add_to_seal, insert, put_meta, seal, take_from_seal
 from mlxjsd.store.lock import FileLock, lock_path, owner_of
+from mlxjsd.store.migration import migrate
 from mlxjsd.store.reader import connect, differences, read_header, read_meta, read_whole, readable
+from mlxjsd.store.rows import grid_of, row_of
 from mlxjsd.store.shards import FILE, shard_files
 
 #: What a run that was cut off at a bad moment leaves beside its file, or macOS in any folder.
@@ -35,7 +38,8 @@ class Store:
             folder: made if it is not there.
             header: JSON values; ``settings``, ``model``, ``data``, ``limit`` and the length
                 of answers decide whether an existing run is the same, the rest is kept as it
-                was first written.
+                was first written. With the axes of its numbers, see
+                :meth:`mlxjsd.records.Grid.to_json`.
             file: name of the file in it; each can have one writer at a time. See
                 :mod:`mlxjsd.store.shards`.
 
@@ -46,6 +50,7 @@ class Store:
         """
         self.folder = folder
         self.path = folder / file
+        self._grid = grid_of(header)
         check_folder(folder)
         for other in shard_files(folder):
             if other != self.path:
@@ -74,7 +79,7 @@ class Store:
                 version, meta = read_meta(connection, self.path)
                 _refuse_if_different(self.folder, meta, header)
                 read_whole(connection, self.path)
-            _migrate(connection, self.path, version)
+                _migrate(connection, self.path, version)
         except BaseException:
             connection.close()
             raise
@@ -105,18 +110,22 @@ class Store:
 
         Raises:
             MachineError: if that is not possible, such as on a full disk.
+            ValueError: if a record has other numbers than the run.
         """
+        for record in records:
+            if record.grid != self._grid:
+                raise ValueError(f"the numbers of {record.id!r} are not those of the run")
         with self._commit() as connection:
-            new = schema.put_results(connection, records)
-            new += schema.put_reasons(connection, "failed", failed)
-            schema.add_to_seal(connection, new)
+            new = insert(connection, "results", map(row_of, records))
+            new += insert(connection, "failed", map(_reason, failed))
+            add_to_seal(connection, new)
 
     def forget_failed(self) -> None:
         """Let the prompts that failed be tried again."""
         with self._commit() as connection:
             checksums = [row[0] for row in connection.execute("SELECT checksum FROM failed")]
             connection.execute("DELETE FROM failed")
-            schema.take_from_seal(connection, checksums)
+            take_from_seal(connection, checksums)
 
     def set_cosines(self, cosines: Mapping[str, Any]) -> None:
         """Write down :attr:`mlxjsd.results.Run.cosines`."""
@@ -133,14 +142,14 @@ class Store:
     def _set(self, key: str, value: Mapping[str, Any]) -> None:
         if read_meta(self._connection, self.path)[1].get(key) != value:
             with self._commit() as connection:
-                schema.put_meta(connection, key, value)
+                put_meta(connection, key, value)
 
     def set_skipped(self, skipped: Iterable[Skipped]) -> None:
         """Write down which prompts are not measured, and why."""
         known = {row[0] for row in self._connection.execute("SELECT id FROM skipped")}
         if new := [s for s in skipped if s.id not in known]:
             with self._commit() as connection:
-                schema.put_reasons(connection, "skipped", new)
+                insert(connection, "skipped", map(_reason, new))
 
     @contextmanager
     def _commit(self) -> Iterator[sqlite3.Connection]:
@@ -153,6 +162,11 @@ class Store:
                 hint="what was committed is safe; make room and go on with `mlxjsd resume "
                 f"{self.folder}`",
             ) from error
+
+
+def _reason(given: Skipped) -> tuple[Any, ...]:
+    """Return a prompt without numbers as a row of ``skipped`` or ``failed``."""
+    return given.id, given.position, given.reason
 
 
 def check_folder(folder: Path) -> None:
@@ -185,13 +199,13 @@ def _create(path: Path, header: dict[str, Any]) -> sqlite3.Connection:
     try:
         _remove(partial)
         with closing(sqlite3.connect(partial)) as connection, connection:
-            connection.executescript(schema.TABLES)
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             connection.execute("BEGIN")
-            for key, value in {**header, "created": created}.items():
-                schema.put_meta(connection, key, value)
-            schema.add_to_seal(connection, [])
+            for table in schema.TABLES:
+                connection.execute(schema.create(table))
+            for key, value in {**header, "created": created, "seal": seal([])}.items():
+                put_meta(connection, key, value)
         partial.rename(path)  # a run file is whole, or not there
         _sync(path.parent)
     except (OSError, sqlite3.OperationalError) as error:
@@ -227,7 +241,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
     try:
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            schema.migrate(connection, version)
+            migrate(connection, version)
     except sqlite3.DatabaseError as error:
         raise InputError(
             f"{path} cannot be brought to this version: {error}",

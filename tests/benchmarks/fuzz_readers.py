@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from damage import PAGE, check_damaged, write
 from published import COUNTERFACT, EASY_EDIT, ENTITY, KNOWN, OWN, POPQA, RELATION, save, tabled
-from test_damage import PAGE, check_damaged, write
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError

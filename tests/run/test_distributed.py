@@ -26,7 +26,7 @@ from mlxjsd.run.plan import Plan, plan_run
 from mlxjsd.store.folders import list_runs
 from mlxjsd.store.lock import FileLock
 from mlxjsd.store.reader import read_header, read_run
-from mlxjsd.store.salvage import salvage_run
+from mlxjsd.store.recovery.salvage import salvage_run
 from mlxjsd.store.shards import shard_files, shard_name
 from mlxjsd.store.writer import Store
 

@@ -3,95 +3,36 @@
 import json
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from commands import call
+from damage import PAGE, attempt, check_damaged, write
 from hypothesis import given
 from hypothesis import strategies as st
-from records import HEADER, LAYERS, record
+from old_runs import DATA, old_run
+from records import HEADER, same
 
 from mlxjsd.errors import InputError
-from mlxjsd.results import Record, Run, Skipped
-from mlxjsd.store.folders import list_runs
+from mlxjsd.results import Run
 from mlxjsd.store.reader import read_header, read_run
-from mlxjsd.store.salvage import _checked, salvage_run
-from mlxjsd.store.sqlite_pages import rows_in
+from mlxjsd.store.recovery.pages import rows_in
+from mlxjsd.store.recovery.salvage import _checked, salvage_run
 from mlxjsd.store.writer import FILE, Store
 
 PROMPTS = 160
-PAGE = 4096
-#: Flips of one bit that are tried here; tests/benchmarks/fuzz_run_file.py tries many more.
+#: Flips of one bit that are tried here; tests/benchmarks/fuzz_readers.py tries many more.
 FLIPS = 300
-
-
-def plain(record: Record) -> dict[str, Any]:
-    """A record that can be compared."""
-    values = vars(record)
-    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
-
-
-def same(a: Run, b: Run) -> bool:
-    return (
-        [plain(r) for r in a.records] == [plain(r) for r in b.records]
-        and (a.skipped, a.failed, a.settings) == (b.skipped, b.failed, b.settings)
-        and (a.model, a.data, a.layers, a.total) == (b.model, b.data, b.layers, b.total)
-        and (a.labelling, a.cosines, a.floor_limit) == (b.labelling, b.cosines, b.floor_limit)
-    )
-
-
-def write(folder: Path, prompts: int = PROMPTS) -> Run:
-    with Store(folder, {**HEADER, "total": prompts + 1}) as store:
-        store.set_skipped([Skipped("s", prompts + 1, "the subject is not in the text")])
-        for at in range(0, prompts, 8):
-            store.add([record(i) for i in range(at, min(at + 8, prompts))])
-        store.add([], [Skipped("f", prompts, "NaN or infinity appears in block 3")])
-        store.set_cosines({"groups": {"FA": [0.5] * LAYERS}})
-    return read_run(folder)
+#: As many in files of older versions, which are small.
+OLD_FLIPS = 100
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, bytes]:
     folder = tmp_path_factory.mktemp("whole")
-    return write(folder), (folder / FILE).read_bytes()
-
-
-def check_damaged(folder: Path, content: bytes, run: Run) -> str:
-    """Put a damaged file into a folder; no number that is read from it may be wrong."""
-    (folder / FILE).write_bytes(content)
-    said = refusal(lambda: read_run(folder))
-    if not said:
-        assert same(read_run(folder), run)
-    if not refusal(lambda: read_header(folder)):
-        assert read_header(folder)["settings"] == HEADER["settings"]
-    list_runs(folder.parent)
-    if refusal(lambda: salvage_run(folder)):
-        return said
-    saved = salvage_run(folder)
-    known = {r.id: plain(r) for r in run.records}
-    for kept in saved.run.records:
-        assert plain(kept) == known[kept.id]
-    assert saved.run.settings == run.settings
-    if saved.lost is not None:
-        assert saved.lost + len(saved.run.records) + len(saved.run.failed) == len(known) + 1
-    return said
-
-
-def refusal(read: Callable[[], object]) -> str:
-    """What is said against reading something, in one sentence; "" for nothing."""
-    try:
-        read()
-    except InputError as error:
-        said = str(error)
-    else:
-        return ""
-    assert said
-    assert "\n" not in said
-    return said
+    return write(folder, PROMPTS), (folder / FILE).read_bytes()
 
 
 def test_a_file_cut_off_anywhere_is_recognised(whole: tuple[Run, bytes], tmp_path: Path) -> None:
@@ -103,27 +44,55 @@ def test_a_file_cut_off_anywhere_is_recognised(whole: tuple[Run, bytes], tmp_pat
         check_damaged(tmp_path, content[:size], run)
 
 
-def test_a_flipped_bit_never_becomes_a_wrong_number(
-    whole: tuple[Run, bytes], tmp_path: Path
-) -> None:
-    run, content = whole
+def flips(content: bytes, count: int) -> Iterator[bytes]:
     rng = random.Random(7)
-    recognised = 0
-    for _ in range(FLIPS):
+    for _ in range(count):
         damaged = bytearray(content)
         damaged[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-        recognised += bool(check_damaged(tmp_path, bytes(damaged), run))
-    assert recognised > FLIPS / 3, "most of the file is content"
+        yield bytes(damaged)
+
+
+def test_a_flipped_bit_never_becomes_a_wrong_number(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run = write(folder, 24)
+    content = (folder / FILE).read_bytes()
+    recognised = [bool(check_damaged(folder, damaged, run)) for damaged in flips(content, FLIPS)]
+    assert sum(recognised) > FLIPS / 3, "most of the file is content"
+
+
+@pytest.mark.parametrize("migrated", [False, True])
+def test_nor_does_one_in_a_file_of_the_version_before(migrated: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    path = old_run("version-3", folder)
+    run = read_run(folder)
+    if migrated:
+        with Store(folder, read_header(folder)):
+            pass
+    content = path.read_bytes()
+    said = [check_damaged(folder, damaged, run) for damaged in flips(content, OLD_FLIPS)]
+    # Migrated, the file holds the old rows as well, on pages that are not in use.
+    assert sum(map(bool, said)) > OLD_FLIPS / (10 if migrated else 5)
+
+
+def test_one_in_a_file_without_checksums_leads_to_no_traceback(tmp_path: Path) -> None:
+    content = (DATA / "version-1.sqlite").read_bytes()
+    for damaged in flips(content, OLD_FLIPS):
+        (tmp_path / FILE).write_bytes(damaged)
+        for read in (read_header, read_run, salvage_run):
+            attempt(lambda read=read: read(tmp_path))
 
 
 def test_a_number_that_is_changed_by_hand_is_noticed(tmp_path: Path) -> None:
     for change in (
-        "UPDATE results SET floor = 0.5 WHERE id = 'p3'",
-        "UPDATE results SET jsd = zeroblob(96) WHERE id = 'p3'",
+        "UPDATE results SET whole = zeroblob(8) WHERE id = 'p3'",
+        "UPDATE results SET cells = zeroblob(96) WHERE id = 'p3'",
+        "UPDATE results SET norms = zeroblob(32) WHERE id = 'p3'",
         "DELETE FROM results WHERE id = 'p3'",
         "DELETE FROM failed",
         "UPDATE skipped SET reason = 'none'",
         "UPDATE meta SET value = '9' WHERE key = 'layers'",
+        'UPDATE meta SET value = \'["attn", "subj", "last"]\' WHERE key = \'rows\'',
+        "DELETE FROM meta WHERE key = 'rows'",
         "DELETE FROM meta WHERE key = 'seal'",
     ):
         folder = tmp_path / str(abs(hash(change)))
@@ -198,11 +167,3 @@ def test_salvage_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert "p3" not in [prompt["id"] for prompt in document["prompts"]]
     assert call("export", folder, "-o", tmp_path / "out.csv", "--salvage") == 2
     assert "writes a .json file" in capsys.readouterr().err
-
-
-def test_of_an_older_file_too_what_can_be_read_is_saved(tmp_path: Path) -> None:
-    from test_store import version_1
-
-    version_1(tmp_path)
-    saved = salvage_run(tmp_path)
-    assert (len(saved.run.records), saved.lost) == (1, None)

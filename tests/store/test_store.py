@@ -2,19 +2,21 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from records import HEADER, LAYERS, record
+from records import HEADER, LAYERS, plain, record, same
 
 from mlxjsd.errors import InputError
+from mlxjsd.metrics import METRICS, Metric
+from mlxjsd.records import Grid
 from mlxjsd.results import Skipped
 from mlxjsd.settings import Settings
-from mlxjsd.store import schema
 from mlxjsd.store.reader import read_header, read_run
+from mlxjsd.store.recovery.salvage import salvage_run
+from mlxjsd.store.rows import row_of
 from mlxjsd.store.writer import FILE, Store
 
 
@@ -34,88 +36,56 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     assert [r.id for r in run.records] == ["p0", "p1", "p3"], "in the order of the data file"
     for kept in run.records:
         given = next(r for r in records if r.id == kept.id)
-        np.testing.assert_array_equal(kept.jsd, given.jsd)
-        np.testing.assert_array_equal(kept.norms, given.norms)
-        assert replace(kept, jsd=given.jsd, norms=given.norms) == given
+        assert plain(kept) == plain(given)
     assert run.skipped == [Skipped("s", 2, "no reason")]
     assert run.settings == Settings()
     assert (run.layers, run.total, run.finished) == (LAYERS, 4, False)
 
 
-#: The tables as version 1 made them.
-VERSION_1 = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE results (
-    id TEXT PRIMARY KEY, position INTEGER NOT NULL, text TEXT NOT NULL, subject TEXT NOT NULL,
-    relation TEXT, answers TEXT NOT NULL, token_ids TEXT NOT NULL, tokens TEXT NOT NULL,
-    span_start INTEGER NOT NULL, span_end INTEGER NOT NULL, source TEXT NOT NULL,
-    prediction TEXT NOT NULL, probability REAL NOT NULL, entropy REAL NOT NULL,
-    jsd BLOB NOT NULL, reliance REAL NOT NULL, floor REAL NOT NULL, norms BLOB NOT NULL,
-    answer TEXT
-) WITHOUT ROWID;
-CREATE TABLE skipped (
-    id TEXT PRIMARY KEY, position INTEGER NOT NULL, reason TEXT NOT NULL
-) WITHOUT ROWID;
-"""
+#: Two numbers of each cell, rows in an order of their own, and one more that spans the model.
+WIDE = Grid(LAYERS, ("jsd", "loss"), ("last", "subj"), ("reliance", "floor", "lesion"))
 
 
-def version_1(folder: Path) -> None:
-    """Write a run of one prompt as version 1 did."""
-    with Store(folder / "now", HEADER) as store:
-        store.add([record(0, flags=("occurs-twice",))])
-    connection = sqlite3.connect(folder / FILE)
-    connection.executescript(VERSION_1)
-    connection.execute("ATTACH ? AS now", (str(folder / "now" / FILE),))
-    columns = [row[1] for row in connection.execute("PRAGMA main.table_info(results)")]
-    with connection:
-        connection.execute(
-            "INSERT INTO main.meta SELECT key, value FROM now.meta WHERE key != 'seal'"
-        )
-        listed = ", ".join(columns)
-        connection.execute(f"INSERT INTO main.results SELECT {listed} FROM now.results")
-    connection.execute("PRAGMA user_version = 1")
-    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    connection.close()
-    (folder / "now" / FILE).unlink()
-    (folder / "now").rmdir()
+@pytest.fixture
+def header(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The header of a run whose numbers are those of ``WIDE``."""
+    monkeypatch.setitem(METRICS, "loss", Metric("loss", "Loss", "nats"))
+    settings = Settings(rows=WIDE.rows, metrics=WIDE.metrics)
+    return {**HEADER, **WIDE.to_json(), "settings": settings.to_json()}
 
 
-def test_a_file_of_version_1_is_read_as_it_is(tmp_path: Path) -> None:
-    version_1(tmp_path)
-    path = tmp_path / FILE
-    before = path.read_bytes()
-    path.chmod(0o444)
-    (kept,) = read_run(tmp_path).records
-    assert (kept.flags, kept.popularity) == ((), None)
-    assert read_header(tmp_path)["total"] == HEADER["total"]
-    with pytest.raises(InputError, match="other settings"):
-        Store(tmp_path, {**HEADER, "limit": 5})
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == [FILE]
-
-
-def test_a_file_of_version_1_is_migrated_when_it_is_written_to(tmp_path: Path) -> None:
-    version_1(tmp_path)
-    flagged = record(1, flags=("at-position-0", "occurs-twice"), popularity=12.5)
-    for _ in range(2):  # the second time there is nothing to migrate
-        with Store(tmp_path, HEADER) as store:
-            if store.done() == {"p0"}:
-                store.add([flagged])
-    old, new = read_run(tmp_path).records
-    assert (old.flags, old.popularity) == ((), None)
-    assert (new.flags, new.popularity) == (flagged.flags, 12.5)
-    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
-
-
-def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
-    version_1(tmp_path)
-    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
-        connection.execute("ALTER TABLE results ADD COLUMN popularity REAL")
-    before = (tmp_path / FILE).read_bytes()
-    with pytest.raises(InputError, match="cannot be brought to this version"):
+def test_numbers_keep_their_names_whatever_they_are(header: dict[str, Any], tmp_path: Path) -> None:
+    given = [record(position, grid=WIDE) for position in range(3)]
+    with Store(tmp_path, header) as store:
+        store.add(given)
+    run = read_run(tmp_path)
+    assert run.grid == WIDE
+    assert [plain(kept) for kept in run.records] == [plain(one) for one in given]
+    assert read_header(tmp_path)["whole"] == ["reliance", "floor", "lesion"]
+    assert same(salvage_run(tmp_path).run, run)
+    with pytest.raises(ValueError, match="the numbers of 'p3' are not those of the run"):
+        Store(tmp_path, header).add([record(3)])
+    fewer = {**header, "whole": ["reliance", "floor"]}
+    with pytest.raises(InputError, match=r"whole \['reliance', 'floor', 'lesion'\], now \['rel"):
+        Store(tmp_path, fewer)
+    with pytest.raises(InputError, match=r"metrics \['jsd', 'loss'\], now \['jsd'\]; rows \['last"):
         Store(tmp_path, HEADER)
-    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_equal_numbers_are_equal_bytes(tmp_path: Path) -> None:
+    one, other = record(0, reliance=np.nan, floor=0.0), record(0, reliance=np.nan, floor=-0.0)
+    one.cells[0, 1] = np.nan
+    other.cells[0, 1] = np.array(0xFFC12345, np.uint32).view(np.float32)
+    assert one.cells.tobytes() != other.cells.tobytes()
+    assert row_of(one) == row_of(other)
+    for name, given in {"one": one, "other": other}.items():
+        with Store(tmp_path / name, HEADER) as store:
+            store.add([given])
+    found, again = (read_run(tmp_path / name) for name in ("one", "other"))
+    assert same(found, again)
+    np.testing.assert_array_equal(np.isnan(found.jsd()[0]), np.arange(3)[:, None] == [1] * LAYERS)
+    assert np.isnan(found.records[0].reliance)
+    assert str(again.records[0].floor) == "0.0"
 
 
 def test_a_batch_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 SQLite stops at the first page that makes no sense, and finds none without those above it. Here
 each page of an index b-tree, the kind in which tables without a rowid are kept, is read for
-itself (https://www.sqlite.org/fileformat2.html). What comes out may be old or nonsense: rows
-have to prove themselves by their checksums.
+itself (https://www.sqlite.org/fileformat2.html). What comes out may be old or nonsense: only its
+checksum tells whether a row is one.
 """
 
 import struct

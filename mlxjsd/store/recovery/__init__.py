@@ -1,0 +1,1 @@
+"""Getting out of a damaged run file what can be trusted."""
