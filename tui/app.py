@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from mlxjsd.analysis.compare import Panel
 from mlxjsd.errors import InputError
+from mlxjsd.metrics import Metric
 from mlxjsd.run.resume import job_or_none
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.compare_state import CompareState, Figure, figures, other_panel
@@ -78,7 +79,7 @@ class MlxjsdApp(App[None]):
 
     def run_job(self, job: Job) -> None:
         """Measure, and watch."""
-        self._replace(RunScreen(self.engine, RunState(job.folder), job, start=True))
+        self._replace(RunScreen(self.engine, RunState.awaiting(job), job, start=True))
 
     def show_run(self, folder: Path) -> None:
         """Show a run folder; it can be taken up from there if its prompts are found."""
@@ -109,20 +110,20 @@ class MlxjsdApp(App[None]):
         if isinstance(chosen, Path):
             self.show_run(chosen)
 
-    def compare_with(self, a: Panel, group: str) -> None:
-        """Ask for a run or a published figure, and show it beside ``a``."""
+    def compare_with(self, a: Panel, group: str, metric: Metric) -> None:
+        """Ask for a run or a published figure, and show it beside ``a``, which is of ``metric``."""
 
         def chosen(other: Path | Figure | None) -> None:
             if other is None:
                 return
             try:
-                state = CompareState(a, other_panel(other, group))
+                state = CompareState(a, other_panel(other, group, metric), metric)
             except (InputError, OSError, sqlite3.Error, ValueError) as error:
                 self.push_screen(TroubleScreen(str(error), "Choose another one."))
             else:
                 self.push_screen(CompareScreen(state))
 
-        self.push_screen(OpenScreen("Compare with", figures()), chosen)
+        self.push_screen(OpenScreen("Compare with", figures(metric)), chosen)
 
     def _replace(self, screen: Screen[None]) -> None:
         while len(self.screen_stack) > 1:

@@ -1,8 +1,10 @@
 """The run screen: the heatmap as it grows, the cell under the cursor, the prompts."""
 
+import asyncio
 import time
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -10,13 +12,14 @@ from textual.message import Message
 from textual.screen import Screen
 
 from mlxjsd.analysis.answers import ASSOCIATED, FACTUAL, UNASSOCIATED
+from mlxjsd.metrics import JSD
 from mlxjsd.run.events import BatchDone, Finished, Stopped
-from mlxjsd.tui.colours import SCALE_LABELS
 from mlxjsd.tui.compare_state import panel_of_state
 from mlxjsd.tui.intervals import Intervals
 from mlxjsd.tui.protocol import Engine, Failed, Job, Loading, News, Opened
-from mlxjsd.tui.run_data import ALL, GROUP_NAMES, Interval, Measured
+from mlxjsd.tui.run_data import ALL, GROUP_NAMES, Interval, Measured, View
 from mlxjsd.tui.run_state import RunState, Status
+from mlxjsd.tui.scales import scale_label
 from mlxjsd.tui.screens.error import TroubleScreen
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.reading import ReadingScreen
@@ -62,8 +65,10 @@ class RunScreen(Screen[None]):
                 tooltip="Say in plain words what is shown: phases, peaks, where rows cross"),
         Binding("d", "compare", "Compare", id="run.compare",
                 tooltip="Show another run or a published figure beside this, and the difference"),
+        Binding("m", "next_metric", "Metric", id="run.metric",
+                tooltip="Show the next metric that the run has measured"),
         Binding("s", "next_scale", "Scale", id="run.scale",
-                tooltip="Colour scale: automatic, fixed 0 to ln 2, or as in the published figure"),
+                tooltip="Colour scale: automatic, all that is possible, or as published"),
         Binding("c", "next_colours", "Colours", id="run.colours",
                 tooltip="Take the next colour map"),
         Binding("e", "export", "Export", id="run.export",
@@ -86,11 +91,8 @@ class RunScreen(Screen[None]):
     RunScreen {
         #below { height: 1fr; }
         Detail { width: 2fr; min-width: 30; max-width: 76; }
-        &.-tall HeatPanel { height: 12; }
-        &.-huge HeatPanel { height: 18; }
     }
     """
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (50, "-huge")]
     #: Seconds between two drawings of arriving batches, at least.
     PACE = 0.05
 
@@ -104,9 +106,9 @@ class RunScreen(Screen[None]):
     class IntervalKnown(Message):
         """An interval is worked out; posted from the thread that did it."""
 
-        def __init__(self, measured: Measured, group: str, interval: Interval) -> None:
+        def __init__(self, measured: Measured, view: View, interval: Interval) -> None:
             super().__init__()
-            self.measured, self.group, self.interval = measured, group, interval
+            self.measured, self.view, self.interval = measured, view, interval
 
     def __init__(self, engine: Engine, state: RunState, job: Job | None, start: bool) -> None:
         """Show ``state``.
@@ -148,6 +150,13 @@ class RunScreen(Screen[None]):
         if self._start_at_once:
             self.start()
 
+    async def on_unmount(self) -> None:
+        # Not on the app's thread, which has another screen to draw.
+        await asyncio.to_thread(self.intervals.close)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.heat.fit(event.size.height)
+
     # The engine.
 
     def start(self) -> None:
@@ -188,7 +197,7 @@ class RunScreen(Screen[None]):
 
     def on_run_screen_interval_known(self, message: IntervalKnown) -> None:
         """Show an interval, and ask for the next one."""
-        message.measured.intervals[message.group] = message.interval
+        message.measured.intervals[message.view] = message.interval
         if message.measured is self.state.measured:
             self._show_numbers()
 
@@ -257,8 +266,14 @@ class RunScreen(Screen[None]):
             return True if able and self.job is not None else None
         if action == "stop":
             return True if status.live and status is not Status.STOPPING else None
-        if action in _OF_NUMBERS:
-            return True if self.state.done else None
+        if action in _OF_NUMBERS and not self.state.done:
+            return None
+        if action == "read":  # its sentences are about divergences
+            return True if self.state.metric == JSD else None
+        if action == "next_metric":
+            return len(self.state.grid.metrics) > 1
+        if action == "next_colours":
+            return None if self.state.metric.signed else True
         if action == "next_group":
             return True if len(self.state.measured.groups()) > 1 else None
         if action == "group":
@@ -336,18 +351,26 @@ class RunScreen(Screen[None]):
             title = f"One prompt · {state.selected.text[:60]}"
         else:
             title = f"{GROUP_NAMES[state.group]}, n = {state.heatmap.count}"
-        self.app.push_screen(ReadingScreen(title, state.shown()))
+        self.app.push_screen(ReadingScreen(title, state.shown_heatmap))
 
     def action_compare(self) -> None:
         """Show something else beside the average."""
         panel = panel_of_state(self.state)
-        self.app.compare_with(panel, self.state.group)  # type: ignore[attr-defined]
+        self.app.compare_with(panel, self.state.group, self.state.metric)  # type: ignore[attr-defined]
+
+    def action_next_metric(self) -> None:
+        self.state.next_metric()
+        self.show_all()
 
     def action_next_scale(self) -> None:
         """Take the next scale."""
         self.state.next_scale()
         self.heat.show_state()
-        self.notify(f"Scale: {SCALE_LABELS[self.state.scale_name]}", timeout=2, markup=False)
+        self.notify(
+            f"Scale: {scale_label(self.state.scale_name, self.state.metric)}",
+            timeout=2,
+            markup=False,
+        )
 
     def action_next_colours(self) -> None:
         """Take the next colour map."""

@@ -12,8 +12,8 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Input, Label, Select, Static
 
+from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.model.hub import CachedModel, cached_models
-from mlxjsd.settings import CORRUPTIONS
 from mlxjsd.store.folders import KnownRun, list_runs
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
@@ -64,7 +64,7 @@ class StartScreen(Screen[None]):
         }
         PreviewPanel { width: 1fr; height: 1fr; }
         .line { height: 1; }
-        .line Label { width: 10; color: $text-muted; }
+        .line Label { width: 11; color: $text-muted; }
         .line Select { width: 1fr; }
         #resume { height: auto; margin-bottom: 1; }
         #resume Label { color: $text-warning; }
@@ -111,7 +111,7 @@ class StartScreen(Screen[None]):
                         yield ModelList()
                     elif info.name == "limit":
                         with Horizontal(classes="line"):
-                            yield Label("Spoil by", markup=False)
+                            yield Label("Corrupt by", markup=False)
                             yield Select(
                                 [(name, name) for name in CORRUPTIONS],
                                 id="corruption",
