@@ -24,6 +24,7 @@ from mlxjsd.tui.protocol import Engine, Job
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.screens.compare import CompareScreen
 from mlxjsd.tui.screens.error import TroubleScreen
+from mlxjsd.tui.screens.export import EXPORT
 from mlxjsd.tui.screens.help import HelpScreen
 from mlxjsd.tui.screens.open import OpenScreen
 from mlxjsd.tui.screens.run import RunScreen
@@ -34,8 +35,6 @@ PATIENCE = 20.0
 
 
 class MlxjsdApp(App[None]):
-    """Choose, measure, look."""
-
     TITLE = "mlxjsd"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -65,7 +64,6 @@ class MlxjsdApp(App[None]):
         self._leaving = False
 
     def on_mount(self) -> None:
-        """Show the first screen."""
         if not self.is_headless:
             self._listen_for_the_end()
         if self._folder is not None:
@@ -78,7 +76,6 @@ class MlxjsdApp(App[None]):
     # From one screen to the next.
 
     def run_job(self, job: Job) -> None:
-        """Measure, and watch."""
         self._replace(RunScreen(self.engine, RunState.awaiting(job), job, start=True))
 
     def show_run(self, folder: Path) -> None:
@@ -103,7 +100,6 @@ class MlxjsdApp(App[None]):
         self.push_screen(StartScreen(self.engine, job))
 
     def action_open_run(self) -> None:
-        """Ask for a run folder, and show it."""
         self.push_screen(OpenScreen(), self._opened)
 
     def _opened(self, chosen: Path | Figure | None) -> None:
@@ -133,7 +129,6 @@ class MlxjsdApp(App[None]):
     # Keys that work everywhere.
 
     def action_help(self) -> None:
-        """Show what every key does."""
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
@@ -178,6 +173,8 @@ class MlxjsdApp(App[None]):
 
     async def _leave(self, closing: "asyncio.Future[bool]") -> None:
         self.ended_cleanly = await closing
+        # A file that is being written becomes a whole one.
+        await self.workers.wait_for_complete([w for w in self.workers if w.group == EXPORT])
         self.exit()
 
 

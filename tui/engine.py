@@ -48,31 +48,25 @@ class MLXEngine:
         self._encoder: tuple[tuple[str | None, str | None], Encoder] | None = None
 
     def start(self, job: Job, tell: Tell) -> None:
-        """Begin ``job``, or go on with it; an earlier one is stopped first."""
         self.stop()
         self._stop = threading.Event()  # the earlier job keeps its own, which stays set
         self._submit(self._run, job, self._stop, tell)
 
     def pause(self) -> None:
-        """Compute nothing after the current batch until :meth:`go_on`."""
         self._may_go.clear()
 
     def go_on(self) -> None:
-        """End a pause."""
         self._may_go.set()
 
     def stop(self) -> None:
-        """End the job after the current batch; ``Stopped`` is told then."""
         self._stop.set()
         self._may_go.set()
 
     def look(self, look: Look, tell: Callable[[Preview], object]) -> None:
-        """Read a file of prompts; only the newest request is answered."""
         self._newest_look += 1
         self._submit(self._look, look, self._newest_look, tell)
 
     def close(self, timeout: float) -> bool:
-        """Stop, and wait for the thread to end; False if it has not in ``timeout`` seconds."""
         self.stop()
         self._closed = True
         self._newest_look += 1

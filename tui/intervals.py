@@ -42,7 +42,7 @@ class Intervals:
         """
         measured, view = state.measured, state.view
         known = measured.intervals.get(view)
-        count, total = measured.count(state.group), len(measured.records)
+        count, total = state.heatmap.count, len(measured.records)
         if count < 2 or (known is not None and known.total == total):
             return None
         if count <= AT_ONCE:
@@ -55,7 +55,7 @@ class Intervals:
         if state.status is Status.RUNNING and rest > 0:
             return rest
         self._working = True
-        self._executor.submit(self._work, measured, view, measured.values(*view), total)
+        self._executor.submit(self._work, measured, view, measured.values(*view), count, total)
         return None
 
     def close(self) -> None:
@@ -63,10 +63,12 @@ class Intervals:
         self._closed = True
         self._executor.shutdown(cancel_futures=True)
 
-    def _work(self, measured: Measured, view: View, values: np.ndarray, total: int) -> None:
+    def _work(
+        self, measured: Measured, view: View, values: np.ndarray, count: int, total: int
+    ) -> None:
         began = time.monotonic()
         ends = bootstrap_interval(values)
         now = time.monotonic()
         self._rest_until = now + (1 / SHARE - 1) * (now - began)
         self._working = False
-        self._tell(measured, view, Interval(ends, len(values), total))
+        self._tell(measured, view, Interval(ends, count, total))

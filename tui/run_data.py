@@ -36,7 +36,7 @@ class Interval:
     ends: np.ndarray
     """(2, rows, L) in the metric's unit."""
     count: int
-    """Prompts of the group when it was worked out."""
+    """Prompts that the means were over when it was worked out."""
     total: int
     """Prompts of the run at that time: another one may move the threshold, and so the group."""
 
@@ -65,7 +65,6 @@ class Measured:
         self.add(first)
 
     def add(self, records: Sequence[Record]) -> None:
-        """Append a batch."""
         while len(self.records) + len(records) > len(self._cells):
             # Doubling keeps adding cheap however long the run is.
             self._cells = np.concatenate([self._cells, np.empty_like(self._cells)])

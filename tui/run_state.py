@@ -108,7 +108,6 @@ class RunState:
         self.seconds, self.fresh = 0.0, 0
 
     def add(self, batch: BatchDone) -> None:
-        """Take in a batch."""
         self.measured.add(batch.records)
         self.failed += batch.failed
         self._leave_empty_group()
@@ -198,7 +197,6 @@ class RunState:
             self.group = ALL
 
     def next_metric(self) -> None:
-        """Show the next metric of the run."""
         self._show_metric(_after(self.metric.key, self.grid.metrics))
 
     def _show_metric(self, key: str) -> None:

@@ -64,7 +64,6 @@ class CompareScreen(Screen[None]):
         )
 
     def compose(self) -> ComposeResult:
-        """Put them one above the other."""
         yield from self.grids
         table = Table.grid(padding=(0, 2))
         unit = clean(self.state.metric.unit)
@@ -78,7 +77,6 @@ class CompareScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Draw."""
         self.grids[0].grid.focus()
         self._show()
 
@@ -97,11 +95,9 @@ class CompareScreen(Screen[None]):
         self._show()
 
     def on_heat_grid_picked(self, event: HeatGrid.Picked) -> None:
-        """Put the cursor where the mouse was."""
         self.state.go_to(event.row, event.layer)
         self._show()
 
     def action_next_colours(self) -> None:
-        """Take the next colour map."""
         self.state.next_colour_map()
         self._show()

@@ -58,7 +58,6 @@ class HelpScreen(ModalScreen[None]):
         self._about = about
 
     def compose(self) -> ComposeResult:
-        """List them."""
         table = Table.grid(padding=(0, 2))
         # What the screen shows; the start screen, what it is about to.
         sheet: Sheet | None = getattr(self._about, "state", None)

@@ -54,7 +54,6 @@ class ReadingScreen(ModalScreen[None]):
         self._title, self._heatmap = title, heatmap
 
     def compose(self) -> ComposeResult:
-        """Say it."""
         table = Table.grid(padding=(0, 2))
         table.add_row(*(Text(name, style="bold") for name in _HEADER))
         for label, *cells in reading_table(self._heatmap):

@@ -134,7 +134,6 @@ class RunScreen(Screen[None]):
         self.prompts = self.list.table
 
     def compose(self) -> ComposeResult:
-        """Put the panels in their places."""
         yield self.status
         yield self.groups
         yield self.heat
@@ -144,7 +143,6 @@ class RunScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Draw, and begin."""
         self.show_all()
         self.heat.take_focus()
         if self._start_at_once:
@@ -169,7 +167,6 @@ class RunScreen(Screen[None]):
         self._show_status()
 
     def on_run_screen_told(self, message: Told) -> None:
-        """Take in what the engine says."""
         state, news = self.state, message.news
         if isinstance(news, BatchDone):
             state.add(news)
@@ -216,7 +213,6 @@ class RunScreen(Screen[None]):
     # Drawing.
 
     def show_all(self) -> None:
-        """Draw whatever has changed."""
         self.groups.show_state()
         self._show_numbers()
         self.list.show_state()
@@ -240,13 +236,11 @@ class RunScreen(Screen[None]):
         self.refresh_bindings()
 
     def on_heat_panel_cursor_moved(self) -> None:
-        """Show another cell."""
         self.heat.show_state()
         self.detail.show_state()
         self.prompts.cursor_moved()
 
     def on_prompt_table_chosen(self, event: PromptTable.Chosen) -> None:
-        """Show one prompt."""
         self._select(event.record.id)
 
     def _select(self, name: str | None) -> None:
@@ -295,13 +289,11 @@ class RunScreen(Screen[None]):
         self._show_status()
 
     def action_stop(self) -> None:
-        """Stop after the current batch."""
         self.engine.stop()
         self.state.status = Status.STOPPING
         self._show_status()
 
     def action_toggle_prompt(self) -> None:
-        """Change between the average and the highlighted prompt."""
         if self.state.selected is not None:
             self._select(None)
         elif (record := self.prompts.highlighted) is not None:
@@ -315,7 +307,6 @@ class RunScreen(Screen[None]):
             self._select(None)
 
     def action_toggle_lines(self) -> None:
-        """Change between grid and lines."""
         focused = self.heat.has_focus_within
         self.state.as_lines = not self.state.as_lines
         self.heat.show_state()
@@ -331,21 +322,17 @@ class RunScreen(Screen[None]):
             self.action_toggle_lines()
 
     def action_group(self, group: str) -> None:
-        """Show one kind of answer."""
         if self.state.show_group(group):
             self.show_all()
 
     def action_next_group(self) -> None:
-        """Show the next kind of answer."""
         self.state.next_group()
         self.show_all()
 
     def on_group_bar_picked(self, event: GroupBar.Picked) -> None:
-        """Show the kind of answer that was clicked."""
         self.action_group(event.group)
 
     def action_read(self) -> None:
-        """Say what is shown."""
         state = self.state
         if state.selected is not None:
             title = f"One prompt · {state.selected.text[:60]}"
@@ -354,7 +341,6 @@ class RunScreen(Screen[None]):
         self.app.push_screen(ReadingScreen(title, state.shown_heatmap))
 
     def action_compare(self) -> None:
-        """Show something else beside the average."""
         panel = panel_of_state(self.state)
         self.app.compare_with(panel, self.state.group, self.state.metric)  # type: ignore[attr-defined]
 
@@ -363,7 +349,6 @@ class RunScreen(Screen[None]):
         self.show_all()
 
     def action_next_scale(self) -> None:
-        """Take the next scale."""
         self.state.next_scale()
         self.heat.show_state()
         self.notify(
@@ -373,34 +358,27 @@ class RunScreen(Screen[None]):
         )
 
     def action_next_colours(self) -> None:
-        """Take the next colour map."""
         self.state.next_colour_map()
         self.heat.show_state()
 
     def action_export(self) -> None:
-        """Ask for a name, and write."""
         self.app.push_screen(ExportScreen(self.state))
 
     def action_copy_value(self) -> None:
-        """Copy the value under the cursor."""
         said = f"{self.state.value:.6f}"
         self.app.copy_to_clipboard(said)
         self.notify(f"{said} is copied", timeout=2, markup=False)
 
     def action_filter(self) -> None:
-        """Open the filter."""
         self.list.open_filter()
 
     def action_sort(self) -> None:
-        """Sort by the next column."""
         self.prompts.sort_by_next()
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
         self.prompts.sort_by(self.prompts.sorted_by)
 
     def action_new_run(self) -> None:
-        """Stop, and choose other settings."""
         if self.state.status.live:
             self.action_stop()
         self.app.choose_run(self.job)  # type: ignore[attr-defined]

@@ -34,11 +34,9 @@ class ComparedGrid(Horizontal):
         self.styles.max_height = FRAME + MAX_CELL_HEIGHT * len(sheet.rows)
 
     def compose(self) -> ComposeResult:
-        """Put grid and scale side by side."""
         yield self.grid
         yield self.scale
 
     def show_state(self) -> None:
-        """Draw what has changed."""
         self.grid.show_state()
         self.scale.show_state()

@@ -52,7 +52,6 @@ class Detail(Static):
         self.state = state
 
     def show_state(self) -> None:
-        """Write the panel anew."""
         state = self.state
         self.border_title = f"{row_label(state.rows[state.row])} · layer {state.layer}"
         text = self._prompt(state.selected) if state.selected else self._average()

@@ -29,6 +29,5 @@ class FormLine(Horizontal):
         )
 
     def compose(self) -> ComposeResult:
-        """Put them side by side."""
         yield Label(self._info.label, markup=False)
         yield self.field

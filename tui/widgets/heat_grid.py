@@ -226,16 +226,13 @@ class HeatGrid(Widget, can_focus=True):
     # Mouse.
 
     def on_resize(self) -> None:
-        """Cells get another size."""
         self.show_state()
 
     def on_click(self, event: events.Click) -> None:
-        """Pick the cell."""
         if cell := self.cell_at(event.x, event.y):
             self.post_message(self.Picked(*cell))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Say the value under the pointer."""
         cell = self.cell_at(event.x, event.y)
         self.tooltip = None if cell is None else self.describe(*cell)
 

@@ -64,13 +64,11 @@ class HeatPanel(Horizontal):
         self._titles = ("", "")
 
     def compose(self) -> ComposeResult:
-        """Put the parts side by side."""
         yield self.grid
         yield self.scale
         yield self.chart
 
     def show_state(self) -> None:
-        """Draw what has changed."""
         state = self.state
         self.fit(self.app.size.height)
         self.set_class(state.as_lines, "-lines")
@@ -80,8 +78,7 @@ class HeatPanel(Horizontal):
             self.grid.show_state()
             self.scale.show_state()
         if state.selected is None:
-            count = state.measured.count(state.group)
-            title = f"Average {clean(state.metric.label)} · {count} prompts"
+            title = f"Average {clean(state.metric.label)} · {state.heatmap.count} prompts"
             if state.group != ALL:
                 title += f" · {GROUP_NAMES[state.group]}"
         else:
@@ -105,12 +102,10 @@ class HeatPanel(Horizontal):
         (self.chart if self.state.as_lines else self.grid).focus()
 
     def action_move(self, rows: int, layers: int) -> None:
-        """Move the cursor."""
         if self.state.move(rows, layers):
             self.post_message(self.CursorMoved())
 
     def on_heat_grid_picked(self, event: HeatGrid.Picked) -> None:
-        """Put the cursor where the mouse was."""
         event.stop()
         if self.state.go_to(event.row, event.layer):
             self.post_message(self.CursorMoved())

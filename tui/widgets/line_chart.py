@@ -83,13 +83,11 @@ class LineChart(Widget, can_focus=True):
         return round(layer / max(self.state.layers - 1, 1) * (width - 1))
 
     def show_state(self) -> None:
-        """Draw the lines anew."""
         if self.size:
             self._strips = self._draw()
             self.refresh()
 
     def on_resize(self) -> None:
-        """The plot gets another size."""
         self.show_state()
 
     def on_click(self, event: events.Click) -> None:
@@ -101,7 +99,6 @@ class LineChart(Widget, can_focus=True):
             self.post_message(HeatGrid.Picked(self.state.row, layer))
 
     def render_line(self, y: int) -> Strip:
-        """Return one line of the chart."""
         if y >= len(self._strips):
             return Strip.blank(self.size.width, self.rich_style)
         return self._strips[y]

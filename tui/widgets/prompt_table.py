@@ -135,7 +135,6 @@ class PromptTable(ScrollView, can_focus=True):
         self.sort_by(names[(at + 1) % len(names)])
 
     def set_filter(self, text: str) -> None:
-        """List only prompts in which ``text`` stands."""
         self.filter, self.at = text, 0
         self.scroll_to(y=0, animate=False)
         self.show_state()
@@ -228,7 +227,6 @@ class PromptTable(ScrollView, can_focus=True):
     # Keys and mouse.
 
     def action_step(self, by: int) -> None:
-        """Move the highlight."""
         at = min(max(self.at + by, 0), max(len(self._lines) - 1, 0))
         if at != self.at:
             self.at = at
@@ -240,7 +238,6 @@ class PromptTable(ScrollView, can_focus=True):
         self.action_step(pages * max(self.size.height - 1, 1))
 
     def action_choose(self) -> None:
-        """Show the highlighted prompt by itself."""
         if self.highlighted is not None:
             self.post_message(self.Chosen(self.highlighted))
 

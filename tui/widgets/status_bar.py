@@ -50,7 +50,6 @@ class StatusBar(Static):
         self.state = state
 
     def show_state(self) -> None:
-        """Write both lines anew."""
         width = max(self.content_size.width, 20)
         text = self._about()
         text.truncate(width, overflow="ellipsis")
@@ -59,7 +58,6 @@ class StatusBar(Static):
         self.update(text, layout=False)
 
     def on_resize(self) -> None:
-        """The bar follows the width."""
         self.show_state()
 
     def _about(self) -> Text:
