@@ -16,7 +16,6 @@ from textual.screen import Screen
 
 from mlxjsd.analysis.compare import Panel
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import Metric
 from mlxjsd.run.resume import job_or_none
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.compare_state import CompareState, Figure, figures, other_panel
@@ -106,20 +105,20 @@ class MlxjsdApp(App[None]):
         if isinstance(chosen, Path):
             self.show_run(chosen)
 
-    def compare_with(self, a: Panel, group: str, metric: Metric) -> None:
-        """Ask for a run or a published figure, and show it beside ``a``, which is of ``metric``."""
+    def compare_with(self, a: Panel, group: str) -> None:
+        """Ask for a run or a published figure, and show it beside ``a``."""
 
         def chosen(other: Path | Figure | None) -> None:
             if other is None:
                 return
             try:
-                state = CompareState(a, other_panel(other, group, metric), metric)
+                state = CompareState(a, other_panel(other, group, a.metric))
             except (InputError, OSError, sqlite3.Error, ValueError) as error:
                 self.push_screen(TroubleScreen(str(error), "Choose another one."))
             else:
                 self.push_screen(CompareScreen(state))
 
-        self.push_screen(OpenScreen("Compare with", figures(metric)), chosen)
+        self.push_screen(OpenScreen("Compare with", figures(a.metric)), chosen)
 
     def _replace(self, screen: Screen[None]) -> None:
         while len(self.screen_stack) > 1:

@@ -11,7 +11,7 @@ import numpy as np
 from mlxjsd.analysis.compare import Comparison, Panel, compare, published
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import JSD, Metric
+from mlxjsd.metrics import JSD, Metric, described
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
@@ -32,7 +32,7 @@ class Sheet(Protocol):
         """How many columns."""
 
     @property
-    def metric(self) -> Metric:
+    def described(self) -> Metric:
         """What the numbers are."""
 
     @property
@@ -61,9 +61,9 @@ class Figure:
     name: str
 
 
-def figures(metric: Metric) -> list[Figure]:
+def figures(metric: str) -> list[Figure]:
     """Return the published figures that show this metric."""
-    if metric != JSD:
+    if metric != JSD.key:
         return []
     return [Figure(path.stem) for path in sorted(PUBLISHED.glob("*.json"))]
 
@@ -73,10 +73,10 @@ def panel_of_state(state: RunState) -> Panel:
     name = f"{state.model.get('name', 'run')}, n = {state.heatmap.count}"
     if state.group != ALL:
         name += f", {GROUP_NAMES[state.group]}"
-    return Panel(name, state.heatmap.mean, rows=state.rows)
+    return Panel(name, state.heatmap.mean, rows=state.rows, metric=state.metric)
 
 
-def other_panel(chosen: Path | Figure, group: str, metric: Metric) -> Panel:
+def other_panel(chosen: Path | Figure, group: str, metric: str) -> Panel:
     """Read what is compared with: the same kind of answer, or all prompts of a run without it.
 
     Raises:
@@ -89,9 +89,9 @@ def other_panel(chosen: Path | Figure, group: str, metric: Metric) -> Panel:
         raise InputError(
             "that run has measured nothing yet", hint="choose another one, or take it up"
         )
-    if metric.key not in run.grid.metrics:
+    if metric not in run.grid.metrics:
         raise InputError(
-            f"that run has no numbers of the metric {metric.key!r}", hint="choose another one"
+            f"that run has no numbers of the metric {metric!r}", hint="choose another one"
         )
     state = RunState.of(chosen, run)
     state.metric = metric
@@ -102,15 +102,16 @@ def other_panel(chosen: Path | Figure, group: str, metric: Metric) -> Panel:
 class CompareState:
     """Two heatmaps, their difference, and one cursor on all three."""
 
-    def __init__(self, a: Panel, b: Panel, metric: Metric = JSD) -> None:
+    def __init__(self, a: Panel, b: Panel) -> None:
         self.comparison: Comparison = compare(a, b)
-        self.metric = metric
         self.row, self.layer = 0, 0
-        self.colour_map = DIVERGING if metric.signed else COLOUR_MAPS[0]
+        self.described = described(a.metric)
+        self.colour_map = DIVERGING if self.described.signed else COLOUR_MAPS[0]
         means = np.stack([self.comparison.a.mean, self.comparison.b.mean])
         difference = self.comparison.difference
-        furthest = automatic(difference, metric).high
-        scale, around = automatic(means, metric), Scale(-furthest, furthest)
+        scale = automatic(means, self.described)
+        furthest = automatic(difference, self.described).high
+        around = Scale(-furthest, furthest)
         self.sheets = (
             _Side(self, means[0], scale, lambda: self.colour_map),
             _Side(self, means[1], scale, lambda: self.colour_map),
@@ -139,12 +140,11 @@ class CompareState:
 
     def at_cursor(self) -> str:
         """Return the three numbers under the cursor."""
-        place, sign = (self.row, self.layer), "+" if self.metric.signed else ""
+        place, sign = (self.row, self.layer), "+" if self.described.signed else ""
         a, b, difference = (float(sheet.shown()[place]) for sheet in self.sheets)
-        return (
-            f"{row_label(self.rows[self.row])} layer {self.layer}: "
-            f"{a:{sign}.3f} - {b:{sign}.3f} = {difference:+.3f} {clean(self.metric.unit)}".rstrip()
-        )
+        where = f"{row_label(self.rows[self.row])} layer {self.layer}"
+        said = f"{where}: {a:{sign}.3f} - {b:{sign}.3f} = {difference:+.3f}"
+        return f"{said} {clean(self.described.unit)}".rstrip()
 
     def table(self) -> list[tuple[str, ...]]:
         """Return, for each row, how well both agree."""
@@ -155,7 +155,7 @@ class CompareState:
                 "-" if math.isnan(row.difference) else f"{row.difference:.3f}",
                 row.high[0],
                 row.high[1],
-                "yes" if row.phases_agree else "no",
+                {True: "yes", False: "no", None: "-"}[row.phases_agree],
             )
             for row in self.comparison.rows
         ]
@@ -175,8 +175,8 @@ class _Side:
         return self.owner.rows
 
     @property
-    def metric(self) -> Metric:
-        return self.owner.metric
+    def described(self) -> Metric:
+        return self.owner.described
 
     @property
     def layers(self) -> int:

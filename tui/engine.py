@@ -94,8 +94,8 @@ class MLXEngine:
             from mlxjsd.run.experiment import run_experiment
 
             plan = self._plan(job, tell)
-            # Both have something open: a thread that prepares batches, and the run's file.
-            with plan.corruption, closing(run_experiment(plan, job.folder, should_stop)) as events:
+            # Whatever happens here, the run closes its file and ends its threads now.
+            with closing(run_experiment(plan, job.folder, should_stop)) as events:
                 for event in events:
                     self._pass_on(event, job.folder, tell)
         except InputError as error:

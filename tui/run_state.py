@@ -68,7 +68,7 @@ class RunState:
     layer: int = 0
     group: str = ALL
     """Whose average is shown, and which prompts are listed: All, FA, AH, UH or wrong."""
-    metric: Metric = JSD
+    metric: str = JSD.key
     """Which numbers are shown."""
     selected: Record | None = None
     """The prompt whose own heatmap is shown; None for the average."""
@@ -103,7 +103,7 @@ class RunState:
         self.measured = Measured(run.grid, list(run.records), run.labelling)
         self._leave_empty_group()
         self.go_to(self.row, self.layer)
-        if self.metric.key not in run.grid.metrics:
+        if self.metric not in run.grid.metrics:
             self._show_metric(run.grid.metrics[0])
         self.seconds, self.fresh = 0.0, 0
 
@@ -129,6 +129,11 @@ class RunState:
     def layers(self) -> int:
         """Columns."""
         return self.grid.layers
+
+    @property
+    def described(self) -> Metric:
+        """The metric that is shown: its label, its unit, what it can be."""
+        return described(self.metric)
 
     @property
     def done(self) -> int:
@@ -158,7 +163,7 @@ class RunState:
     @property
     def view(self) -> View:
         """Which average is meant: the group and the metric."""
-        return self.group, self.metric.key
+        return self.group, self.metric
 
     @property
     def heatmap(self) -> Heatmap:
@@ -197,11 +202,11 @@ class RunState:
             self.group = ALL
 
     def next_metric(self) -> None:
-        self._show_metric(_after(self.metric.key, self.grid.metrics))
+        self._show_metric(_after(self.metric, self.grid.metrics))
 
     def _show_metric(self, key: str) -> None:
-        self.metric = described(key)
-        if self.scale_name not in scales_of(self.metric):
+        self.metric = key
+        if self.scale_name not in scales_of(self.described):
             self.scale_name = AUTOMATIC
 
     @property
@@ -209,7 +214,7 @@ class RunState:
         """The average, or the selected prompt alone."""
         if self.selected is None:
             return self.heatmap
-        return aggregate([self.selected], self.grid, self.metric.key)
+        return aggregate([self.selected], self.grid, self.metric)
 
     def shown(self) -> np.ndarray:
         """Return what the grid shows, (rows, L) in the metric's unit."""
@@ -217,18 +222,18 @@ class RunState:
 
     def scale(self) -> Scale:
         """Return the scale for what is shown."""
-        chosen = scales_of(self.metric)[self.scale_name]
+        chosen = scales_of(self.described)[self.scale_name]
         if chosen is not None:
             return chosen
         values = self.shown()
         if self.shows_bands and self.interval is not None:
             values = np.concatenate([values[None], self.interval.ends])
-        return automatic(values, self.metric)
+        return automatic(values, self.described)
 
     @property
     def colour_map(self) -> str:
         """Which colours stand for the numbers; around 0 there is only one map."""
-        return DIVERGING if self.metric.signed else self.chosen_colours
+        return DIVERGING if self.described.signed else self.chosen_colours
 
     @property
     def shows_bands(self) -> bool:
@@ -252,7 +257,7 @@ class RunState:
         return before != (self.row, self.layer)
 
     def next_scale(self) -> None:
-        self.scale_name = _after(self.scale_name, tuple(scales_of(self.metric)))
+        self.scale_name = _after(self.scale_name, tuple(scales_of(self.described)))
 
     def next_colour_map(self) -> None:
         self.chosen_colours = _after(self.chosen_colours, COLOUR_MAPS)

@@ -54,7 +54,7 @@ class CompareScreen(Screen[None]):
         super().__init__()
         self.state = state
         comparison = state.comparison
-        difference = f"A - B · {state.metric.label}"
+        difference = f"A - B · {state.described.label}"
         if comparison.relative:
             difference += " · over relative depth: the depths differ"
         names = (f"A · {comparison.a.name}", f"B · {comparison.b.name}", difference)
@@ -66,7 +66,7 @@ class CompareScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield from self.grids
         table = Table.grid(padding=(0, 2))
-        unit = clean(self.state.metric.unit)
+        unit = clean(self.state.described.unit)
         header = ("", "rank corr.", f"|A-B| {unit}", "high in A", "high in B", "agree")
         table.add_row(*(Text(name, style="bold", no_wrap=True) for name in header))
         for cells in self.state.table():
@@ -82,7 +82,7 @@ class CompareScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Around 0 there is only one colour map."""
-        return None if action == "next_colours" and self.state.metric.signed else True
+        return None if action == "next_colours" and self.state.described.signed else True
 
     def _show(self) -> None:
         for grid in self.grids:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
@@ -65,7 +65,7 @@ class ExportScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="export") as panel:
             panel.border_title = f"Export the average · {GROUP_NAMES[self.group]}"
-            metric = [] if self.state.metric == JSD else [self.state.metric.key.replace("/", "-")]
+            metric = [] if self.state.metric == JSD.key else [self.state.metric.replace("/", "-")]
             group = [] if self.group == ALL else [self.group.lower()]
             name = "-".join(["figure", *metric, *group]) + ".png"
             yield Input(str(self.state.folder / name), id="name", compact=True,
@@ -126,10 +126,10 @@ class ExportScreen(ModalScreen[None]):
         else:
             self._say("writing …")
             # The app's worker, because this screen ends before its work does.
-            work = partial(self._write_file, path, ending in FIGURES.endings)
+            work = partial(self._write_file, self.app, path, ending in FIGURES.endings)
             self.app.run_worker(work, thread=True, group=EXPORT, exclusive=True)
 
-    def _write_file(self, path: Path, figure: bool) -> None:
+    def _write_file(self, app: App[object], path: Path, figure: bool) -> None:
         # The folder holds all that is needed, whole batches only, also in the middle of a run.
         from mlxjsd.store.reader import read_run
 
@@ -140,16 +140,16 @@ class ExportScreen(ModalScreen[None]):
             else:
                 EXPORTS.write(run, path)
         except (InputError, MachineError, OSError, ValueError) as error:
-            self.app.call_from_thread(self._failed, str(error))
+            app.call_from_thread(self._failed, str(error))
         else:
-            self.app.call_from_thread(self._done, path)
+            app.call_from_thread(self._done, path)
 
     def _figure_of(self, run: Run) -> "Figure":
         from mlxjsd.output.figure import Style, plot_heatmap, title_of
 
         part = self._part_of(run)
-        metric, scale = self.state.metric, scales_of(self.state.metric)[self.state.scale_name]
-        heatmap = part.heatmap(metric=metric.key)
+        scale = scales_of(self.state.described)[self.state.scale_name]
+        heatmap = part.heatmap(metric=self.state.metric)
         title = title_of(part, heatmap.count)
         if self.group != ALL:
             title += f"\n{GROUP_NAMES[self.group]}"

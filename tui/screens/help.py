@@ -75,7 +75,7 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help") as panel:
             panel.border_title = "Help"
             panel.border_subtitle = "Escape closes"
-            yield Static(Text(_said_of(sheet.metric if sheet else JSD)), markup=False)
+            yield Static(Text(_said_of(sheet.described if sheet else JSD)), markup=False)
             yield Static(table)
 
     def on_mount(self) -> None:

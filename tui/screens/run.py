@@ -263,11 +263,11 @@ class RunScreen(Screen[None]):
         if action in _OF_NUMBERS and not self.state.done:
             return None
         if action == "read":  # its sentences are about divergences
-            return True if self.state.metric == JSD else None
+            return True if self.state.described == JSD else None
         if action == "next_metric":
             return len(self.state.grid.metrics) > 1
         if action == "next_colours":
-            return None if self.state.metric.signed else True
+            return None if self.state.described.signed else True
         if action == "next_group":
             return True if len(self.state.measured.groups()) > 1 else None
         if action == "group":
@@ -342,7 +342,7 @@ class RunScreen(Screen[None]):
 
     def action_compare(self) -> None:
         panel = panel_of_state(self.state)
-        self.app.compare_with(panel, self.state.group, self.state.metric)  # type: ignore[attr-defined]
+        self.app.compare_with(panel, self.state.group)  # type: ignore[attr-defined]
 
     def action_next_metric(self) -> None:
         self.state.next_metric()
@@ -352,7 +352,7 @@ class RunScreen(Screen[None]):
         self.state.next_scale()
         self.heat.show_state()
         self.notify(
-            f"Scale: {scale_label(self.state.scale_name, self.state.metric)}",
+            f"Scale: {scale_label(self.state.scale_name, self.state.described)}",
             timeout=2,
             markup=False,
         )

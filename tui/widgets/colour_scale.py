@@ -34,7 +34,7 @@ class ColourScale(Widget):
     def show_state(self) -> None:
         """Repaint if the scale has changed."""
         scale = self.state.scale()
-        drawn = (scale, self.state.colour_map, self.state.metric)
+        drawn = (scale, self.state.colour_map, self.state.described)
         if drawn != self._drawn:
             self._drawn = drawn
             self.refresh()
@@ -44,7 +44,7 @@ class ColourScale(Widget):
         muted = part(self, "scale--number")
         lines = max(self.size.height - 1, 1)
         if y >= lines:
-            unit = fitted(self.state.metric.unit, self.content_size.width).plain
+            unit = fitted(self.state.described.unit, self.content_size.width).plain
             return self._strip([Segment(unit, muted)])
         scale, signed = self.state.scale(), self.state.colour_map == DIVERGING
         # Two colours to a line: the upper half of the bar's cell and the lower one.

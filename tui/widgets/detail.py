@@ -168,11 +168,11 @@ class Detail(Static):
     @property
     def _sign(self) -> str:
         """The sign's part of a number's format."""
-        return "+" if self.state.metric.signed else ""
+        return "+" if self.state.described.signed else ""
 
     @property
     def _unit(self) -> str:
-        unit = clean(self.state.metric.unit)
+        unit = clean(self.state.described.unit)
         return f" {unit}" if unit else ""
 
     def _histogram(
@@ -180,7 +180,7 @@ class Detail(Static):
     ) -> None:
         """Append the spread over prompts, ``tall`` lines and one of numbers."""
         width, values = max(self.content_size.width, 12), values[np.isfinite(values)]
-        scale = span(values, self.state.metric)
+        scale = span(values, self.state.described)
         low, high = scale.low, scale.high
         counts, _ = np.histogram(np.clip(values, low, high), bins=width, range=(low, high))
         eighths = np.ceil(counts / max(counts.max(), 1) * tall * 8).astype(int)

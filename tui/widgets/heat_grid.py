@@ -240,7 +240,7 @@ class HeatGrid(Widget, can_focus=True):
         """Return a cell's value in words."""
         value = float(self.state.shown()[row, layer])
         nothing = "not measured yet" if self._is_empty() else "does not apply"
-        said = nothing if math.isnan(value) else amount(value, self.state.metric)
+        said = nothing if math.isnan(value) else amount(value, self.state.described)
         return f"{row_label(self.state.rows[row])} layer {layer}: {said}"
 
     def _is_empty(self) -> bool:

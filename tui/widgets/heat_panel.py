@@ -78,7 +78,7 @@ class HeatPanel(Horizontal):
             self.grid.show_state()
             self.scale.show_state()
         if state.selected is None:
-            title = f"Average {clean(state.metric.label)} · {state.heatmap.count} prompts"
+            title = f"Average {clean(state.described.label)} · {state.heatmap.count} prompts"
             if state.group != ALL:
                 title += f" · {GROUP_NAMES[state.group]}"
         else:

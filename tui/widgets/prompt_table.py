@@ -155,7 +155,7 @@ class PromptTable(ScrollView, can_focus=True):
     def _cells(self) -> np.ndarray:
         """Return the number under the heatmap's cursor of every prompt."""
         state = self.state
-        return state.measured.cell(state.row, state.layer, metric=state.metric.key)
+        return state.measured.cell(state.row, state.layer, metric=state.metric)
 
     # How it is drawn.
 
@@ -218,7 +218,7 @@ class PromptTable(ScrollView, can_focus=True):
         elif name == "reliance":
             value = record.reliance
         else:
-            value, signed = float(self._cells()[place]), self.state.metric.signed
+            value, signed = float(self._cells()[place]), self.state.described.signed
         return "n/a" if math.isnan(value) else number(value, columns, signed=signed)
 
     def _part(self, name: str) -> Style:
