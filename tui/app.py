@@ -23,6 +23,7 @@ from mlxjsd.tui.protocol import Engine, Job
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.screens.compare import CompareScreen
 from mlxjsd.tui.screens.error import TroubleScreen
+from mlxjsd.tui.screens.export import EXPORT
 from mlxjsd.tui.screens.help import HelpScreen
 from mlxjsd.tui.screens.open import OpenScreen
 from mlxjsd.tui.screens.run import RunScreen
@@ -33,8 +34,6 @@ PATIENCE = 20.0
 
 
 class MlxjsdApp(App[None]):
-    """Choose, measure, look."""
-
     TITLE = "mlxjsd"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,7 +63,6 @@ class MlxjsdApp(App[None]):
         self._leaving = False
 
     def on_mount(self) -> None:
-        """Show the first screen."""
         if not self.is_headless:
             self._listen_for_the_end()
         if self._folder is not None:
@@ -77,8 +75,7 @@ class MlxjsdApp(App[None]):
     # From one screen to the next.
 
     def run_job(self, job: Job) -> None:
-        """Measure, and watch."""
-        self._replace(RunScreen(self.engine, RunState(job.folder), job, start=True))
+        self._replace(RunScreen(self.engine, RunState.awaiting(job), job, start=True))
 
     def show_run(self, folder: Path) -> None:
         """Show a run folder; it can be taken up from there if its prompts are found."""
@@ -102,7 +99,6 @@ class MlxjsdApp(App[None]):
         self.push_screen(StartScreen(self.engine, job))
 
     def action_open_run(self) -> None:
-        """Ask for a run folder, and show it."""
         self.push_screen(OpenScreen(), self._opened)
 
     def _opened(self, chosen: Path | Figure | None) -> None:
@@ -116,13 +112,13 @@ class MlxjsdApp(App[None]):
             if other is None:
                 return
             try:
-                state = CompareState(a, other_panel(other, group))
+                state = CompareState(a, other_panel(other, group, a.metric))
             except (InputError, OSError, sqlite3.Error, ValueError) as error:
                 self.push_screen(TroubleScreen(str(error), "Choose another one."))
             else:
                 self.push_screen(CompareScreen(state))
 
-        self.push_screen(OpenScreen("Compare with", figures()), chosen)
+        self.push_screen(OpenScreen("Compare with", figures(a.metric)), chosen)
 
     def _replace(self, screen: Screen[None]) -> None:
         while len(self.screen_stack) > 1:
@@ -132,7 +128,6 @@ class MlxjsdApp(App[None]):
     # Keys that work everywhere.
 
     def action_help(self) -> None:
-        """Show what every key does."""
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
@@ -177,6 +172,8 @@ class MlxjsdApp(App[None]):
 
     async def _leave(self, closing: "asyncio.Future[bool]") -> None:
         self.ended_cleanly = await closing
+        # A file that is being written becomes a whole one.
+        await self.workers.wait_for_complete([w for w in self.workers if w.group == EXPORT])
         self.exit()
 
 

@@ -1,4 +1,4 @@
-"""From a divergence to the style of a cell: the scale, and the styles of a colour map.
+"""From a number to the style of a cell: the scale, and the styles of a colour map.
 
 The colours are those of :mod:`mlxjsd.output.colours`; styles are made once for each.
 """
@@ -26,9 +26,6 @@ __all__ = [
     "COLOUR_MAPS",
     "DIVERGING",
     "LEVELS",
-    "LN2",
-    "SCALES",
-    "SCALE_LABELS",
     "SHADES",
     "Scale",
     "foregrounds",
@@ -37,12 +34,10 @@ __all__ = [
     "styles",
 ]
 
-LN2 = math.log(2)
-
 
 @dataclass(frozen=True)
 class Scale:
-    """Which divergence is the first colour and which the last."""
+    """Which number is the first colour and which the last."""
 
     low: float
     high: float
@@ -52,19 +47,6 @@ class Scale:
         if math.isnan(value):
             return -1
         return level_of((value - self.low) / (self.high - self.low) if self.high > self.low else 0)
-
-
-#: The scales to choose from; None takes the highest value shown.
-SCALES: dict[str, Scale | None] = {
-    "automatic": None,
-    "fixed": Scale(0.0, LN2),
-    "target": Scale(0.2, 0.6),
-}
-SCALE_LABELS = {
-    "automatic": "automatic, 0 to the highest value",
-    "fixed": "fixed, 0 to ln 2",
-    "target": "as in the published figure, 0.2 to 0.6",
-}
 
 
 @lru_cache

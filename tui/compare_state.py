@@ -11,20 +11,29 @@ import numpy as np
 from mlxjsd.analysis.compare import Comparison, Panel, compare, published
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
-from mlxjsd.output.markdown import panel_of
-from mlxjsd.rows import ROWS
+from mlxjsd.metrics import JSD, Metric, described
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
-from mlxjsd.tui.run_state import LABELS, RunState
+from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.scales import automatic
+from mlxjsd.tui.text import clean, row_label
 
 
 class Sheet(Protocol):
     """What a grid draws: numbers, their scale, a cursor."""
 
     @property
+    def rows(self) -> tuple[str, ...]:
+        """Their keys, from the top."""
+
+    @property
     def layers(self) -> int:
         """How many columns."""
+
+    @property
+    def described(self) -> Metric:
+        """What the numbers are."""
 
     @property
     def row(self) -> int:
@@ -39,7 +48,7 @@ class Sheet(Protocol):
         """Which colours stand for the numbers."""
 
     def shown(self) -> np.ndarray:
-        """Return the numbers, (3, layers)."""
+        """Return the numbers, (rows, layers)."""
 
     def scale(self) -> Scale:
         """Return which number is the first colour and which the last."""
@@ -52,8 +61,10 @@ class Figure:
     name: str
 
 
-def figures() -> list[Figure]:
-    """Return the published figures that come with mlxjsd."""
+def figures(metric: str) -> list[Figure]:
+    """Return the published figures that show this metric."""
+    if metric != JSD.key:
+        return []
     return [Figure(path.stem) for path in sorted(PUBLISHED.glob("*.json"))]
 
 
@@ -62,10 +73,10 @@ def panel_of_state(state: RunState) -> Panel:
     name = f"{state.model.get('name', 'run')}, n = {state.heatmap.count}"
     if state.group != ALL:
         name += f", {GROUP_NAMES[state.group]}"
-    return Panel(name, state.heatmap.mean)
+    return Panel(name, state.heatmap.mean, rows=state.rows, metric=state.metric)
 
 
-def other_panel(chosen: Path | Figure, group: str) -> Panel:
+def other_panel(chosen: Path | Figure, group: str, metric: str) -> Panel:
     """Read what is compared with: the same kind of answer, or all prompts of a run without it.
 
     Raises:
@@ -78,12 +89,14 @@ def other_panel(chosen: Path | Figure, group: str) -> Panel:
         raise InputError(
             "that run has measured nothing yet", hint="choose another one, or take it up"
         )
-    if group != ALL:
-        try:
-            return panel_of(run, group)
-        except InputError:
-            pass  # it has no such prompt; its name will say that all are shown
-    return panel_of(run)
+    if metric not in run.grid.metrics:
+        raise InputError(
+            f"that run has no numbers of the metric {metric!r}", hint="choose another one"
+        )
+    state = RunState.of(chosen, run)
+    state.metric = metric
+    state.show_group(group)  # if it has no such prompt, the name says that all are shown
+    return panel_of_state(state)
 
 
 class CompareState:
@@ -92,31 +105,32 @@ class CompareState:
     def __init__(self, a: Panel, b: Panel) -> None:
         self.comparison: Comparison = compare(a, b)
         self.row, self.layer = 0, 0
-        self.colour_map = COLOUR_MAPS[0]
-        means = self.comparison.a.mean, self.comparison.b.mean
-        self._top = max(max(float(np.nanmax(m)) for m in means), 1e-3)
-        widest = float(np.nanmax(np.abs(self.comparison.difference)))
-        self._widest = max(widest, 1e-3)
+        self.described = described(a.metric)
+        self.colour_map = DIVERGING if self.described.signed else COLOUR_MAPS[0]
+        means = np.stack([self.comparison.a.mean, self.comparison.b.mean])
+        difference = self.comparison.difference
+        scale = automatic(means, self.described)
+        furthest = automatic(difference, self.described).high
+        around = Scale(-furthest, furthest)
         self.sheets = (
-            _Side(self, means[0], self._scale, lambda: self.colour_map),
-            _Side(self, means[1], self._scale, lambda: self.colour_map),
-            _Side(self, self.comparison.difference, self._difference_scale, lambda: DIVERGING),
+            _Side(self, means[0], scale, lambda: self.colour_map),
+            _Side(self, means[1], scale, lambda: self.colour_map),
+            _Side(self, difference, around, lambda: DIVERGING),
         )
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Keys of the rows that both have, from the top."""
+        return self.comparison.a.rows
 
     @property
     def layers(self) -> int:
         """Columns: the layers of the deeper one."""
         return int(self.comparison.a.mean.shape[1])
 
-    def _scale(self) -> Scale:
-        return Scale(0.0, self._top)
-
-    def _difference_scale(self) -> Scale:
-        return Scale(-self._widest, self._widest)
-
     def go_to(self, row: int, layer: int) -> None:
         """Put the cursor on the nearest cell."""
-        self.row = min(max(row, 0), len(ROWS) - 1)
+        self.row = min(max(row, 0), len(self.rows) - 1)
         self.layer = min(max(layer, 0), self.layers - 1)
 
     def next_colour_map(self) -> None:
@@ -126,22 +140,24 @@ class CompareState:
 
     def at_cursor(self) -> str:
         """Return the three numbers under the cursor."""
-        place = self.row, self.layer
+        place, sign = (self.row, self.layer), "+" if self.described.signed else ""
         a, b, difference = (float(sheet.shown()[place]) for sheet in self.sheets)
-        return f"{LABELS[self.row]} layer {self.layer}: {a:.3f} - {b:.3f} = {difference:+.3f} nats"
+        where = f"{row_label(self.rows[self.row])} layer {self.layer}"
+        said = f"{where}: {a:{sign}.3f} - {b:{sign}.3f} = {difference:+.3f}"
+        return f"{said} {clean(self.described.unit)}".rstrip()
 
     def table(self) -> list[tuple[str, ...]]:
         """Return, for each row, how well both agree."""
         return [
             (
-                label,
+                row_label(row.row),
                 "-" if math.isnan(row.correlation) else f"{row.correlation:+.2f}",
-                f"{row.difference:.3f}",
+                "-" if math.isnan(row.difference) else f"{row.difference:.3f}",
                 row.high[0],
                 row.high[1],
-                "yes" if row.phases_agree else "no",
+                {True: "yes", False: "no", None: "-"}[row.phases_agree],
             )
-            for label, row in zip(LABELS, self.comparison.rows, strict=True)
+            for row in self.comparison.rows
         ]
 
 
@@ -151,8 +167,16 @@ class _Side:
 
     owner: CompareState
     values: np.ndarray
-    of_scale: Callable[[], Scale]
-    of_colours: Callable[[], str]
+    fixed_scale: Scale
+    colours: Callable[[], str]
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        return self.owner.rows
+
+    @property
+    def described(self) -> Metric:
+        return self.owner.described
 
     @property
     def layers(self) -> int:
@@ -168,10 +192,10 @@ class _Side:
 
     @property
     def colour_map(self) -> str:
-        return self.of_colours()
+        return self.colours()
 
     def shown(self) -> np.ndarray:
         return self.values
 
     def scale(self) -> Scale:
-        return self.of_scale()
+        return self.fixed_scale

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from mlxjsd.prompts.encode import Encoder, encode_prompts
 from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.prompts.template import fill
-from mlxjsd.run.events import BatchDone, Finished, Started, Stopped
+from mlxjsd.run.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Tell
 
@@ -47,36 +48,33 @@ class MLXEngine:
         self._encoder: tuple[tuple[str | None, str | None], Encoder] | None = None
 
     def start(self, job: Job, tell: Tell) -> None:
-        """Begin ``job``, or go on with it; an earlier one is stopped first."""
         self.stop()
         self._stop = threading.Event()  # the earlier job keeps its own, which stays set
         self._submit(self._run, job, self._stop, tell)
 
     def pause(self) -> None:
-        """Compute nothing after the current batch until :meth:`go_on`."""
         self._may_go.clear()
 
     def go_on(self) -> None:
-        """End a pause."""
         self._may_go.set()
 
     def stop(self) -> None:
-        """End the job after the current batch; ``Stopped`` is told then."""
         self._stop.set()
         self._may_go.set()
 
     def look(self, look: Look, tell: Callable[[Preview], object]) -> None:
-        """Read a file of prompts; only the newest request is answered."""
         self._newest_look += 1
         self._submit(self._look, look, self._newest_look, tell)
 
     def close(self, timeout: float) -> bool:
-        """Stop, and wait for the thread to end; False if it has not in ``timeout`` seconds."""
         self.stop()
         self._closed = True
         self._newest_look += 1
         self._executor.shutdown(wait=False, cancel_futures=True)
-        return not wait(set(self._futures), timeout).not_done
+        ended = not wait(set(self._futures), timeout).not_done
+        if ended:
+            self._executor.shutdown()  # nothing is left to do, and the thread ends at once
+        return ended
 
     def _submit(self, function: Callable[..., None], *arguments: Any) -> None:
         if self._closed:
@@ -95,16 +93,11 @@ class MLXEngine:
         try:
             from mlxjsd.run.experiment import run_experiment
 
-            for event in run_experiment(self._plan(job, tell), job.folder, should_stop):
-                if isinstance(event, Started):
-                    tell(Opened(event.folder, read_run(event.folder), event.notes))
-                    continue
-                if isinstance(event, Finished):
-                    from mlxjsd.output.artifacts import write_products
-
-                    write_products(job.folder)
-                if isinstance(event, BatchDone | Finished | Stopped):  # the app has no ranks
-                    tell(event)
+            plan = self._plan(job, tell)
+            # Whatever happens here, the run closes its file and ends its threads now.
+            with closing(run_experiment(plan, job.folder, should_stop)) as events:
+                for event in events:
+                    self._pass_on(event, job.folder, tell)
         except InputError as error:
             tell(Failed(str(error), "Change the settings, or choose something else."))
         except MeasurementError as error:
@@ -113,6 +106,17 @@ class MLXEngine:
             tell(Failed(str(error), "The prompts measured so far are kept."))
         except Exception as error:  # whatever it is, the app has to stay usable
             tell(_explain(error))
+
+    def _pass_on(self, event: Event, folder: Path, tell: Tell) -> None:
+        if isinstance(event, Started):
+            tell(Opened(event.folder, read_run(event.folder), event.notes))
+            return
+        if isinstance(event, Finished):
+            from mlxjsd.output.artifacts import write_products
+
+            write_products(folder)
+        if isinstance(event, BatchDone | Finished | Stopped):  # the app has no ranks
+            tell(event)
 
     def _plan(self, job: Job, tell: Tell) -> "Plan":
         tell(Loading("reading the prompts"))

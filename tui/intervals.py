@@ -1,34 +1,36 @@
 """Bootstrap intervals, worked out beside the screen.
 
 Resampling ten thousand prompts takes seconds, and nearly all of it is drawing the samples, which
-every cell shares. So all cells of a group are done at once, on a thread of their own, and moving
+every cell shares. So all cells of a view are done at once, on a thread of their own, and moving
 the cursor only looks one up.
 """
 
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from mlxjsd.analysis.heatmap import bootstrap_interval
-from mlxjsd.tui.run_data import Interval, Measured
+from mlxjsd.tui.run_data import Interval, Measured, View
 from mlxjsd.tui.run_state import RunState, Status
 
-#: Up to so many prompts, waking a thread would take as long as resampling them.
+#: Up to this many prompts, waking a thread would take as long as resampling them.
 AT_ONCE = 100
-#: While a run goes on, resampling takes at most one part in so many of the time.
-PACE = 5
+#: While a run goes on, resampling takes at most this share of the time.
+SHARE = 1 / 5
 
-Known = Callable[[Measured, str, Interval], object]
+Known = Callable[[Measured, View, Interval], object]
 
 
 class Intervals:
-    """Works out the interval of the group that is shown, one at a time."""
+    """Works out the interval of the view that is shown, one at a time."""
 
     def __init__(self, tell: Known) -> None:
         """Prepare; ``tell`` hears of a result, on the thread that worked it out."""
         self._tell = tell
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="mlxjsd-intervals")
+        self._closed = False
         self._working = False
         self._rest_until = 0.0
 
@@ -38,30 +40,35 @@ class Intervals:
         Returns:
             Seconds after which to ask again, if this came too early; None otherwise.
         """
-        measured, group = state.measured, state.group
-        known = measured.intervals.get(group)
-        count, total = measured.count(group), len(measured.records)
+        measured, view = state.measured, state.view
+        known = measured.intervals.get(view)
+        count, total = state.heatmap.count, len(measured.records)
         if count < 2 or (known is not None and known.total == total):
             return None
         if count <= AT_ONCE:
-            ends = bootstrap_interval(measured.rows(group))
-            measured.intervals[group] = Interval(ends, count, total)
+            ends = bootstrap_interval(measured.values(*view))
+            measured.intervals[view] = Interval(ends, count, total)
             return None
-        if self._working:
+        if self._working or self._closed:
             return None  # its result leads to the next question
         rest = self._rest_until - time.monotonic()
         if state.status is Status.RUNNING and rest > 0:
             return rest
         self._working = True
-        arguments = (measured, group, measured.rows(group), total)
-        # A daemon, so that leaving the app need not wait for it.
-        threading.Thread(target=self._work, args=arguments, daemon=True).start()
+        self._executor.submit(self._work, measured, view, measured.values(*view), count, total)
         return None
 
-    def _work(self, measured: Measured, group: str, rows: np.ndarray, total: int) -> None:
+    def close(self) -> None:
+        """Wait for the one that is being worked out; nothing is after this."""
+        self._closed = True
+        self._executor.shutdown(cancel_futures=True)
+
+    def _work(
+        self, measured: Measured, view: View, values: np.ndarray, count: int, total: int
+    ) -> None:
         began = time.monotonic()
-        ends = bootstrap_interval(rows)
+        ends = bootstrap_interval(values)
         now = time.monotonic()
-        self._rest_until = now + (PACE - 1) * (now - began)
+        self._rest_until = now + (1 / SHARE - 1) * (now - began)
         self._working = False
-        self._tell(measured, group, Interval(ends, len(rows), total))
+        self._tell(measured, view, Interval(ends, count, total))

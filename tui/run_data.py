@@ -1,4 +1,4 @@
-"""The numbers of all prompts of a run, parted by kind of answer."""
+"""The numbers of all prompts of a run, by kind of answer and by metric."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,8 +15,9 @@ from mlxjsd.analysis.answers import (
     is_correct,
 )
 from mlxjsd.analysis.heatmap import Heatmap, aggregate, average
-from mlxjsd.results import Record
-from mlxjsd.rows import ROWS
+from mlxjsd.metrics import JSD
+from mlxjsd.records import Grid, Record
+from mlxjsd.settings import Labelling
 
 ALL = "All"
 #: The groups that have a key of their own.
@@ -24,15 +25,18 @@ GROUPS = (ALL, FACTUAL, ASSOCIATED, UNASSOCIATED)
 #: What a group is called where there is room.
 GROUP_NAMES = {ALL: "All prompts", **CATEGORY_NAMES}
 
+View = tuple[str, str]
+"""Which average is meant: a group, and the key of a metric."""
+
 
 @dataclass(frozen=True)
 class Interval:
-    """The 95 % bootstrap interval of every mean of a group."""
+    """The 95 % bootstrap interval of every mean of a view."""
 
     ends: np.ndarray
-    """(2, 3, L) in nats."""
+    """(2, rows, L) in the metric's unit."""
     count: int
-    """Prompts of the group when it was worked out."""
+    """Prompts that the means were over when it was worked out."""
     total: int
     """Prompts of the run at that time: another one may move the threshold, and so the group."""
 
@@ -41,40 +45,36 @@ class Interval:
 class Measured:
     """The numbers of all prompts, in the order in which they arrived."""
 
-    layers: int
+    grid: Grid
     records: list[Record] = field(default_factory=list)
-    match: str = "contains"
-    """What counts as right; see :func:`mlxjsd.analysis.answers.is_correct`."""
-    threshold: float | None = None
-    """Of the reliance, in nats; None for the mean over the FA prompts."""
-    intervals: dict[str, Interval] = field(default_factory=dict)
-    """By group, the newest that are known; see :mod:`mlxjsd.tui.intervals`."""
-    _jsd: np.ndarray = field(init=False)
+    labelling: Labelling = field(default_factory=Labelling)
+    intervals: dict[View, Interval] = field(default_factory=dict)
+    """The newest that are known; see :mod:`mlxjsd.tui.intervals`."""
+    _cells: np.ndarray = field(init=False)
     _scalars: np.ndarray = field(init=False)
     _correct: list[bool | None] = field(init=False, default_factory=list)
     _labels: Labels | None = field(init=False, default=None)
     _members: dict[str, np.ndarray] = field(init=False, default_factory=dict)
-    _heatmaps: dict[str, Heatmap] = field(init=False, default_factory=dict)
+    _heatmaps: dict[View, Heatmap] = field(init=False, default_factory=dict)
     _places: dict[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         first, self.records = self.records, []
-        self._jsd = np.empty((256, len(ROWS), self.layers), np.float32)
+        self._cells = self.grid.cells(256)
         self._scalars = np.empty((256, 2), np.float64)
         self.add(first)
 
     def add(self, records: Sequence[Record]) -> None:
-        """Append a batch."""
-        while len(self.records) + len(records) > len(self._jsd):
+        while len(self.records) + len(records) > len(self._cells):
             # Doubling keeps adding cheap however long the run is.
-            self._jsd = np.concatenate([self._jsd, np.empty_like(self._jsd)])
+            self._cells = np.concatenate([self._cells, np.empty_like(self._cells)])
             self._scalars = np.concatenate([self._scalars, np.empty_like(self._scalars)])
         for record in records:
             place = len(self.records)
-            self._jsd[place] = record.jsd
+            self._cells[place] = record.cells
             self._scalars[place] = record.reliance, record.floor
             # An answer is right or wrong for good; its category waits for the others.
-            self._correct.append(is_correct(record, self.match))
+            self._correct.append(is_correct(record, self.labelling.match))
             self._places[record.id] = place
             self.records.append(record)
         self._labels = None
@@ -86,7 +86,8 @@ class Measured:
         """The category of every prompt, as of now: the threshold moves while a run grows."""
         if self._labels is None:
             reliance = self._scalars[: len(self.records), 0].tolist()
-            self._labels = categorise(self._correct, reliance, self.threshold)
+            threshold = self.labelling.reliance_threshold
+            self._labels = categorise(self._correct, reliance, threshold)
         return self._labels
 
     def category_of(self, record: Record) -> str | None:
@@ -112,28 +113,34 @@ class Measured:
             )
         return self._members[group]
 
-    def heatmap(self, group: str = ALL) -> Heatmap:
-        """Return the average over a group."""
-        if group not in self._heatmaps:
+    def heatmap(self, group: str = ALL, metric: str = JSD.key) -> Heatmap:
+        """Return the average of a metric over a group."""
+        view = group, metric
+        if view not in self._heatmaps:
             # A slice where it will do: it copies nothing.
             places = slice(len(self.records)) if group == ALL else self.members(group)
             if self.count(group):
                 reliance, floor = self._scalars[places].T
-                found = average(self._jsd[places], reliance, floor)
+                cells = self._of(metric)[places]
+                found = average(cells, reliance, floor, self.grid.rows, metric)
             else:
-                found = aggregate([], self.layers)
-            self._heatmaps[group] = found
-        return self._heatmaps[group]
+                found = aggregate([], self.grid, metric)
+            self._heatmaps[view] = found
+        return self._heatmaps[view]
 
-    def rows(self, group: str = ALL) -> np.ndarray:
-        """Return a copy of a group's divergences, (N, 3, L), in the order of the data file.
+    def values(self, group: str = ALL, metric: str = JSD.key) -> np.ndarray:
+        """Return a copy of a group's cells, (N, rows, L), in the order of the data file.
 
         That is the order of an export, so that resampling gives the numbers of one.
         """
         places = sorted(self.members(group), key=lambda i: self.records[i].position)
-        return self._jsd[np.array(places, dtype=int)]
+        return self._of(metric)[np.array(places, dtype=int)]
 
-    def cell(self, row: int, layer: int, group: str = ALL) -> np.ndarray:
+    def cell(self, row: int, layer: int, group: str = ALL, metric: str = JSD.key) -> np.ndarray:
         """Return one cell's value for each prompt of a group."""
-        values = self._jsd[: len(self.records), row, layer]
+        values = self._of(metric)[: len(self.records), row, layer]
         return values if group == ALL else values[self.members(group)]
+
+    def _of(self, metric: str) -> np.ndarray:
+        """Return the cells of one metric, (room, rows, L)."""
+        return self._cells[:, self.grid.metrics.index(metric)]

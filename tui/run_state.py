@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd.analysis.groups import labelling_of
-from mlxjsd.analysis.heatmap import Heatmap, floor_warning
-from mlxjsd.results import Record, Run, Skipped
-from mlxjsd.rows import ROW_LABELS, ROWS
+from mlxjsd.analysis.heatmap import Heatmap, aggregate, floor_warning
+from mlxjsd.metrics import JSD, Metric, described
+from mlxjsd.records import Grid, Record, Skipped
+from mlxjsd.results import Run
 from mlxjsd.run.events import BatchDone
+from mlxjsd.run.job import Job
 from mlxjsd.settings import Settings
-from mlxjsd.tui.colours import COLOUR_MAPS, SCALES, Scale
-from mlxjsd.tui.run_data import ALL, Interval, Measured
+from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale
+from mlxjsd.tui.run_data import ALL, Interval, Measured, View
+from mlxjsd.tui.scales import AUTOMATIC, automatic, scales_of
 
-LABELS = tuple(ROW_LABELS.values())
+#: Shown until the model's are known.
+LAYERS = 32
 
 
 class Status(Enum):
@@ -44,7 +47,6 @@ class RunState:
     status: Status = Status.LOADING
     doing: str = "starting"
     """What is going on while ``status`` is loading."""
-    layers: int = 32
     total: int = 0
     settings: Settings = field(default_factory=Settings)
     model: dict[str, Any] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class RunState:
     floor_limit: float | None = None
     """nats; see :attr:`mlxjsd.results.Run.floor_limit`."""
     notes: tuple[str, ...] = ()
-    measured: Measured = field(default_factory=lambda: Measured(32))
+    measured: Measured = field(default_factory=lambda: Measured(Grid(LAYERS)))
 
     seconds: float = 0.0
     """Spent on the prompts of this session."""
@@ -66,13 +68,23 @@ class RunState:
     layer: int = 0
     group: str = ALL
     """Whose average is shown, and which prompts are listed: All, FA, AH, UH or wrong."""
+    metric: str = JSD.key
+    """Which numbers are shown."""
     selected: Record | None = None
     """The prompt whose own heatmap is shown; None for the average."""
     as_lines: bool = False
     bands: bool = False
     """Whether the lines stand in bands, the 95 % intervals of the means."""
-    scale_name: str = "automatic"
-    colour_map: str = COLOUR_MAPS[0]
+    scale_name: str = AUTOMATIC
+    """One of :func:`mlxjsd.tui.scales.scales_of`."""
+    chosen_colours: str = COLOUR_MAPS[0]
+    """The colour map of every metric that is not signed."""
+
+    @classmethod
+    def awaiting(cls, job: Job) -> "RunState":
+        """Return the state of a run that is about to begin."""
+        grid = Grid.of(job.settings, LAYERS)
+        return cls(job.folder, settings=job.settings, measured=Measured(grid))
 
     @classmethod
     def of(cls, folder: Path, run: Run) -> "RunState":
@@ -84,23 +96,44 @@ class RunState:
 
     def open(self, run: Run, notes: tuple[str, ...] = ()) -> None:
         """Show ``run``, with what was measured earlier."""
-        self.layers, self.total, self.settings = run.layers, run.total, run.settings
+        self.total, self.settings = run.total, run.settings
         self.model, self.data, self.notes = run.model, run.data, notes
         self.skipped, self.failed = tuple(run.skipped), tuple(run.failed)
         self.floor_limit = run.floor_limit
-        self.measured = Measured(run.layers, list(run.records), **labelling_of(run))
+        self.measured = Measured(run.grid, list(run.records), run.labelling)
         self._leave_empty_group()
-        self.layer = min(self.layer, run.layers - 1)
+        self.go_to(self.row, self.layer)
+        if self.metric not in run.grid.metrics:
+            self._show_metric(run.grid.metrics[0])
         self.seconds, self.fresh = 0.0, 0
 
     def add(self, batch: BatchDone) -> None:
-        """Take in a batch."""
         self.measured.add(batch.records)
         self.failed += batch.failed
         self._leave_empty_group()
         self.fresh += len(batch.records)
         self.seconds += batch.seconds
         self.peak_memory = batch.peak_memory
+
+    @property
+    def grid(self) -> Grid:
+        """The names of the numbers."""
+        return self.measured.grid
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Keys of the rows, from the top."""
+        return self.grid.rows
+
+    @property
+    def layers(self) -> int:
+        """Columns."""
+        return self.grid.layers
+
+    @property
+    def described(self) -> Metric:
+        """The metric that is shown: its label, its unit, what it can be."""
+        return described(self.metric)
 
     @property
     def done(self) -> int:
@@ -115,8 +148,7 @@ class RunState:
     @property
     def floor_warning(self) -> str:
         """What is said of a noise floor that is too high; "" of any other."""
-        floor = max((record.floor for record in self.measured.records), default=0.0)
-        return floor_warning(floor, self.floor_limit)
+        return floor_warning(self.measured.heatmap().floor, self.floor_limit)
 
     @property
     def rate(self) -> float:
@@ -129,18 +161,23 @@ class RunState:
         return (self.total - self.tried) / self.rate if self.rate else None
 
     @property
+    def view(self) -> View:
+        """Which average is meant: the group and the metric."""
+        return self.group, self.metric
+
+    @property
     def heatmap(self) -> Heatmap:
         """The average over the prompts of the group."""
-        return self.measured.heatmap(self.group)
+        return self.measured.heatmap(*self.view)
 
     @property
     def interval(self) -> Interval | None:
         """The newest interval of the group's means; it may be of fewer prompts, or not known."""
-        return self.measured.intervals.get(self.group)
+        return self.measured.intervals.get(self.view)
 
     def cell(self) -> np.ndarray:
         """Return the value under the cursor of each prompt of the group."""
-        return self.measured.cell(self.row, self.layer, self.group)
+        return self.measured.cell(self.row, self.layer, *self.view)
 
     def show_group(self, group: str) -> bool:
         """Show another group, if it holds a prompt; return whether it does."""
@@ -164,22 +201,39 @@ class RunState:
         if not self.measured.count(self.group):
             self.group = ALL
 
+    def next_metric(self) -> None:
+        self._show_metric(_after(self.metric, self.grid.metrics))
+
+    def _show_metric(self, key: str) -> None:
+        self.metric = key
+        if self.scale_name not in scales_of(self.described):
+            self.scale_name = AUTOMATIC
+
+    @property
+    def shown_heatmap(self) -> Heatmap:
+        """The average, or the selected prompt alone."""
+        if self.selected is None:
+            return self.heatmap
+        return aggregate([self.selected], self.grid, self.metric)
+
     def shown(self) -> np.ndarray:
-        """Return what the grid shows, (3, L) in nats: the average, or the selected prompt's."""
-        if self.selected is not None:
-            return self.selected.jsd.astype(np.float64)
-        return self.heatmap.mean
+        """Return what the grid shows, (rows, L) in the metric's unit."""
+        return self.shown_heatmap.mean
 
     def scale(self) -> Scale:
         """Return the scale for what is shown."""
-        chosen = SCALES[self.scale_name]
+        chosen = scales_of(self.described)[self.scale_name]
         if chosen is not None:
             return chosen
         values = self.shown()
         if self.shows_bands and self.interval is not None:
-            values = np.maximum(values, self.interval.ends[1])
-        highest = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
-        return Scale(0.0, highest if highest > 1e-3 else 1e-3)
+            values = np.concatenate([values[None], self.interval.ends])
+        return automatic(values, self.described)
+
+    @property
+    def colour_map(self) -> str:
+        """Which colours stand for the numbers; around 0 there is only one map."""
+        return DIVERGING if self.described.signed else self.chosen_colours
 
     @property
     def shows_bands(self) -> bool:
@@ -188,7 +242,7 @@ class RunState:
 
     @property
     def value(self) -> float:
-        """The divergence under the cursor; NaN where there is none."""
+        """The number under the cursor; NaN where there is none."""
         return float(self.shown()[self.row, self.layer])
 
     def move(self, rows: int, layers: int) -> bool:
@@ -198,22 +252,21 @@ class RunState:
     def go_to(self, row: int, layer: int) -> bool:
         """Put the cursor on the cell nearest to this one; return whether it moved."""
         before = self.row, self.layer
-        self.row = min(max(row, 0), len(ROWS) - 1)
+        self.row = min(max(row, 0), len(self.rows) - 1)
         self.layer = min(max(layer, 0), self.layers - 1)
         return before != (self.row, self.layer)
 
     def next_scale(self) -> None:
-        """Take the next scale."""
-        self.scale_name = _after(self.scale_name, tuple(SCALES))
+        self.scale_name = _after(self.scale_name, tuple(scales_of(self.described)))
 
     def next_colour_map(self) -> None:
-        """Take the next colour map."""
-        self.colour_map = _after(self.colour_map, COLOUR_MAPS)
+        self.chosen_colours = _after(self.chosen_colours, COLOUR_MAPS)
 
     def extremes(self, count: int) -> tuple[list[tuple[float, Record]], list[tuple[float, Record]]]:
         """Return the group's prompts with the highest and the lowest value under the cursor."""
         values, places = self.cell(), self.measured.members(self.group)
         order = np.argsort(values, kind="stable")
+        order = order[: np.isfinite(values).sum()]  # NaN stands last
 
         def pick(chosen: np.ndarray) -> list[tuple[float, Record]]:
             return [(float(values[i]), self.measured.records[places[i]]) for i in chosen]

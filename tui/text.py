@@ -1,10 +1,18 @@
-"""Text from files at a known width; and what makes it harmless, under one name."""
+"""Text at a known width, and numbers; what makes text harmless stands in :mod:`mlxjsd.text`."""
+
+import re
 
 from rich.text import Text
 
+from mlxjsd import rows
+from mlxjsd.corruptions import CORRUPTIONS
+from mlxjsd.metrics import Metric
+from mlxjsd.settings import Settings
 from mlxjsd.text import clean, size_of
 
-__all__ = ["clean", "clock", "fitted", "size_of"]
+__all__ = [
+    "amount", "bare", "clean", "clock", "corruption_of", "fitted", "number", "row_label", "size_of",
+]  # fmt: skip
 
 
 def fitted(text: str, width: int, style: str = "") -> Text:
@@ -19,3 +27,38 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def row_label(key: str) -> str:
+    """Return a row's label; a run file may name a row that is not known here."""
+    return clean(rows.label(key))
+
+
+def amount(value: float, metric: Metric) -> str:
+    """Return a number in full, with its unit: ``0.4213 nats``."""
+    return f"{value:{'+' if metric.signed else ''}.4f} {clean(metric.unit)}".rstrip()
+
+
+def number(value: float, columns: int, digits: int = 2, signed: bool = False) -> str:
+    """Return a number with as many of ``digits`` decimals as fit, or "" where none does.
+
+    A zero in front of the point gives way first; beside a sign there is none.
+    """
+    for kept in range(digits, -1, -1):
+        said = f"{value:{'+' if signed else ''}.{kept}f}"
+        for form in (bare(said),) if signed else (said, bare(said)):
+            if len(form) <= columns:
+                return form
+    return ""
+
+
+def bare(said: str) -> str:
+    """Return a number without the zero in front of its point."""
+    return re.sub(r"^([+-]?)0(?=\.)", r"\1", said)
+
+
+def corruption_of(settings: Settings) -> str:
+    """Say how subjects are corrupted: ``noise 3σ ×2``."""
+    corruption = CORRUPTIONS[settings.corruption]
+    said = corruption.title.format(level=settings.noise_level).replace("$\\sigma$", "σ")
+    return f"{said} ×{settings.samples}" if settings.samples > 1 else said

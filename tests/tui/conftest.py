@@ -1,6 +1,7 @@
 """An engine without MLX, and the app on top of it."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from records import HEADER, record
 from waiting import settled
 
 from mlxjsd.assets import PROMPTS
-from mlxjsd.results import Record, Skipped
+from mlxjsd.records import Grid, Record, Skipped
 from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.writer import Store
@@ -68,7 +69,7 @@ class FakeEngine:
             "model": {**HEADER["model"], "name": job.model or "bundled"},
             "settings": job.settings.to_json(),
             "total": total,
-            "layers": layers,
+            **Grid.of(job.settings, layers).to_json(),
             "limit": job.limit,
             "data_path": str(job.data or PROMPTS),
             "floor_limit": 1e-6,
@@ -133,6 +134,15 @@ def engine() -> FakeEngine:
 @pytest.fixture(autouse=True)
 def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    """Whatever the app and its engine start ends with them."""
+    yield
+    ours = ("mlxjsd-engine", "mlxjsd-intervals", "corruption")
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith(ours)]
 
 
 @pytest.fixture

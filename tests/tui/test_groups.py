@@ -1,17 +1,19 @@
 """Kinds of answer, intervals and the reading, on the run screen."""
 
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from records import record
+from records import GRID, record, run_of
 from textual.widgets import Input, Static
 from waiting import settled, until
 
 from mlxjsd.analysis.answers import label
 from mlxjsd.analysis.heatmap import aggregate, bootstrap_interval
 from mlxjsd.run.events import BatchDone
+from mlxjsd.settings import Labelling
 from mlxjsd.tui import intervals
 from mlxjsd.tui.intervals import Intervals
 from mlxjsd.tui.run_data import ALL, Interval, Measured
@@ -33,7 +35,7 @@ def of_kind(records: list, kind: str) -> list:
 
 def test_groups_are_those_of_the_labels_however_the_records_arrive() -> None:
     records = [record(i) for i in range(300)]
-    measured = Measured(8)
+    measured = Measured(GRID)
     for start in range(0, 300, 7):
         measured.add(records[start : start + 7])
         measured.heatmap("FA")  # what was asked for earlier must not be kept
@@ -47,20 +49,20 @@ def test_groups_are_those_of_the_labels_however_the_records_arrive() -> None:
         assert all(measured.category_of(r) == kind for r in wanted)
 
 
-def test_match_and_threshold_are_those_of_the_run() -> None:
-    records = [record(i) for i in range(30)]
-    measured = Measured(8, records, match="first-token", threshold=0.9)
-    assert measured.labels == label(records, "first-token", 0.9)
+def test_match_and_threshold_are_those_of_the_run(tmp_path: Path) -> None:
+    run = run_of(30, labelling=Labelling(match="first-token", reliance_threshold=0.9))
+    assert RunState.of(tmp_path, run).measured.labels == run.labels()
+    assert run.labels() != label(run.records)
 
 
-def test_rows_stand_in_the_order_of_the_file_as_in_an_export() -> None:
+def test_cells_stand_in_the_order_of_the_file_as_in_an_export() -> None:
     records = [record(i) for i in range(20)]
-    measured = Measured(8, records[::-1])
-    np.testing.assert_array_equal(measured.rows(), np.stack([r.jsd for r in records]))
+    measured = Measured(GRID, records[::-1])
+    np.testing.assert_array_equal(measured.values(), np.stack([r.jsd for r in records]))
 
 
 def test_a_group_that_has_been_emptied_is_left(tmp_path: Path) -> None:
-    state = RunState(tmp_path, measured=Measured(8, [record(1)]))  # wrong: there is no threshold
+    state = RunState(tmp_path, measured=Measured(GRID, [record(1)]))  # wrong: there is no threshold
     assert state.show_group("wrong")
     right = record(3)
     state.add(BatchDone((right,), 2, 2, 1.0, 0))
@@ -195,7 +197,7 @@ async def test_the_detail_panel_shows_the_interval_of_the_mean(app, running, siz
         for key, kind in (("1", ALL), ("2", "FA")):
             await pilot.press(key, "right", "down")
             state = screen.state
-            low, high = bootstrap_interval(state.measured.rows(kind))[:, state.row, state.layer]
+            low, high = bootstrap_interval(state.measured.values(kind))[:, state.row, state.layer]
             wide = f"95 % {low:.4f} to {high:.4f}"
             narrow = f"95% {low:.3f}-{high:.3f}".replace("0.", ".")
             assert (wide if size[0] > 100 else narrow) in said(app, "#detail")
@@ -210,9 +212,10 @@ async def test_many_prompts_are_resampled_beside_the_screen(
         screen = await running(pilot)
         await pilot.press("2")
         intervals_known = screen.state.measured.intervals
-        await until(pilot, lambda: "FA" in intervals_known and intervals_known["FA"].total == 6)
-        wanted = bootstrap_interval(screen.state.measured.rows("FA"))
-        np.testing.assert_array_equal(intervals_known["FA"].ends, wanted)
+        view = ("FA", "jsd")
+        await until(pilot, lambda: view in intervals_known and intervals_known[view].total == 6)
+        wanted = bootstrap_interval(screen.state.measured.values("FA"))
+        np.testing.assert_array_equal(intervals_known[view].ends, wanted)
         assert f"95 % {wanted[0, 0, 0]:.4f}" in said(app, "#detail")
 
 
@@ -223,8 +226,8 @@ def test_an_interval_is_worked_out_once_for_all_cells(
     monkeypatch.setattr(
         intervals, "bootstrap_interval", lambda rows: calls.append(len(rows)) or np.zeros((2, 3, 8))
     )
-    state = RunState(tmp_path, status=Status.FINISHED, layers=8)
-    state.measured = Measured(8, [record(i) for i in range(12)])
+    state = RunState(tmp_path, status=Status.FINISHED)
+    state.measured = Measured(GRID, [record(i) for i in range(12)])
     worker = Intervals(lambda *known: None)
     for layer in range(8):
         state.layer = layer
@@ -233,6 +236,7 @@ def test_an_interval_is_worked_out_once_for_all_cells(
     worker.ask(state)
     worker.ask(state)
     assert calls == [12, 4]
+    worker.close()
 
 
 def test_while_a_run_grows_resampling_rests(
@@ -243,9 +247,9 @@ def test_while_a_run_grows_resampling_rests(
         intervals, "bootstrap_interval", lambda rows: time.sleep(0.1) or np.zeros((2, 3, 8))
     )
     known: list[Interval] = []
-    state = RunState(tmp_path, status=Status.RUNNING, layers=8)
-    state.measured = Measured(8, [record(i) for i in range(12)])
-    worker = Intervals(lambda measured, group, interval: known.append(interval))
+    state = RunState(tmp_path, status=Status.RUNNING)
+    state.measured = Measured(GRID, [record(i) for i in range(12)])
+    worker = Intervals(lambda measured, view, interval: known.append(interval))
     worker.ask(state)
     worker.ask(state)  # one at a time
     _until(lambda: len(known) == 1)
@@ -254,6 +258,25 @@ def test_while_a_run_grows_resampling_rests(
     state.status = Status.FINISHED
     worker.ask(state)
     _until(lambda: len(known) == 2)
+    worker.close()
+
+
+def test_what_is_worked_out_is_waited_for_when_the_screen_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intervals, "AT_ONCE", 1)
+    monkeypatch.setattr(
+        intervals, "bootstrap_interval", lambda rows: time.sleep(0.2) or np.zeros((2, 3, 8))
+    )
+    known: list[Interval] = []
+    state = RunState(tmp_path, measured=Measured(GRID, [record(i) for i in range(12)]))
+    worker = Intervals(lambda measured, view, interval: known.append(interval))
+    worker.ask(state)
+    worker.close()
+    assert len(known) == 1
+    assert not [t for t in threading.enumerate() if t.name.startswith("mlxjsd-intervals")]
+    worker.ask(state)  # of a screen that is on its way out
+    assert len(known) == 1
 
 
 def _until(true, seconds: float = 5.0) -> None:

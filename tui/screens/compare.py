@@ -15,8 +15,6 @@ from mlxjsd.tui.widgets.compared_grid import ComparedGrid
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 from mlxjsd.tui.widgets.key_bar import KeyBar
 
-_HEADER = ("", "rank corr.", "|A-B| nats", "high in A", "high in B", "agree")
-
 
 class CompareScreen(Screen[None]):
     """A, B, and A minus B on a scale around 0, with one cursor."""
@@ -49,30 +47,28 @@ class CompareScreen(Screen[None]):
             text-wrap: nowrap;
             text-overflow: ellipsis;
         }
-        &.-short ComparedGrid { height: 6; }
     }
     """
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]
 
     def __init__(self, state: CompareState) -> None:
         super().__init__()
         self.state = state
         comparison = state.comparison
-        names = (
-            f"A · {comparison.a.name}",
-            f"B · {comparison.b.name}",
-            "A - B" + (" · over relative depth: the depths differ" if comparison.relative else ""),
-        )
+        difference = f"A - B · {state.described.label}"
+        if comparison.relative:
+            difference += " · over relative depth: the depths differ"
+        names = (f"A · {comparison.a.name}", f"B · {comparison.b.name}", difference)
         self.grids = tuple(
             ComparedGrid(sheet, name, id)
             for sheet, name, id in zip(state.sheets, names, ("a", "b", "difference"), strict=True)
         )
 
     def compose(self) -> ComposeResult:
-        """Put them one above the other."""
         yield from self.grids
         table = Table.grid(padding=(0, 2))
-        table.add_row(*(Text(name, style="bold", no_wrap=True) for name in _HEADER))
+        unit = clean(self.state.described.unit)
+        header = ("", "rank corr.", f"|A-B| {unit}", "high in A", "high in B", "agree")
+        table.add_row(*(Text(name, style="bold", no_wrap=True) for name in header))
         for cells in self.state.table():
             table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
         yield Static(table, id="agreement")
@@ -81,9 +77,12 @@ class CompareScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Draw."""
         self.grids[0].grid.focus()
         self._show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Around 0 there is only one colour map."""
+        return None if action == "next_colours" and self.state.described.signed else True
 
     def _show(self) -> None:
         for grid in self.grids:
@@ -96,11 +95,9 @@ class CompareScreen(Screen[None]):
         self._show()
 
     def on_heat_grid_picked(self, event: HeatGrid.Picked) -> None:
-        """Put the cursor where the mouse was."""
         self.state.go_to(event.row, event.layer)
         self._show()
 
     def action_next_colours(self) -> None:
-        """Take the next colour map."""
         self.state.next_colour_map()
         self._show()

@@ -41,7 +41,6 @@ class TroubleScreen(ModalScreen[None]):
         self.reason, self.remedy = reason, remedy
 
     def compose(self) -> ComposeResult:
-        """Say it."""
         with VerticalScroll(id="trouble") as panel:
             panel.border_title = "This did not work"
             yield Static(Text(clean(self.reason)), markup=False)
@@ -53,5 +52,4 @@ class TroubleScreen(ModalScreen[None]):
         self.query_one("#close").focus()
 
     def on_button_pressed(self) -> None:
-        """Close."""
         self.dismiss()

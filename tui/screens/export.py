@@ -3,26 +3,30 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from mlxjsd.analysis.groups import group, labelling_of
-from mlxjsd.analysis.heatmap import heatmap_of
 from mlxjsd.errors import InputError, MachineError
+from mlxjsd.metrics import JSD
+from mlxjsd.output.writers import EXPORTS, FIGURES
 from mlxjsd.results import Run
-from mlxjsd.tui.colours import SCALES
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
 from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.scales import scales_of
 from mlxjsd.tui.text import clean
 
-_FIGURES = (".png", ".pdf", ".svg")
-_NUMBERS = (".csv", ".json", ".npz")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The app's workers that write files.
+EXPORT = "export"
+_ENDINGS = (*FIGURES.endings, *EXPORTS.endings)
 
 
 class ExportScreen(ModalScreen[None]):
@@ -59,10 +63,11 @@ class ExportScreen(ModalScreen[None]):
         self._asked_about: Path | None = None
 
     def compose(self) -> ComposeResult:
-        """Ask for the name."""
         with Vertical(id="export") as panel:
             panel.border_title = f"Export the average · {GROUP_NAMES[self.group]}"
-            name = "figure.png" if self.group == ALL else f"figure-{self.group.lower()}.png"
+            metric = [] if self.state.metric == JSD.key else [self.state.metric.replace("/", "-")]
+            group = [] if self.group == ALL else [self.group.lower()]
+            name = "-".join(["figure", *metric, *group]) + ".png"
             yield Input(str(self.state.folder / name), id="name", compact=True,
                         select_on_focus=False)  # fmt: skip
             yield Static(id="hint", markup=False)
@@ -71,7 +76,6 @@ class ExportScreen(ModalScreen[None]):
                 yield Button("Cancel", id="cancel", compact=True)
 
     def on_mount(self) -> None:
-        """Say which endings there are."""
         self._hint()
 
     def on_input_changed(self) -> None:
@@ -79,11 +83,9 @@ class ExportScreen(ModalScreen[None]):
         self._hint()
 
     def on_input_submitted(self) -> None:
-        """Write."""
         self._write()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Write, or leave it."""
         if event.button.id == "write":
             self._write()
         else:
@@ -97,9 +99,8 @@ class ExportScreen(ModalScreen[None]):
         self._asked_about = None
         self.query_one("#write", Button).label = "Write"
         self._say(
-            f"The ending says what is written: a figure ({' '.join(_FIGURES)}), in the colours and "
-            f"on the scale of the screen, or the whole run's numbers ({' '.join(_NUMBERS)}), "
-            "each kind of answer named."
+            "The ending says what is written. A figure, in the colours and on the scale of the "
+            f"screen: {FIGURES}. The whole run's numbers: {EXPORTS}."
         )
 
     def _say(self, message: str, look: str = "") -> None:
@@ -110,8 +111,8 @@ class ExportScreen(ModalScreen[None]):
     def _write(self) -> None:
         path = self._path
         ending = path.suffix.lower()
-        if ending not in _FIGURES + _NUMBERS:
-            self._say(f"The name has to end in {' '.join(_FIGURES + _NUMBERS)}.", "-bad")
+        if ending not in _ENDINGS:
+            self._say(f"The name has to end in {' '.join(_ENDINGS)}.", "-bad")
         elif path.is_dir():
             self._say(f"{path} is a folder.", "-bad")
         elif not path.parent.is_dir():
@@ -125,39 +126,40 @@ class ExportScreen(ModalScreen[None]):
         else:
             self._say("writing …")
             # The app's worker, because this screen ends before its work does.
-            work = partial(self._write_file, path, ending in _FIGURES)
-            self.app.run_worker(work, thread=True, group="export", exclusive=True)
+            work = partial(self._write_file, self.app, path, ending in FIGURES.endings)
+            self.app.run_worker(work, thread=True, group=EXPORT, exclusive=True)
 
-    def _write_file(self, path: Path, figure: bool) -> None:
+    def _write_file(self, app: App[object], path: Path, figure: bool) -> None:
         # The folder holds all that is needed, whole batches only, also in the middle of a run.
         from mlxjsd.store.reader import read_run
 
         try:
             run = read_run(self.state.folder)
             if figure:
-                from mlxjsd.output.figure import Style, plot_heatmap, save_figure, title_of
-
-                scale = SCALES[self.state.scale_name]
-                low, high = (scale.low, scale.high) if scale else (0.0, None)
-                part = self._part_of(run)
-                title = title_of(part)
-                if self.group != ALL:
-                    title += f"\n{GROUP_NAMES[self.group]}"
-                style = Style(low, high, self.state.colour_map)
-                save_figure(plot_heatmap(heatmap_of(part), title, style), path)
+                FIGURES.write(self._figure_of(run), path)
             else:
-                from mlxjsd.output.export import export_run
-
-                export_run(run, path)
+                EXPORTS.write(run, path)
         except (InputError, MachineError, OSError, ValueError) as error:
-            self.app.call_from_thread(self._say, str(error), "-bad")
+            app.call_from_thread(self._failed, str(error))
         else:
-            self.app.call_from_thread(self._done, path)
+            app.call_from_thread(self._done, path)
+
+    def _figure_of(self, run: Run) -> "Figure":
+        from mlxjsd.output.figure import Style, plot_heatmap, title_of
+
+        part = self._part_of(run)
+        scale = scales_of(self.state.described)[self.state.scale_name]
+        heatmap = part.heatmap(metric=self.state.metric)
+        title = title_of(part, heatmap.count)
+        if self.group != ALL:
+            title += f"\n{GROUP_NAMES[self.group]}"
+        low, high = (scale.low, scale.high) if scale else (None, None)
+        return plot_heatmap(heatmap, title, Style(low, high, self.state.colour_map))
 
     def _part_of(self, run: Run) -> Run:
         if self.group == ALL:
             return run
-        records = group(run.records, "category", **labelling_of(run)).get(self.group)
+        records = run.groups("category").get(self.group)
         if not records:
             raise InputError(
                 f"the run holds no prompt of {GROUP_NAMES[self.group]}", hint="choose another group"
@@ -166,4 +168,11 @@ class ExportScreen(ModalScreen[None]):
 
     def _done(self, path: Path) -> None:
         self.app.notify(clean(str(path.resolve())), title="Written to", markup=False)
-        self.dismiss()
+        if self.is_current:  # it may have been left in the meantime
+            self.dismiss()
+
+    def _failed(self, why: str) -> None:
+        if self.is_current:
+            self._say(why, "-bad")
+        else:
+            self.app.notify(clean(why), title="Not written", severity="error", markup=False)

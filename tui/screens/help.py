@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from rich.table import Table
 from rich.text import Text
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -11,16 +12,19 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-_READING = """\
+from mlxjsd.metrics import JSD, Metric
+from mlxjsd.rows import DEFAULT, ROWS
+from mlxjsd.tui.compare_state import Sheet
+from mlxjsd.tui.text import clean
+
+_DIVERGENCE = """\
 Each cell is the Jensen-Shannon divergence, in nats, between what the model predicts and what \
 it predicts after one edit at that layer. 0: the edit changes nothing; ln 2 = 0.69: it changes \
 everything.
 """
-_ROWS = (
-    ("Subj.", "the subject's state is replaced by that of a run with a spoiled subject"),
-    ("Attn.", "the last token may not attend to the subject in the blocks around the layer"),
-    ("Last.", "the last token's state is replaced by that of the spoiled run"),
-)
+_OTHER = """\
+Each cell is a number of what one edit at that layer does to what the model predicts: {said}.
+"""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -54,10 +58,12 @@ class HelpScreen(ModalScreen[None]):
         self._about = about
 
     def compose(self) -> ComposeResult:
-        """List them."""
         table = Table.grid(padding=(0, 2))
-        for row, said in _ROWS:
-            table.add_row(Text(row, style="bold"), Text(said))
+        # What the screen shows; the start screen, what it is about to.
+        sheet: Sheet | None = getattr(self._about, "state", None)
+        for key in sheet.rows if sheet else DEFAULT:
+            if key in ROWS:
+                table.add_row(Text(ROWS[key].label, style="bold"), Text(ROWS[key].help))
         for heading, bindings in self._sections():
             table.add_row()
             table.add_row("", Text(heading, style="bold underline"))
@@ -69,7 +75,7 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help") as panel:
             panel.border_title = "Help"
             panel.border_subtitle = "Escape closes"
-            yield Static(Text(_READING), markup=False)
+            yield Static(Text(_said_of(sheet.described if sheet else JSD)), markup=False)
             yield Static(table)
 
     def on_mount(self) -> None:
@@ -78,16 +84,29 @@ class HelpScreen(ModalScreen[None]):
 
     def _sections(self) -> list[tuple[str, list[Binding]]]:
         """Return the keys of the screen, of its panels, and of the app, as they are declared."""
-        sections = [("Keys of this screen", _declared(self._about))]
+        sections = [("Keys of this screen", _offered(self._about))]
         for widget in self._about.walk_children():
-            if type(widget).__module__.startswith("mlxjsd.") and (found := _declared(widget)):
+            if type(widget).__module__.startswith("mlxjsd.") and (found := _offered(widget)):
                 sections.append((getattr(widget, "KEYS_OF", type(widget).__name__), found))
-        sections.append(("Everywhere", _declared(self.app)))
+        sections.append(("Everywhere", _offered(self.app)))
         return sections
 
 
-def _declared(node: DOMNode) -> list[Binding]:
-    return [b for b in type(node).BINDINGS if isinstance(b, Binding) and b.tooltip]
+def _said_of(metric: Metric) -> str:
+    if metric == JSD:
+        return _DIVERGENCE
+    return _OTHER.format(said=clean(", ".join(filter(None, (metric.label, metric.unit)))))
+
+
+def _offered(node: DOMNode) -> list[Binding]:
+    """Return the keys that a node declares and does not hide at the moment."""
+    declared = [b for b in type(node).BINDINGS if isinstance(b, Binding) and b.tooltip]
+    return [b for b in declared if _is_offered(node, b)]
+
+
+def _is_offered(node: DOMNode, binding: Binding) -> bool:
+    namespace, action, parameters = parse(binding.action)
+    return bool(namespace) or node.check_action(action, parameters) is not False
 
 
 def _short(key: str) -> str:

@@ -51,7 +51,6 @@ class OpenScreen(ModalScreen[Path | Figure | None]):
         self._title, self._figures = title, tuple(figures)
 
     def compose(self) -> ComposeResult:
-        """List the runs."""
         runs = list_runs()
         with Vertical(id="open") as panel:
             panel.border_title = self._title
@@ -68,13 +67,11 @@ class OpenScreen(ModalScreen[Path | Figure | None]):
             yield Input(id="folder", compact=True, placeholder="path/to/run")
 
     def on_option_list_option_selected(self, event: RunList.OptionSelected) -> None:
-        """Open one of the list."""
         if event.option_list.id == "figures":
             self.dismiss(self._figures[event.option_index])
             return
         self.dismiss(self.query_one("#runs", RunList).runs[event.option_index].folder)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Open the folder that was typed."""
         if event.value.strip():
             self.dismiss(Path(event.value.strip()).expanduser())

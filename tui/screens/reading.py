@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.phases import reading, reading_table
 from mlxjsd.tui.text import clean
 
@@ -22,7 +22,7 @@ _RULE = (
 
 
 class ReadingScreen(ModalScreen[None]):
-    """The phases of each row, and three sentences."""
+    """The phases of each row, and a sentence for each."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,w", "dismiss", "Close", id="reading.close", tooltip="Close this panel"),
@@ -48,22 +48,21 @@ class ReadingScreen(ModalScreen[None]):
     }
     """
 
-    def __init__(self, title: str, values: np.ndarray) -> None:
-        """Read ``values``, (3, L) in nats without a gap."""
+    def __init__(self, title: str, heatmap: Heatmap) -> None:
+        """Read ``heatmap``, which is one of divergences."""
         super().__init__()
-        self._title, self._values = title, values
+        self._title, self._heatmap = title, heatmap
 
     def compose(self) -> ComposeResult:
-        """Say it."""
         table = Table.grid(padding=(0, 2))
         table.add_row(*(Text(name, style="bold") for name in _HEADER))
-        for label, *cells in reading_table(self._values):
+        for label, *cells in reading_table(self._heatmap):
             table.add_row(Text(label, style="bold"), *(Text(cell) for cell in cells))
         with VerticalScroll(id="reading") as panel:
             panel.border_title = Text(clean(self._title))
             panel.border_subtitle = "Escape closes"
             yield Static(table, id="phases")
-            yield Static("\n".join(reading(self._values)), id="sentences", markup=False)
+            yield Static("\n".join(reading(self._heatmap)), id="sentences", markup=False)
             yield Static(_RULE, id="rule", markup=False)
 
     def on_mount(self) -> None:

@@ -1,8 +1,10 @@
 """The run screen: the heatmap as it grows, the cell under the cursor, the prompts."""
 
+import asyncio
 import time
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -10,13 +12,14 @@ from textual.message import Message
 from textual.screen import Screen
 
 from mlxjsd.analysis.answers import ASSOCIATED, FACTUAL, UNASSOCIATED
+from mlxjsd.metrics import JSD
 from mlxjsd.run.events import BatchDone, Finished, Stopped
-from mlxjsd.tui.colours import SCALE_LABELS
 from mlxjsd.tui.compare_state import panel_of_state
 from mlxjsd.tui.intervals import Intervals
 from mlxjsd.tui.protocol import Engine, Failed, Job, Loading, News, Opened
-from mlxjsd.tui.run_data import ALL, GROUP_NAMES, Interval, Measured
+from mlxjsd.tui.run_data import ALL, GROUP_NAMES, Interval, Measured, View
 from mlxjsd.tui.run_state import RunState, Status
+from mlxjsd.tui.scales import scale_label
 from mlxjsd.tui.screens.error import TroubleScreen
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.reading import ReadingScreen
@@ -62,8 +65,10 @@ class RunScreen(Screen[None]):
                 tooltip="Say in plain words what is shown: phases, peaks, where rows cross"),
         Binding("d", "compare", "Compare", id="run.compare",
                 tooltip="Show another run or a published figure beside this, and the difference"),
+        Binding("m", "next_metric", "Metric", id="run.metric",
+                tooltip="Show the next metric that the run has measured"),
         Binding("s", "next_scale", "Scale", id="run.scale",
-                tooltip="Colour scale: automatic, fixed 0 to ln 2, or as in the published figure"),
+                tooltip="Colour scale: automatic, all that is possible, or as published"),
         Binding("c", "next_colours", "Colours", id="run.colours",
                 tooltip="Take the next colour map"),
         Binding("e", "export", "Export", id="run.export",
@@ -86,11 +91,8 @@ class RunScreen(Screen[None]):
     RunScreen {
         #below { height: 1fr; }
         Detail { width: 2fr; min-width: 30; max-width: 76; }
-        &.-tall HeatPanel { height: 12; }
-        &.-huge HeatPanel { height: 18; }
     }
     """
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (50, "-huge")]
     #: Seconds between two drawings of arriving batches, at least.
     PACE = 0.05
 
@@ -104,9 +106,9 @@ class RunScreen(Screen[None]):
     class IntervalKnown(Message):
         """An interval is worked out; posted from the thread that did it."""
 
-        def __init__(self, measured: Measured, group: str, interval: Interval) -> None:
+        def __init__(self, measured: Measured, view: View, interval: Interval) -> None:
             super().__init__()
-            self.measured, self.group, self.interval = measured, group, interval
+            self.measured, self.view, self.interval = measured, view, interval
 
     def __init__(self, engine: Engine, state: RunState, job: Job | None, start: bool) -> None:
         """Show ``state``.
@@ -132,7 +134,6 @@ class RunScreen(Screen[None]):
         self.prompts = self.list.table
 
     def compose(self) -> ComposeResult:
-        """Put the panels in their places."""
         yield self.status
         yield self.groups
         yield self.heat
@@ -142,11 +143,17 @@ class RunScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Draw, and begin."""
         self.show_all()
         self.heat.take_focus()
         if self._start_at_once:
             self.start()
+
+    async def on_unmount(self) -> None:
+        # Not on the app's thread, which has another screen to draw.
+        await asyncio.to_thread(self.intervals.close)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.heat.fit(event.size.height)
 
     # The engine.
 
@@ -160,7 +167,6 @@ class RunScreen(Screen[None]):
         self._show_status()
 
     def on_run_screen_told(self, message: Told) -> None:
-        """Take in what the engine says."""
         state, news = self.state, message.news
         if isinstance(news, BatchDone):
             state.add(news)
@@ -188,7 +194,7 @@ class RunScreen(Screen[None]):
 
     def on_run_screen_interval_known(self, message: IntervalKnown) -> None:
         """Show an interval, and ask for the next one."""
-        message.measured.intervals[message.group] = message.interval
+        message.measured.intervals[message.view] = message.interval
         if message.measured is self.state.measured:
             self._show_numbers()
 
@@ -207,7 +213,6 @@ class RunScreen(Screen[None]):
     # Drawing.
 
     def show_all(self) -> None:
-        """Draw whatever has changed."""
         self.groups.show_state()
         self._show_numbers()
         self.list.show_state()
@@ -231,13 +236,11 @@ class RunScreen(Screen[None]):
         self.refresh_bindings()
 
     def on_heat_panel_cursor_moved(self) -> None:
-        """Show another cell."""
         self.heat.show_state()
         self.detail.show_state()
         self.prompts.cursor_moved()
 
     def on_prompt_table_chosen(self, event: PromptTable.Chosen) -> None:
-        """Show one prompt."""
         self._select(event.record.id)
 
     def _select(self, name: str | None) -> None:
@@ -257,8 +260,14 @@ class RunScreen(Screen[None]):
             return True if able and self.job is not None else None
         if action == "stop":
             return True if status.live and status is not Status.STOPPING else None
-        if action in _OF_NUMBERS:
-            return True if self.state.done else None
+        if action in _OF_NUMBERS and not self.state.done:
+            return None
+        if action == "read":  # its sentences are about divergences
+            return True if self.state.described == JSD else None
+        if action == "next_metric":
+            return len(self.state.grid.metrics) > 1
+        if action == "next_colours":
+            return None if self.state.described.signed else True
         if action == "next_group":
             return True if len(self.state.measured.groups()) > 1 else None
         if action == "group":
@@ -280,13 +289,11 @@ class RunScreen(Screen[None]):
         self._show_status()
 
     def action_stop(self) -> None:
-        """Stop after the current batch."""
         self.engine.stop()
         self.state.status = Status.STOPPING
         self._show_status()
 
     def action_toggle_prompt(self) -> None:
-        """Change between the average and the highlighted prompt."""
         if self.state.selected is not None:
             self._select(None)
         elif (record := self.prompts.highlighted) is not None:
@@ -300,7 +307,6 @@ class RunScreen(Screen[None]):
             self._select(None)
 
     def action_toggle_lines(self) -> None:
-        """Change between grid and lines."""
         focused = self.heat.has_focus_within
         self.state.as_lines = not self.state.as_lines
         self.heat.show_state()
@@ -316,68 +322,63 @@ class RunScreen(Screen[None]):
             self.action_toggle_lines()
 
     def action_group(self, group: str) -> None:
-        """Show one kind of answer."""
         if self.state.show_group(group):
             self.show_all()
 
     def action_next_group(self) -> None:
-        """Show the next kind of answer."""
         self.state.next_group()
         self.show_all()
 
     def on_group_bar_picked(self, event: GroupBar.Picked) -> None:
-        """Show the kind of answer that was clicked."""
         self.action_group(event.group)
 
     def action_read(self) -> None:
-        """Say what is shown."""
         state = self.state
         if state.selected is not None:
             title = f"One prompt · {state.selected.text[:60]}"
         else:
             title = f"{GROUP_NAMES[state.group]}, n = {state.heatmap.count}"
-        self.app.push_screen(ReadingScreen(title, state.shown()))
+        self.app.push_screen(ReadingScreen(title, state.shown_heatmap))
 
     def action_compare(self) -> None:
-        """Show something else beside the average."""
         panel = panel_of_state(self.state)
         self.app.compare_with(panel, self.state.group)  # type: ignore[attr-defined]
 
+    def action_next_metric(self) -> None:
+        self.state.next_metric()
+        self.show_all()
+
     def action_next_scale(self) -> None:
-        """Take the next scale."""
         self.state.next_scale()
         self.heat.show_state()
-        self.notify(f"Scale: {SCALE_LABELS[self.state.scale_name]}", timeout=2, markup=False)
+        self.notify(
+            f"Scale: {scale_label(self.state.scale_name, self.state.described)}",
+            timeout=2,
+            markup=False,
+        )
 
     def action_next_colours(self) -> None:
-        """Take the next colour map."""
         self.state.next_colour_map()
         self.heat.show_state()
 
     def action_export(self) -> None:
-        """Ask for a name, and write."""
         self.app.push_screen(ExportScreen(self.state))
 
     def action_copy_value(self) -> None:
-        """Copy the value under the cursor."""
         said = f"{self.state.value:.6f}"
         self.app.copy_to_clipboard(said)
         self.notify(f"{said} is copied", timeout=2, markup=False)
 
     def action_filter(self) -> None:
-        """Open the filter."""
         self.list.open_filter()
 
     def action_sort(self) -> None:
-        """Sort by the next column."""
         self.prompts.sort_by_next()
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
         self.prompts.sort_by(self.prompts.sorted_by)
 
     def action_new_run(self) -> None:
-        """Stop, and choose other settings."""
         if self.state.status.live:
             self.action_stop()
         self.app.choose_run(self.job)  # type: ignore[attr-defined]

@@ -12,8 +12,8 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Input, Label, Select, Static
 
+from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.model.hub import CachedModel, cached_models
-from mlxjsd.settings import CORRUPTIONS
 from mlxjsd.store.folders import KnownRun, list_runs
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
@@ -64,7 +64,7 @@ class StartScreen(Screen[None]):
         }
         PreviewPanel { width: 1fr; height: 1fr; }
         .line { height: 1; }
-        .line Label { width: 10; color: $text-muted; }
+        .line Label { width: 11; color: $text-muted; }
         .line Select { width: 1fr; }
         #resume { height: auto; margin-bottom: 1; }
         #resume Label { color: $text-warning; }
@@ -72,6 +72,13 @@ class StartScreen(Screen[None]):
         #verdict.-bad { color: $text-error; }
     }
     """
+
+    class ModelsFound(Message):
+        """The cache was searched; posted from the thread that did it."""
+
+        def __init__(self, models: list[CachedModel]) -> None:
+            super().__init__()
+            self.models = models
 
     class Looked(Message):
         """The prompts were read; posted from the engine's thread."""
@@ -91,7 +98,6 @@ class StartScreen(Screen[None]):
         self._looking: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """The form on the left, the prompts on the right."""
         yield Static(
             Text.assemble(("mlxjsd", "bold"), "  see, layer by layer, where a language model keeps "
                           "and moves what it knows"),
@@ -111,7 +117,7 @@ class StartScreen(Screen[None]):
                         yield ModelList()
                     elif info.name == "limit":
                         with Horizontal(classes="line"):
-                            yield Label("Spoil by", markup=False)
+                            yield Label("Corrupt by", markup=False)
                             yield Select(
                                 [(name, name) for name in CORRUPTIONS],
                                 id="corruption",
@@ -135,11 +141,10 @@ class StartScreen(Screen[None]):
     def _find_models(self) -> None:
         # The form asks for no revision.
         found = [model for model in cached_models() if model.revision is None]
-        self.app.call_from_thread(self._offer, found)
+        self.post_message(self.ModelsFound(found))
 
-    def _offer(self, models: list[CachedModel]) -> None:
-        if self.is_attached:
-            self.query_one(ModelList).offer(models)
+    def on_start_screen_models_found(self, event: ModelsFound) -> None:
+        self.query_one(ModelList).offer(event.models)
 
     # The form.
 
@@ -173,7 +178,6 @@ class StartScreen(Screen[None]):
             self._looking = self.set_timer(_REST, self._look)
 
     def on_input_changed(self) -> None:
-        """Check while typing."""
         self._changed()
 
     def on_select_changed(self) -> None:
@@ -185,7 +189,6 @@ class StartScreen(Screen[None]):
         self.action_start()
 
     def on_option_list_option_selected(self, event: RunList.OptionSelected) -> None:
-        """Take the model, or go on with the run."""
         if isinstance(event.option_list, ModelList):
             self.query_one("#model", Input).value = event.option_list.names[event.option_index]
         elif isinstance(event.option_list, RunList):
@@ -193,7 +196,6 @@ class StartScreen(Screen[None]):
             self.app.take_up(event.option_list.runs[event.option_index].folder)  # type: ignore[attr-defined]
 
     def on_button_pressed(self) -> None:
-        """Start."""
         self.action_start()
 
     # The preview.
@@ -216,7 +218,6 @@ class StartScreen(Screen[None]):
         self.engine.look(look, lambda preview: self.post_message(self.Looked(preview)))
 
     def on_start_screen_looked(self, event: Looked) -> None:
-        """Show it."""
         self._show_preview(event.preview)
 
     def _show_preview(self, preview: Preview) -> None:
@@ -229,11 +230,9 @@ class StartScreen(Screen[None]):
         return action != "back" or len(self.app.screen_stack) > 2
 
     def action_back(self) -> None:
-        """Back to the run."""
         self.dismiss()
 
     def action_start(self) -> None:
-        """Measure."""
         job = self._check()
         if job is not None:
             self.app.run_job(job)  # type: ignore[attr-defined]

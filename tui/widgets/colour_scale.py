@@ -1,4 +1,4 @@
-"""The colour scale beside the grid: which colour is which divergence."""
+"""The colour scale beside the grid: which colour is which number."""
 
 from typing import ClassVar
 
@@ -10,10 +10,11 @@ from textual.widget import Widget
 from mlxjsd.tui.colours import DIVERGING, LEVELS, foregrounds, shade, signed_shade
 from mlxjsd.tui.compare_state import Sheet
 from mlxjsd.tui.styles import part
+from mlxjsd.tui.text import fitted, number
 
 
 class ColourScale(Widget):
-    """A vertical bar with its numbers, in nats, the highest on top."""
+    """A vertical bar with its numbers, the highest on top."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"scale--number"}
     DEFAULT_CSS = """
@@ -33,23 +34,23 @@ class ColourScale(Widget):
     def show_state(self) -> None:
         """Repaint if the scale has changed."""
         scale = self.state.scale()
-        drawn = (scale, self.state.colour_map)
+        drawn = (scale, self.state.colour_map, self.state.described)
         if drawn != self._drawn:
             self._drawn = drawn
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the bar; the last one names the unit."""
-        number = part(self, "scale--number")
+        muted = part(self, "scale--number")
         lines = max(self.size.height - 1, 1)
         if y >= lines:
-            return self._strip([Segment("nats", number)])
-        scale = self.state.scale()
+            unit = fitted(self.state.described.unit, self.content_size.width).plain
+            return self._strip([Segment(unit, muted)])
+        scale, signed = self.state.scale(), self.state.colour_map == DIVERGING
         # Two colours to a line: the upper half of the bar's cell and the lower one.
         upper, lower = (_level(2 * y + half, 2 * lines) for half in (0, 1))
         colours = foregrounds(self.state.colour_map)
         if self.app.no_color:
-            signed = self.state.colour_map == DIVERGING
             bar = Segment(signed_shade(upper, 2) if signed else shade(upper) * 2)
         else:
             bar = Segment("▀▀", Style(color=colours[upper], bgcolor=colours[lower]))
@@ -58,9 +59,8 @@ class ColourScale(Widget):
         label = ""
         if y % every == 0 or y == lines - 1:
             value = scale.low + share * (scale.high - scale.low)
-            signed = self.state.colour_map == DIVERGING
-            label = f" {value:+.2f}".replace("0.", ".") if signed else f" {value:.2f}"
-        return self._strip([bar, Segment(label, number)])
+            label = f" {number(value, 4, signed=signed)}"
+        return self._strip([bar, Segment(label, muted)])
 
     def _strip(self, segments: list[Segment]) -> Strip:
         strip = Strip(segments).apply_style(self.rich_style)

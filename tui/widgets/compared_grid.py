@@ -7,7 +7,8 @@ from textual.containers import Horizontal
 from mlxjsd.tui.compare_state import Sheet
 from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.colour_scale import ColourScale
-from mlxjsd.tui.widgets.heat_grid import HeatGrid
+from mlxjsd.tui.widgets.heat_grid import MAX_CELL_HEIGHT, HeatGrid
+from mlxjsd.tui.widgets.heat_panel import FRAME
 
 
 class ComparedGrid(Horizontal):
@@ -16,8 +17,7 @@ class ComparedGrid(Horizontal):
     DEFAULT_CSS = """
     ComparedGrid {
         height: 1fr;
-        min-height: 6;
-        max-height: 18;
+        min-height: 5;
         border: round $primary 60%;
         border-title-color: $text-primary;
         border-title-style: bold;
@@ -31,13 +31,12 @@ class ComparedGrid(Horizontal):
         self.grid = HeatGrid(sheet)
         self.scale = ColourScale(sheet)
         self.border_title = Text(clean(title))
+        self.styles.max_height = FRAME + MAX_CELL_HEIGHT * len(sheet.rows)
 
     def compose(self) -> ComposeResult:
-        """Put grid and scale side by side."""
         yield self.grid
         yield self.scale
 
     def show_state(self) -> None:
-        """Draw what has changed."""
         self.grid.show_state()
         self.scale.show_state()

@@ -9,21 +9,15 @@ from rich.text import Text
 from textual.widgets import Static
 
 from mlxjsd.analysis.answers import verdict_on
-from mlxjsd.results import Record
-from mlxjsd.rows import ROWS
-from mlxjsd.tui.colours import LN2
-from mlxjsd.tui.run_state import LABELS, RunState
+from mlxjsd.records import Record
+from mlxjsd.rows import FLOOR, RELIANCE, ROWS
+from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.scales import span
 from mlxjsd.tui.styles import part
-from mlxjsd.tui.text import clean, fitted
+from mlxjsd.tui.text import bare, clean, fitted, number, row_label
 from mlxjsd.tui.widgets.tokens import token_text
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-#: What an edit does, in the fewest words.
-_EDITS = {
-    "subj": "subject's state replaced after block {layer}",
-    "attn": "attention to the subject cut around block {layer}",
-    "last": "last token's state replaced after block {layer}",
-}
 
 
 class Detail(Static):
@@ -58,9 +52,8 @@ class Detail(Static):
         self.state = state
 
     def show_state(self) -> None:
-        """Write the panel anew."""
         state = self.state
-        self.border_title = f"{LABELS[state.row]} · layer {state.layer}"
+        self.border_title = f"{row_label(state.rows[state.row])} · layer {state.layer}"
         text = self._prompt(state.selected) if state.selected else self._average()
         self.update(text, layout=False)  # the size stays: only this panel is painted
 
@@ -91,27 +84,31 @@ class Detail(Static):
     def _mean(self, text: Text) -> None:
         """Append the mean and how sure it is: its interval or, until that is known, its error."""
         state, heatmap, dim = self.state, self.state.heatmap, self._part("dim")
-        mean, error = (a[state.row, state.layer] for a in (heatmap.mean, heatmap.error))
+        mean, error = (float(a[state.row, state.layer]) for a in (heatmap.mean, heatmap.error))
         roomy, interval = self.content_size.width >= 48, state.interval
         if math.isnan(mean):
-            text.append("does not apply: no block attends here\n", dim)
+            self._without_number(text)
             return
-        text.append(f"{mean:.4f}", self._part("value"))
+        text.append(f"{mean:{self._sign}.4f}", self._part("value"))
         if interval is None:
             if not math.isnan(error):
                 text.append(f" ±{error:.4f}", dim)
-            text.append(" nats")
+            text.append(self._unit)
             text.append(f" · n {heatmap.count}\n", dim)
             return
         low, high = interval.ends[:, state.row, state.layer]
         # While a run grows, the interval may be of a few prompts less than the mean.
         old = interval.total != state.done
         if roomy:
-            text.append(" nats")
-            text.append(f" · 95 % {low:.4f} to {high:.4f} · n {heatmap.count}", dim)
+            ends = f"{low:{self._sign}.4f} to {high:{self._sign}.4f}"
+            text.append(self._unit)
+            text.append(f" · 95 % {ends} · n {heatmap.count}", dim)
             text.append(f" (95 %: n {interval.count})\n" if old else "\n", dim)
         else:
-            ends = f"{low:.3f}-{high:.3f}".replace("0.", ".")
+            # A dash in front of a minus sign could not be read.
+            ends = f"{' to ' if self._sign else '-'}".join(
+                bare(f"{end:{self._sign}.3f}") for end in (low, high)
+            )
             text.append(f" 95%{'~' if old else ' '}{ends} n {heatmap.count}\n", dim)
 
     def _prompt(self, record: Record) -> Text:
@@ -134,35 +131,61 @@ class Detail(Static):
         text.append("\n\n" if roomy else "\n")
         value = state.value
         if math.isnan(value):
-            text.append("does not apply: no block attends here\n", self._part("dim"))
+            self._without_number(text)
         else:
-            text.append(f"{value:.4f}", self._part("value"))
-            text.append(" nats")
+            text.append(f"{value:{self._sign}.4f}", self._part("value"))
+            text.append(self._unit)
             values = state.cell()
-            below = int((values < value).sum())
-            text.append(f", above {below} of {len(values)}\n", self._part("dim"))
+            below, known = int((values < value).sum()), int(np.isfinite(values).sum())
+            text.append(f", above {below} of {known}\n", self._part("dim"))
             self._histogram(text, values, 4 if roomy else 2, mark=value)
-        floor = f"{record.floor:.0e}" if record.floor else "0"
-        category = state.measured.category_of(record)
-        kind = f" {category}" if category else ""
-        reliance = "n/a" if math.isnan(record.reliance) else f"{record.reliance:.3f}"
-        said = f"reliance {reliance}{kind}  floor {floor}"
-        text.append(said, self._part("dim"))
+        text.append(self._whole(record), self._part("dim"))
         return text
 
+    def _whole(self, record: Record) -> str:
+        """Say the divergences that have no layer, and the category that follows from one."""
+        category, facts = self.state.measured.category_of(record), []
+        for key in sorted(record.grid.whole, key=lambda key: key == FLOOR.key):  # noise last
+            value = record.number(key)
+            said = (
+                "n/a" if math.isnan(value) else f"{value:.3f}" if value >= 1e-3 else f"{value:.0e}"
+            )
+            kind = f" {category}" if key == RELIANCE.key and category else ""
+            facts.append(f"{row_label(key).lower()} {said if value else '0'}{kind}")
+        return "  ".join(facts)
+
+    def _without_number(self, text: Text) -> None:
+        row = ROWS.get(self.state.rows[self.state.row])
+        why = ": no block attends here" if row is not None and row.kind == "knockout" else " here"
+        text.append(f"does not apply{why}\n", self._part("dim"))
+
     def _with_edit(self, text: Text) -> Text:
-        edit = _EDITS[ROWS[self.state.row]].format(layer=self.state.layer)
-        text.append(edit, self._part("dim"))
+        row = ROWS.get(self.state.rows[self.state.row])
+        if row is not None:
+            text.append(row.edit.format(layer=self.state.layer), self._part("dim"))
         return text
+
+    @property
+    def _sign(self) -> str:
+        """The sign's part of a number's format."""
+        return "+" if self.state.described.signed else ""
+
+    @property
+    def _unit(self) -> str:
+        unit = clean(self.state.described.unit)
+        return f" {unit}" if unit else ""
 
     def _histogram(
         self, text: Text, values: np.ndarray, tall: int, mark: float | None = None
     ) -> None:
-        """Append the spread over prompts from 0 to ln 2, ``tall`` lines and one of numbers."""
-        width = max(self.content_size.width, 12)
-        counts, _ = np.histogram(np.clip(values, 0, LN2), bins=width, range=(0, LN2))
+        """Append the spread over prompts, ``tall`` lines and one of numbers."""
+        width, values = max(self.content_size.width, 12), values[np.isfinite(values)]
+        scale = span(values, self.state.described)
+        low, high = scale.low, scale.high
+        counts, _ = np.histogram(np.clip(values, low, high), bins=width, range=(low, high))
         eighths = np.ceil(counts / max(counts.max(), 1) * tall * 8).astype(int)
-        marked = -1 if mark is None else min(int(mark / LN2 * width), width - 1)
+        share = 0.0 if mark is None else (mark - low) / (high - low)
+        marked = -1 if mark is None else min(int(share * width), width - 1)
         bar, bright = self._part("bar"), self._part("mark")
         for line in reversed(range(tall)):
             bars = "".join(_EIGHTHS[min(max(int(e) - 8 * line, 0), 8)] for e in eighths)
@@ -172,15 +195,16 @@ class Detail(Static):
             text.append(bars[:marked], bar)
             text.append(bars[marked].replace(" ", "╎"), bright)
             text.append(f"{bars[marked + 1 :]}\n", bar)
-        middle = f"{LN2 / 2:.2f}"
-        axis = f"{'0':<{width // 2 - 2}}{middle}"
-        text.append(f"{axis}{f'{LN2:.2f}':>{width - len(axis)}}\n", self._part("dim"))
+        ends = [f"{end:{self._sign}.2f}" if end else "0" for end in (low, (low + high) / 2, high)]
+        axis = f"{ends[0]:<{width // 2 - 2}}{ends[1]}"
+        text.append(f"{axis}{ends[2]:>{width - len(axis)}}\n", self._part("dim"))
 
     def _list(self, text: Text, sign: str, prompts: list[tuple[float, Record]]) -> None:
         width = max(self.content_size.width - 8, 6)
         for value, record in prompts:
             text.append(f"{sign} ", self._part("dim"))
-            text.append(f"{value:.3f} ".replace("0.", ".", 1).ljust(6), self._part("value"))
+            said = number(value, 5 if self._sign else 4, digits=3, signed=bool(self._sign))
+            text.append(f"{said:<5} ", self._part("value"))
             text.append_text(fitted(record.text, width))
             text.append("\n")
 

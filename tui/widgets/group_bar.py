@@ -53,7 +53,6 @@ class GroupBar(Static):
         self.update(self._line(), layout=False)
 
     def on_click(self, event: events.Click) -> None:
-        """Show the group that was clicked."""
         if group := event.style.meta.get("group"):
             self.post_message(self.Picked(group))
 
@@ -84,5 +83,4 @@ class GroupBar(Static):
         return text
 
     def on_resize(self) -> None:
-        """The line follows the width."""
         self.show_state()

@@ -8,6 +8,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,11 +19,11 @@ from textual.widget import Widget
 
 from mlxjsd.tui.colours import DIVERGING, Scale, shade, signed_shade, styles
 from mlxjsd.tui.compare_state import Sheet
-from mlxjsd.tui.run_state import LABELS
 from mlxjsd.tui.styles import part
+from mlxjsd.tui.text import amount, fitted, number, row_label
 
-#: Columns of the row labels.
-LABEL_WIDTH = 6
+#: Columns of the row labels, with the space behind them: at least, and at the most.
+LABEL_WIDTH, MAX_LABEL_WIDTH = 6, 14
 MAX_CELL_WIDTH, MAX_CELL_HEIGHT = 7, 5
 
 Cell = tuple[int, str]
@@ -30,7 +31,7 @@ Cell = tuple[int, str]
 
 
 class HeatGrid(Widget, can_focus=True):
-    """Rows Subj., Attn., Last. by layer, with a cursor."""
+    """Rows by layer, with a cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--label", "grid--at-cursor", "grid--empty"}
     DEFAULT_CSS = """
@@ -69,26 +70,41 @@ class HeatGrid(Widget, can_focus=True):
     @property
     def cell_height(self) -> int:
         """Lines of a cell."""
-        return min(max((self.size.height - 1) // len(LABELS), 1), MAX_CELL_HEIGHT)
+        fitting = (self.size.height - 1) // len(self.state.rows)
+        return min(max(fitting, 1), MAX_CELL_HEIGHT)
+
+    @property
+    def label_width(self) -> int:
+        """Columns of the row labels: cells go first, and long labels are cut."""
+        longest = max(cell_len(row_label(key)) for key in self.state.rows)
+        left = self.size.width - self.cell_width * self.state.layers
+        return max(min(longest + 1, left, MAX_LABEL_WIDTH), LABEL_WIDTH)
 
     @property
     def first_layer(self) -> int:
         """The leftmost layer shown: a deep model scrolls under the cursor."""
-        fitting = max((self.size.width - LABEL_WIDTH) // self.cell_width, 1)
-        over = max(self.state.layers - fitting, 0)
-        return min(max(self.state.layer - fitting // 2, 0), over)
+        fitting = (self.size.width - self.label_width) // self.cell_width
+        return _first(self.state.layer, self.state.layers, fitting)
+
+    @property
+    def shown_rows(self) -> range:
+        """The rows shown: where they are too many, they scroll under the cursor as well."""
+        rows = len(self.state.rows)
+        fitting = max((self.size.height - 1) // self.cell_height, 1)
+        first = _first(self.state.row, rows, fitting)
+        return range(first, min(first + fitting, rows))
 
     def region_of(self, row: int, layer: int) -> Region:
         """Return where a cell is drawn."""
         width, height = self.cell_width, self.cell_height
-        x = LABEL_WIDTH + (layer - self.first_layer) * width
-        return Region(x, row * height, width, height)
+        x = self.label_width + (layer - self.first_layer) * width
+        return Region(x, (row - self.shown_rows.start) * height, width, height)
 
     def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
         """Return the cell at a place in this widget, or None."""
-        layer = (x - LABEL_WIDTH) // self.cell_width + self.first_layer
-        row = y // self.cell_height
-        inside = x >= LABEL_WIDTH and layer < self.state.layers and 0 <= row < len(LABELS)
+        layer = (x - self.label_width) // self.cell_width + self.first_layer
+        row = y // self.cell_height + self.shown_rows.start
+        inside = x >= self.label_width and layer < self.state.layers and row in self.shown_rows
         return (row, layer) if inside else None
 
     # Content.
@@ -100,7 +116,9 @@ class HeatGrid(Widget, can_focus=True):
         width = self.cell_width
         cells = [[(self._scale.level(v), self._text(v, width)) for v in row] for row in values]
         cursor = (state.row, state.layer)
-        drawn = (state.colour_map, self.first_layer, state.layers, self.size)
+        drawn = (
+            state.colour_map, self.first_layer, self.shown_rows, state.layers, state.rows, self.size
+        )  # fmt: skip
         if drawn != self._drawn or not self._cells:
             self._cells, self._drawn, self._cursor = cells, drawn, cursor
             self.refresh()
@@ -113,8 +131,9 @@ class HeatGrid(Widget, can_focus=True):
         ]
         if cursor != self._cursor:
             changed += [self.region_of(*self._cursor), self.region_of(*cursor)]
-            labels = Region(0, 0, LABEL_WIDTH, len(LABELS) * self.cell_height)
-            axis = Region(0, len(LABELS) * self.cell_height, self.size.width, 1)
+            height = len(self.shown_rows) * self.cell_height
+            labels = Region(0, 0, self.label_width, height)
+            axis = Region(0, height, self.size.width, 1)
             changed += [labels, axis]
         self._cells, self._cursor = cells, cursor
         if changed:
@@ -125,26 +144,30 @@ class HeatGrid(Widget, can_focus=True):
             return "·" if self._is_empty() else ""
         if self.state.colour_map == DIVERGING:
             # Narrower cells have no room for a sign and two digits.
-            return f"{value:+.2f}".replace("0.", ".", 1) if width >= 4 else ""
+            return number(value, max(width - 1, 4), signed=True) if width >= 4 else ""
         if width >= 4:
-            return f"{value:.2f}" if width >= 5 else f"{value:.2f}"[1:]
-        # Without colours the number has to be in the cell, in hundredths of a nat.
-        return f"{min(round(value * 100), 99):02d}" if self.app.no_color and width > 1 else ""
+            return number(value, width - 1)
+        if self.app.no_color and width > 1 and self._scale.high < 1:
+            # Without colours the number has to be in the cell, in hundredths.
+            return f"{min(round(value * 100), 99):02d}"
+        return ""
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the grid, or the line of layer numbers under it."""
-        row, inside = divmod(y, self.cell_height)
-        if not self._cells or row > len(LABELS) or (row == len(LABELS) and inside):
+        place, inside = divmod(y, self.cell_height)
+        rows = self.shown_rows
+        if not self._cells or place > len(rows) or (place == len(rows) and inside):
             return Strip.blank(self.size.width, self.rich_style)
-        segments = self._axis() if row == len(LABELS) else self._row(row, inside)
+        segments = self._axis() if place == len(rows) else self._row(rows[place], inside)
         strip = Strip(segments).apply_style(self.rich_style)
         return strip.adjust_cell_length(self.size.width, self.rich_style)
 
     def _row(self, row: int, inside: int) -> list[Segment]:
         middle = (self.cell_height - 1) // 2
         look = "grid--at-cursor" if row == self.state.row else "grid--label"
-        label = LABELS[row] if inside == middle else ""
-        segments = [Segment(f"{label:<{LABEL_WIDTH}}", part(self, look))]
+        label = row_label(self.state.rows[row]) if inside == middle else ""
+        written = fitted(label, self.label_width - 1).plain
+        segments = [Segment(f"{written} ", part(self, look))]
         palette = styles(self.state.colour_map)
         empty = part(self, "grid--empty")
         for layer in range(self.first_layer, self.state.layers):
@@ -180,7 +203,7 @@ class HeatGrid(Widget, can_focus=True):
         every = 1 if width > 2 else 2 if width == 2 else 4
         plain = part(self, "grid--label")
         bright = part(self, "grid--at-cursor")
-        at, segments = self.state.layer, [Segment(f"{'Layer':<{LABEL_WIDTH}}", plain)]
+        at, segments = self.state.layer, [Segment(f"{'Layer':<{self.label_width}}", plain)]
         line = []
         for layer in range(self.first_layer, self.state.layers):
             if layer == at:
@@ -193,7 +216,7 @@ class HeatGrid(Widget, can_focus=True):
             start = (layer - self.first_layer) * width
             label = str(layer).center(width)
             if layer == at:  # at the right edge there may be too little room for it
-                start = min(start, self.size.width - LABEL_WIDTH - len(label))
+                start = min(start, self.size.width - self.label_width - len(label))
             if start < place:
                 continue
             segments += [Segment(" " * (start - place), plain), Segment(label, style)]
@@ -203,16 +226,13 @@ class HeatGrid(Widget, can_focus=True):
     # Mouse.
 
     def on_resize(self) -> None:
-        """Cells get another size."""
         self.show_state()
 
     def on_click(self, event: events.Click) -> None:
-        """Pick the cell."""
         if cell := self.cell_at(event.x, event.y):
             self.post_message(self.Picked(*cell))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Say the value under the pointer."""
         cell = self.cell_at(event.x, event.y)
         self.tooltip = None if cell is None else self.describe(*cell)
 
@@ -220,12 +240,17 @@ class HeatGrid(Widget, can_focus=True):
         """Return a cell's value in words."""
         value = float(self.state.shown()[row, layer])
         nothing = "not measured yet" if self._is_empty() else "does not apply"
-        said = nothing if math.isnan(value) else f"{value:.4f} nats"
-        return f"{LABELS[row]} layer {layer}: {said}"
+        said = nothing if math.isnan(value) else amount(value, self.state.described)
+        return f"{row_label(self.state.rows[row])} layer {layer}: {said}"
 
     def _is_empty(self) -> bool:
         """Whether there is no number yet; a gap among numbers is an edit that does not apply."""
         return bool(np.isnan(self.state.shown()).all())
+
+
+def _first(at: int, count: int, fitting: int) -> int:
+    """Return the first of ``count`` things that is shown, so that ``at`` is in the middle."""
+    return min(max(at - fitting // 2, 0), max(count - fitting, 0))
 
 
 def _framed(content: str, inside: int, height: int) -> str:

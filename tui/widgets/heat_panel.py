@@ -15,6 +15,11 @@ from mlxjsd.tui.widgets.colour_scale import ColourScale
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 from mlxjsd.tui.widgets.line_chart import LineChart
 
+#: Lines of a panel that hold no cells: its frame, and the numbers of the layers.
+FRAME = 3
+#: Lines of a cell, by the lowest height of the terminal.
+_CELL_HEIGHTS = {50: 5, 30: 3, 0: 2}
+
 
 class HeatPanel(Horizontal):
     """What the run screen is about."""
@@ -36,7 +41,6 @@ class HeatPanel(Horizontal):
     ]  # fmt: skip
     DEFAULT_CSS = """
     HeatPanel {
-        height: 9;
         border: round $primary 60%;
         border-title-color: $text-primary;
         border-title-style: bold;
@@ -60,14 +64,13 @@ class HeatPanel(Horizontal):
         self._titles = ("", "")
 
     def compose(self) -> ComposeResult:
-        """Put the parts side by side."""
         yield self.grid
         yield self.scale
         yield self.chart
 
     def show_state(self) -> None:
-        """Draw what has changed."""
         state = self.state
+        self.fit(self.app.size.height)
         self.set_class(state.as_lines, "-lines")
         if state.as_lines:
             self.chart.show_state()
@@ -75,8 +78,7 @@ class HeatPanel(Horizontal):
             self.grid.show_state()
             self.scale.show_state()
         if state.selected is None:
-            count = state.measured.count(state.group)
-            title = f"Average JS divergence · {count} prompts"
+            title = f"Average {clean(state.described.label)} · {state.heatmap.count} prompts"
             if state.group != ALL:
                 title += f" · {GROUP_NAMES[state.group]}"
         else:
@@ -88,17 +90,22 @@ class HeatPanel(Horizontal):
             self._titles = title, subtitle
             self.border_title, self.border_subtitle = Text(title), subtitle
 
+    def fit(self, lines: int) -> None:
+        """Take the height that the rows need, of a terminal with so many ``lines``."""
+        rows, room = len(self.state.rows), lines // 2 - FRAME
+        wanted = next(height for least, height in _CELL_HEIGHTS.items() if lines >= least)
+        cell = min(max(room // rows, 1), wanted)
+        self.styles.height = min(rows * cell, max(room, 1)) + FRAME
+
     def take_focus(self) -> None:
         """Focus whichever view is shown."""
         (self.chart if self.state.as_lines else self.grid).focus()
 
     def action_move(self, rows: int, layers: int) -> None:
-        """Move the cursor."""
         if self.state.move(rows, layers):
             self.post_message(self.CursorMoved())
 
     def on_heat_grid_picked(self, event: HeatGrid.Picked) -> None:
-        """Put the cursor where the mouse was."""
         event.stop()
         if self.state.go_to(event.row, event.layer):
             self.post_message(self.CursorMoved())

@@ -48,7 +48,6 @@ class KeyBar(Widget):
             self.refresh(layout=True)
 
     def on_click(self, event: events.Click) -> None:
-        """Press the key that was clicked."""
         if key := event.style.meta.get("key"):
             self.app.simulate_key(key)
 

@@ -1,39 +1,39 @@
-"""The three rows as lines over the layers: the grid's numbers, seen from the side."""
+"""The rows as lines over the layers: the grid's numbers, seen from the side."""
 
 import math
+from string import ascii_letters
 from typing import ClassVar
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlxjsd.tui.run_state import LABELS, RunState
+from mlxjsd.tui.colours import DIVERGING
+from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.styles import part
+from mlxjsd.tui.text import fitted, number, row_label
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 
 #: Columns in front of the plot: its numbers.
 AXIS_WIDTH = 6
-#: Columns behind it: which line is which.
-NAME_WIDTH = 7
+#: Columns behind it, which say which line is which: at least, and at the most.
+NAME_WIDTH, MAX_NAME_WIDTH = 7, 14
 #: The dots of a braille character, by line and column.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-#: What stands for a line where there are no colours.
-_LETTERS = "SAL"
+#: Colours of the lines, by the theme's names; more rows begin anew.
+_COLOURS = ("primary", "warning", "success", "error", "secondary", "accent")
 
 
 class LineChart(Widget, can_focus=True):
-    """Subj., Attn. and Last. as lines in braille dots."""
+    """A line in braille dots for each row."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "chart--subj",
-        "chart--subj-band",
-        "chart--attn",
-        "chart--attn-band",
-        "chart--last",
-        "chart--last-band",
+        *(f"chart--{name}" for name in _COLOURS),
+        *(f"chart--{name}-band" for name in _COLOURS),
         "chart--axis",
         "chart--cursor",
         "chart--number",
@@ -42,12 +42,18 @@ class LineChart(Widget, can_focus=True):
     LineChart {
         width: 1fr;
         height: 1fr;
-        .chart--subj { color: $text-primary; text-style: bold; }
-        .chart--subj-band { color: $text-primary 50%; }
-        .chart--attn { color: $text-warning; text-style: bold; }
-        .chart--attn-band { color: $text-warning 50%; }
-        .chart--last { color: $text-success; text-style: bold; }
-        .chart--last-band { color: $text-success 50%; }
+        .chart--primary { color: $text-primary; text-style: bold; }
+        .chart--primary-band { color: $text-primary 50%; }
+        .chart--warning { color: $text-warning; text-style: bold; }
+        .chart--warning-band { color: $text-warning 50%; }
+        .chart--success { color: $text-success; text-style: bold; }
+        .chart--success-band { color: $text-success 50%; }
+        .chart--error { color: $text-error; text-style: bold; }
+        .chart--error-band { color: $text-error 50%; }
+        .chart--secondary { color: $text-secondary; text-style: bold; }
+        .chart--secondary-band { color: $text-secondary 50%; }
+        .chart--accent { color: $text-accent; text-style: bold; }
+        .chart--accent-band { color: $text-accent 50%; }
         .chart--axis { color: $text-muted; }
         .chart--cursor { color: $foreground 30%; }
         .chart--number { color: $text-accent; text-style: bold; }
@@ -60,9 +66,15 @@ class LineChart(Widget, can_focus=True):
         self._strips: list[Strip] = []
 
     @property
+    def name_width(self) -> int:
+        """Columns of the rows' names, a space on both sides."""
+        longest = max(cell_len(row_label(key)) for key in self.state.rows)
+        return min(max(longest + 2, NAME_WIDTH), MAX_NAME_WIDTH)
+
+    @property
     def plot_size(self) -> tuple[int, int]:
         """Columns and lines of the plot itself."""
-        width = max(self.size.width - AXIS_WIDTH - NAME_WIDTH, 4)
+        width = max(self.size.width - AXIS_WIDTH - self.name_width, 4)
         return width, max(self.size.height - 1, 2)
 
     def column_of(self, layer: int) -> int:
@@ -71,13 +83,11 @@ class LineChart(Widget, can_focus=True):
         return round(layer / max(self.state.layers - 1, 1) * (width - 1))
 
     def show_state(self) -> None:
-        """Draw the lines anew."""
         if self.size:
             self._strips = self._draw()
             self.refresh()
 
     def on_resize(self) -> None:
-        """The plot gets another size."""
         self.show_state()
 
     def on_click(self, event: events.Click) -> None:
@@ -89,7 +99,6 @@ class LineChart(Widget, can_focus=True):
             self.post_message(HeatGrid.Picked(self.state.row, layer))
 
     def render_line(self, y: int) -> Strip:
-        """Return one line of the chart."""
         if y >= len(self._strips):
             return Strip.blank(self.size.width, self.rich_style)
         return self._strips[y]
@@ -97,8 +106,10 @@ class LineChart(Widget, can_focus=True):
     def _draw(self) -> list[Strip]:
         width, height = self.plot_size
         values, scale = self.state.shown(), self.state.scale()
-        rows = [self._part(f"chart--{name}") for name in ("subj", "attn", "last")]
-        bands = [self._part(f"chart--{name}-band") for name in ("subj", "attn", "last")]
+        names = [_COLOURS[row % len(_COLOURS)] for row in range(len(values))]
+        rows = [self._part(f"chart--{name}") for name in names]
+        bands = [self._part(f"chart--{name}-band") for name in names]
+        letters = _letters([row_label(key) for key in self.state.rows])
         characters = [[" "] * width for _ in range(height)]
         looks: list[list[Style | None]] = [[None] * width for _ in range(height)]
         cursor = self.column_of(self.state.layer)
@@ -110,20 +121,22 @@ class LineChart(Widget, can_focus=True):
                 for y, x, character in self._band(interval.ends[:, row], scale.low, scale.high):
                     characters[y][x], looks[y][x] = character, style
         for row, style in enumerate(rows):
-            for y, x, character in self._line(values[row], scale.low, scale.high, _LETTERS[row]):
+            for y, x, character in self._line(values[row], scale.low, scale.high, letters[row]):
                 if looks[y][x] is bands[row] and not self.app.no_color:
                     # The dots of the line among those of its own band.
                     character = chr(ord(character) | ord(characters[y][x]))
                 characters[y][x], looks[y][x] = character, style
-        names = self._names(values, scale.low, scale.high)
+        ends, signed = self._ends(values, scale.low, scale.high), self.state.colour_map == DIVERGING
         strips = []
         for y in range(height):
             share = 1 - y / (height - 1)
-            number = f"{scale.low + share * (scale.high - scale.low):.2f} " if y % 2 == 0 else ""
-            segments = [Segment(f"{number:>{AXIS_WIDTH}}", self._part("chart--axis"))]
+            value = scale.low + share * (scale.high - scale.low)
+            mark = f"{number(value, AXIS_WIDTH - 1, signed=signed)} " if y % 2 == 0 else ""
+            segments = [Segment(f"{mark:>{AXIS_WIDTH}}", self._part("chart--axis"))]
             segments += [Segment(c, look) for c, look in zip(characters[y], looks[y], strict=True)]
-            if y in names:
-                segments.append(Segment(f" {LABELS[names[y]]}", rows[names[y]]))
+            if y in ends:
+                name = fitted(row_label(self.state.rows[ends[y]]), self.name_width - 2).plain
+                segments.append(Segment(f" {name}", rows[ends[y]]))
             strips.append(self._strip(segments))
         strips.append(self._strip(self._layer_numbers()))
         return strips
@@ -181,8 +194,11 @@ class LineChart(Widget, can_focus=True):
         share = min(max((value - low) / (high - low), 0.0), 1.0)
         return round((1 - share) * (dots - 1))
 
-    def _names(self, values: np.ndarray, low: float, high: float) -> dict[int, int]:
-        """Return which row's name stands on which line, behind the end of its line."""
+    def _ends(self, values: np.ndarray, low: float, high: float) -> dict[int, int]:
+        """Return which row's name stands on which line, where its own line ends or near.
+
+        Where there are more rows than lines, the lowest ones have no name.
+        """
         height = self.plot_size[1]
         names: dict[int, int] = {}
         for row in np.argsort(-np.nan_to_num(values[:, -1]), kind="stable"):
@@ -192,7 +208,7 @@ class LineChart(Widget, can_focus=True):
                 y += 1
             while y in names and y > 0:
                 y -= 1
-            names[y] = int(row)
+            names.setdefault(y, int(row))
         return names
 
     def _layer_numbers(self) -> list[Segment]:
@@ -222,3 +238,13 @@ class LineChart(Widget, can_focus=True):
     def _strip(self, segments: list[Segment]) -> Strip:
         strip = Strip(segments).apply_style(self.rich_style)
         return strip.adjust_cell_length(self.size.width, self.rich_style)
+
+
+def _letters(labels: list[str]) -> list[str]:
+    """Return a letter for each line where there are no colours: of its label, if it is free."""
+    letters: list[str] = []
+    for label in labels:
+        wanted = (label + ascii_letters).upper()
+        free = (c for c in wanted if c.isalpha() and c.isascii() and c not in letters)
+        letters.append(next(free, "?"))
+    return letters

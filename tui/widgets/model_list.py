@@ -19,7 +19,7 @@ class ModelList(OptionList):
     ModelList {
         border: none;
         padding: 0;
-        margin-left: 10;
+        margin-left: 11;
         height: auto;
         max-height: 5;
         background: transparent;
@@ -36,7 +36,6 @@ class ModelList(OptionList):
         """What the model field says for each line."""
 
     def offer(self, models: list[CachedModel]) -> None:
-        """Add what the cache holds."""
         for model in models:
             self.names.append(model.name)
             self.add_option(Option(_line(model.name, model.size, model.layers)))

@@ -45,11 +45,9 @@ class PreviewPanel(VerticalScroll):
         self.border_title = "Prompts"
 
     def compose(self) -> ComposeResult:
-        """One text, which scrolls."""
         yield Static("reading …", id="preview-text", markup=False)
 
     def show_preview(self, preview: Preview) -> None:
-        """Write the panel anew."""
         self.query_one("#preview-text", Static).update(self._text(preview))
 
     def _text(self, preview: Preview) -> Text:

@@ -10,8 +10,6 @@ from mlxjsd.tui.widgets.prompt_table import PromptTable
 
 
 class PromptList(Vertical):
-    """Filter and table."""
-
     DEFAULT_CSS = """
     PromptList {
         width: 3fr;
@@ -33,23 +31,19 @@ class PromptList(Vertical):
         self.field = Input(id="filter", compact=True, placeholder="type to filter")
 
     def compose(self) -> ComposeResult:
-        """Put the filter above the table."""
         yield self.field
         yield self.table
 
     def show_state(self) -> None:
-        """List anew, and say how many there are."""
         self.table.show_state()
         self._show_titles()
 
     def open_filter(self) -> None:
-        """Let the filter be typed."""
         self.field.add_class("-open")
         self.field.focus()
 
     @property
     def filtering(self) -> bool:
-        """Whether the filter is open."""
         return self.field.has_class("-open")
 
     def close_filter(self) -> None:
@@ -59,7 +53,6 @@ class PromptList(Vertical):
         self.table.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while typing."""
         self.table.set_filter(event.value)
         self._show_titles()
 

@@ -1,8 +1,10 @@
 """The prompts, sorted and filtered: only the lines on the screen are ever drawn."""
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -13,10 +15,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from mlxjsd.analysis.answers import verdict_on
-from mlxjsd.results import Record
+from mlxjsd.records import Record
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.styles import part
-from mlxjsd.tui.text import clean, fitted
+from mlxjsd.tui.text import clean, fitted, number
 
 #: Name and width of each column; the first one takes what is left.
 _COLUMNS = (("prompt", 0), ("prediction", 12), ("p", 5), ("reliance", 9), ("cell", 6))
@@ -133,7 +135,6 @@ class PromptTable(ScrollView, can_focus=True):
         self.sort_by(names[(at + 1) % len(names)])
 
     def set_filter(self, text: str) -> None:
-        """List only prompts in which ``text`` stands."""
         self.filter, self.at = text, 0
         self.scroll_to(y=0, animate=False)
         self.show_state()
@@ -147,9 +148,14 @@ class PromptTable(ScrollView, can_focus=True):
         if self.sorted_by == "p":
             return lambda i: records[i].probability
         if self.sorted_by == "reliance":
-            return lambda i: records[i].reliance
-        values = self.state.measured.cell(self.state.row, self.state.layer)
-        return lambda i: float(values[i])
+            return lambda i: _ordered(records[i].reliance)
+        values = self._cells()
+        return lambda i: _ordered(values[i])
+
+    def _cells(self) -> np.ndarray:
+        """Return the number under the heatmap's cursor of every prompt."""
+        state = self.state
+        return state.measured.cell(state.row, state.layer, metric=state.metric)
 
     # How it is drawn.
 
@@ -202,16 +208,18 @@ class PromptTable(ScrollView, can_focus=True):
                 text = fitted(record.prediction.strip(), width - 2)
                 segments += [Segment(sign, self._part(look)), Segment(text.plain)]
             else:
-                segments.append(Segment(f"{self._number(name, place):>{width}.2f}"))
+                segments.append(Segment(f"{self._number(name, place, width - 1):>{width}}"))
         return segments
 
-    def _number(self, name: str, place: int) -> float:
-        record = self.state.measured.records[place]
+    def _number(self, name: str, place: int, columns: int) -> str:
+        record, signed = self.state.measured.records[place], False
         if name == "p":
-            return record.probability
-        if name == "reliance":
-            return record.reliance
-        return float(self.state.measured.cell(self.state.row, self.state.layer)[place])
+            value = record.probability
+        elif name == "reliance":
+            value = record.reliance
+        else:
+            value, signed = float(self._cells()[place]), self.state.described.signed
+        return "n/a" if math.isnan(value) else number(value, columns, signed=signed)
 
     def _part(self, name: str) -> Style:
         return part(self, f"prompts--{name}")
@@ -219,7 +227,6 @@ class PromptTable(ScrollView, can_focus=True):
     # Keys and mouse.
 
     def action_step(self, by: int) -> None:
-        """Move the highlight."""
         at = min(max(self.at + by, 0), max(len(self._lines) - 1, 0))
         if at != self.at:
             self.at = at
@@ -231,7 +238,6 @@ class PromptTable(ScrollView, can_focus=True):
         self.action_step(pages * max(self.size.height - 1, 1))
 
     def action_choose(self) -> None:
-        """Show the highlighted prompt by itself."""
         if self.highlighted is not None:
             self.post_message(self.Chosen(self.highlighted))
 
@@ -267,6 +273,11 @@ class PromptTable(ScrollView, can_focus=True):
             self.scroll_to(y=self.at, animate=False)
         elif self.at >= top + lines:
             self.scroll_to(y=self.at - lines + 1, animate=False)
+
+
+def _ordered(value: float) -> float:
+    """Return what a number is sorted by: one that does not apply comes below all others."""
+    return -math.inf if math.isnan(value) else float(value)
 
 
 def _searched(record: Record) -> str:

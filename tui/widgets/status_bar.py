@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from mlxjsd.tui.run_state import RunState, Status
 from mlxjsd.tui.styles import part
-from mlxjsd.tui.text import clean, clock, size_of
+from mlxjsd.tui.text import clean, clock, corruption_of, size_of
 
 _SIGNS = {
     Status.LOADING: "◌",
@@ -50,7 +50,6 @@ class StatusBar(Static):
         self.state = state
 
     def show_state(self) -> None:
-        """Write both lines anew."""
         width = max(self.content_size.width, 20)
         text = self._about()
         text.truncate(width, overflow="ellipsis")
@@ -59,7 +58,6 @@ class StatusBar(Static):
         self.update(text, layout=False)
 
     def on_resize(self) -> None:
-        """The bar follows the width."""
         self.show_state()
 
     def _about(self) -> Text:
@@ -73,13 +71,8 @@ class StatusBar(Static):
         text.append(f" · {state.layers} layers", dim)
         text.append(f"  {clean(str(state.data['file']))}")
         settings = state.settings
-        if settings.corruption == "noise":
-            spoiled = f"noise {settings.noise_level:g}σ"
-            if settings.noise_samples > 1:
-                spoiled += f" ×{settings.noise_samples}"
-        else:
-            spoiled = "swapped subjects"
-        text.append(f" · {spoiled} · window {settings.window}{settings.framing}", dim)
+        how = f"{corruption_of(settings)} · window {settings.window}{settings.framing}"
+        text.append(f" · {how}", dim)
         if state.skipped:
             text.append(f" · {len(state.skipped)} skipped", dim)
         if state.failed:
