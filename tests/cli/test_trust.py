@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import record, run_of
 
-from mlxjsd.analysis.groups import heatmaps_by
 from mlxjsd.analysis.heatmap import floor_warning
 from mlxjsd.output.export import text_cell, to_csv, to_npz
 from mlxjsd.output.figure import plot_groups, plot_run, save_figure
@@ -90,7 +89,7 @@ def test_no_cell_of_a_table_is_a_formula(text: str) -> None:
 
 def test_numbers_of_a_table_are_left_as_they_are() -> None:
     run = run_of()
-    low = [replace(r, jsd=r.jsd * 0 + np.float32(1e-12)) for r in run.records]
+    low = [replace(r, cells=r.cells * 0 + np.float32(1e-12)) for r in run.records]
     rows = list(csv.reader(io.StringIO(to_csv(replace(run, records=low)).decode())))
     assert all(re.match(r"^(\d|$)", cell) for row in rows[1:] for cell in row[2:])
 
@@ -116,7 +115,7 @@ def test_figures_take_dollar_signs_and_markup_as_text(tmp_path: Path) -> None:
     records = [replace(r, relation=r"$\bad{ " + str(i)) for i, r in enumerate(run.records)]
     run = replace(run, records=records)
     save_figure(plot_run(run), tmp_path / "a.svg")
-    save_figure(plot_groups(heatmaps_by(run, "relation"), "x"), tmp_path / "b.png")
+    save_figure(plot_groups(run.heatmap(by="relation"), "x"), tmp_path / "b.png")
     assert r"$\frac{ [red]x" in (tmp_path / "a.svg").read_text()
 
 
