@@ -173,7 +173,7 @@ class MlxjsdApp(App[None]):
     async def _leave(self, closing: "asyncio.Future[bool]") -> None:
         self.ended_cleanly = await closing
         # A file that is being written becomes a whole one.
-        await self.workers.wait_for_complete([w for w in self.workers if w.group == EXPORT])
+        await asyncio.gather(*(w.wait() for w in self.workers if w.group == EXPORT))
         self.exit()
 
 

@@ -55,10 +55,10 @@ def test_the_difference_and_the_agreement_are_those_of_the_comparison() -> None:
 
 def test_the_same_kind_of_answer_is_compared_where_there_is_one(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "other")
-    assert "Factual associations" in other_panel(folder, "FA").name
+    assert "Factual associations" in other_panel(folder, "FA", "jsd").name
     unlabelled = run_folder(tmp_path / "unlabelled", answers=())
-    assert other_panel(unlabelled, "FA").name == "tiny, n = 6"
-    assert other_panel(Figure("llama-3-8b-fa"), "UH").mean.shape == (3, 32)
+    assert other_panel(unlabelled, "FA", "jsd").name == "tiny, n = 6"
+    assert other_panel(Figure("llama-3-8b-fa"), "UH", "jsd").mean.shape == (3, 32)
 
 
 @pytest.mark.asyncio

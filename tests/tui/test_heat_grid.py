@@ -1,5 +1,7 @@
 """The grid's lines hold the colours of known numbers, and little of it is repainted."""
 
+import math
+
 import numpy as np
 import pytest
 from records import record
@@ -7,7 +9,7 @@ from rich.color import Color
 from waiting import settled
 
 from mlxjsd.run.events import BatchDone
-from mlxjsd.tui.colours import LEVELS, LN2, SHADES, Scale, foregrounds, shade, styles
+from mlxjsd.tui.colours import LEVELS, SHADES, Scale, foregrounds, shade, styles
 from mlxjsd.tui.run_state import Status
 
 pytestmark = pytest.mark.asyncio
@@ -35,7 +37,7 @@ async def test_cells_have_the_colour_of_their_number(app, engine, running, size,
         assert grid.region_of(2, 31).right <= grid.size.width
         for row, values in enumerate(screen.state.heatmap.mean):
             for value, style in zip(values, cell_styles(grid, row), strict=True):
-                level = min(int(value / LN2 * LEVELS), LEVELS - 1)
+                level = min(int(value / math.log(2) * LEVELS), LEVELS - 1)
                 assert style.bgcolor == Color.parse(foregrounds("Blues")[level])
 
 
