@@ -81,16 +81,28 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
                 number += 1
                 yield builder.value.pop()
     except (ijson.JSONError, json.JSONDecodeError) as error:
-        if source.error is None and builder.value is None:
-            raise _no_list(path) from None
         if source.error is None:
-            raise _not_json(
-                error, f"{path}, line {source.line}", source.ended, depth, number
+            if builder.value is None:
+                raise _no_list(path) from None
+            place = f"{path}, line {source.line} is not JSON"
+            if depth == 0:
+                raise _more(place) from None
+            if source.ended:
+                raise InputError(
+                    f"{place}: the file ends in the middle of the list, after record {number}",
+                    hint="correct that line",
+                ) from None
+            raise InputError(
+                f"{place}: record {number + 1} cannot be read ({_said(error)})",
+                hint="correct that line (JSON has no NaN, no Infinity and no comma after the last "
+                "element)",
             ) from None
     if isinstance(source.error, InputError):
         raise source.error.at(f"{path}, record {number + 1}")
     if source.error is not None:
         raise source.error
+    if source.last != "]":  # yajl takes a string that begins there and does not end
+        raise _more(f"{path}, line {source.line} is not JSON")
 
 
 def _no_list(path: Path) -> InputError:
@@ -104,24 +116,14 @@ def _too_deep(place: str) -> InputError:
     return InputError(f"{place}: lists or objects are nested too deeply", hint="write it flatter")
 
 
-def _not_json(error: Exception, place: str, ended: bool, depth: int, number: int) -> InputError:
-    """Say what a parser refused, at a depth of open lists and objects, after some records."""
-    if depth == 0:
-        return InputError(
-            f"{place} is not JSON: there is more after the end of the list", hint="take it out"
-        )
-    if ended:
-        return InputError(
-            f"{place} is not JSON: the file ends in the middle of the list, after record {number}",
-            hint="write the rest",
-        )
-    # The first line: yajl draws an arrow below. The standard library, which reads strings for the
-    # parser in Python, counts from the string.
+def _more(place: str) -> InputError:
+    return InputError(f"{place}: there is more after the end of the list", hint="correct that line")
+
+
+def _said(error: Exception) -> str:
+    """Return what a parser says, without the place, which it counts in what it was handed."""
     said = error.msg if isinstance(error, json.JSONDecodeError) else str(error).partition("\n")[0]
-    return InputError(
-        f"{place} is not JSON: record {number + 1} cannot be read ({said.rstrip('.')[:80]})",
-        hint="correct that line (JSON has no NaN, no Infinity and no comma after the last element)",
-    )
+    return said.rstrip(".")[:80]
 
 
 class _Source:
@@ -137,6 +139,8 @@ class _Source:
         self._next_line = 1
         self.line = 1
         """Of what was handed over last."""
+        self.last = ""
+        """The last character so far that is no space."""
         self.ended = False
         self.error: Exception | None = None
 
@@ -159,6 +163,7 @@ class _Source:
                 )
         self.line = self._next_line
         self._next_line += piece.endswith("\n")
+        self.last = piece.rstrip()[-1:] or self.last
         self.ended = not piece
         return piece.encode()
 
