@@ -35,7 +35,10 @@ from mlxjsd.store.reader import read_run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.engine import MLXEngine
 
-FACTS = (("France", "Paris"), ("Spain", "Madrid"), ("Norway", "Oslo"), ("Italy", "Rome"))
+FACTS = (
+    ("New Zealand", "Wellington"), ("South Korea", "Seoul"), ("Sri Lanka", "Colombo"),
+    ("Costa Rica", "San Jose"),
+)  # fmt: skip
 
 
 class Reversed:
@@ -154,11 +157,14 @@ def test_they_are_measured_shown_drawn_and_exported(
     assert prompt["cells"]["tv"]["tail"] == run.records[0].of("tv")[1].tolist()
     assert ",tail," in (tmp_path / "run.csv").read_text()
     assert (tmp_path / "run.count").read_bytes() == f"{len(run.records)} prompts".encode()
-    with pytest.raises(SystemExit):
-        call("run", "--rows", "subj,nothing")
+    assert call("run", "--rows", "subj,nothing") == 2
+    assert "there is no row 'nothing'; there is subj, attn, last, reliance, floor" in (
+        capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow
+@pytest.mark.asyncio
 @pytest.mark.usefixtures("added")
 async def test_they_are_in_the_app(tmp_path: Path) -> None:
     folder = measured(tmp_path)
