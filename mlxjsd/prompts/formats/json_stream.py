@@ -67,12 +67,14 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
     # Not above: the command line imports the formats for their names.
     import ijson
 
-    source, builder, depth, number = _Source(file), ijson.ObjectBuilder(), 0, 0
+    source, builder = _Source(file), ijson.ObjectBuilder()
+    begun, depth, number = False, 0, 0
     try:
         # Without use_float, numbers are Decimals.
         for event, value in ijson.basic_parse(source, use_float=True):
             if not depth and event != "start_array":
                 raise _no_list(path)
+            begun = True
             builder.event(event, value)
             depth += _STEP.get(event, 0)
             if depth > DEEPEST:
@@ -82,7 +84,7 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
                 yield builder.value.pop()
     except (ijson.JSONError, json.JSONDecodeError) as error:
         if source.error is None:
-            if builder.value is None:
+            if not begun:
                 raise _no_list(path) from None
             place = f"{path}, line {source.line} is not JSON"
             if depth == 0:
