@@ -25,6 +25,8 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "noise_level": (["--noise-level", "2.5"], 2.5),
     "noise_samples": (["--noise-samples", "4"], 4),
     "window": (["--window", "3"], 3),
+    "rows": (["--rows", "last,subj"], ("last", "subj")),
+    "metrics": (["--metrics", "jsd"], ("jsd",)),  # there is one
     "seed": (["--seed", "9"], 9),
     "prompt_template": (["--prompt-template", r"Q: {prompt}\nA:"], "Q: {prompt}\nA:"),
     "chat": (["--chat"], True),
@@ -39,8 +41,8 @@ TYPED: dict[str, tuple[list[str], Any]] = {
 }
 
 
-#: Settings that nobody is asked for: a rule of older versions; what only Python asks for so far.
-NOT_ASKED = {"window_rule", "rows", "metrics"}
+#: What has no option: a rule of older versions, which their runs go on with.
+NOT_ASKED = {"window_rule"}
 
 
 def own(kind: type[Any]) -> set[str]:

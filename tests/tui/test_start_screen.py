@@ -37,7 +37,7 @@ def test_what_has_no_field_stays_as_it_was(tmp_path: Path) -> None:
     data.mkdir()
     job = Job(
         data=data,
-        settings=Settings(chat=True),
+        settings=Settings(chat=True, rows=("last",)),
         trust_remote_code=True,
         labelling=Labelling(None, "prefix"),
         format="lre",
