@@ -378,6 +378,18 @@ def test_no_two_lines_have_one_letter() -> None:
     assert len(set(many)) == 26
 
 
+@pytest.mark.parametrize("size", [(80, 24), (250, 60)])
+def test_how_six_rows_by_a_signed_metric_look(snap_compare, engine, tmp_path, size) -> None:
+    state = state_of(grid_of("subj", "attn", "last", "mlp", "mystery", "other"), tmp_path)
+    app = MlxjsdApp(engine)
+
+    async def show(pilot: Any) -> None:
+        await shown(app, pilot, state)
+        await pilot.press("m", "down", *["right"] * 5)
+
+    assert snap_compare(app, terminal_size=size, run_before=show)
+
+
 # Beside another one, and in a file.
 
 

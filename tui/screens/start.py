@@ -64,7 +64,7 @@ class StartScreen(Screen[None]):
         }
         PreviewPanel { width: 1fr; height: 1fr; }
         .line { height: 1; }
-        .line Label { width: 11; color: $text-muted; }
+        .line Label { width: 10; color: $text-muted; }
         .line Select { width: 1fr; }
         #resume { height: auto; margin-bottom: 1; }
         #resume Label { color: $text-warning; }
@@ -117,13 +117,16 @@ class StartScreen(Screen[None]):
                         yield ModelList()
                     elif info.name == "limit":
                         with Horizontal(classes="line"):
-                            yield Label("Corrupt by", markup=False)
+                            yield Label("Corrupt", markup=False)
                             yield Select(
                                 [(name, name) for name in CORRUPTIONS],
                                 id="corruption",
                                 value=self._corruption,
                                 allow_blank=False,
                                 compact=True,
+                                tooltip="\n".join(
+                                    f"{key}: {known.help}" for key, known in CORRUPTIONS.items()
+                                ),
                             )
                 yield Static(id="verdict", markup=False)
                 yield Button("Start", id="start", variant="primary", compact=True)

@@ -13,7 +13,7 @@ class FormLine(Horizontal):
     DEFAULT_CSS = """
     FormLine {
         height: 1;
-        Label { width: 11; color: $text-muted; }
+        Label { width: 10; color: $text-muted; }
         Input { width: 1fr; }
         Input.-bad { background: $error 30%; }
         Select { width: 1fr; }

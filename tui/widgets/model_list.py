@@ -19,7 +19,7 @@ class ModelList(OptionList):
     ModelList {
         border: none;
         padding: 0;
-        margin-left: 11;
+        margin-left: 10;
         height: auto;
         max-height: 5;
         background: transparent;
