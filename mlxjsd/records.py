@@ -36,12 +36,12 @@ class Grid:
         return tuple(row(key) for key in (*self.whole, *self.rows))
 
     def cells(self, prompts: int) -> np.ndarray:
-        """Return room for the cells of so many prompts, (N, metrics, rows, layers) NaN."""
+        """Return room for the cells of N prompts, (N, metrics, rows, layers) NaN."""
         shape = (prompts, len(self.metrics), len(self.rows), self.layers)
         return np.full(shape, np.nan, np.float32)
 
     def numbers(self, prompts: int) -> np.ndarray:
-        """Return room for the rows with one number, (N, metrics, whole) NaN."""
+        """Return room for the rows with one number of N prompts, (N, metrics, whole) NaN."""
         return np.full((prompts, len(self.metrics), len(self.whole)), np.nan, np.float32)
 
     def to_json(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Look:
     settings: Settings
     limit: int | None
     first: int = 30
-    """So many prompts are shown."""
+    """How many prompts are shown."""
     format: str | None = None
     """See :attr:`Job.format`."""
     revision: str | None = None

@@ -62,7 +62,7 @@ def joined(runs: Sequence[Run], names: Sequence[str]) -> Run:
 
 
 def joined_versions(versions: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Return what computed the numbers; where machines differ, all of them, parted by ``;``."""
+    """Return what computed the numbers; where machines differ, all of them, separated by ``;``."""
     found: dict[str, list[str]] = {}
     for one in versions:
         for name, value in one.items():

@@ -3,12 +3,12 @@
     python tests/benchmarks/scaling.py [--prompts 10000] [--slower 1] [--json]
 
 Measured here, with the bundled model, in processor seconds of one core (so that other programs
-do not matter): what each rank does for itself (loading, planning, the proofs of its first batch,
+do not matter): what each rank does for itself (loading, planning, the checks of its first batch,
 and looking after each batch how far the others are), what is divided (batches, and the clean
 passes for the cosines), and what the first rank does in the end (reading the files of all,
 averages and figure). A rank's time is what it does for itself and its share; the largest share
-decides, counted in token-blocks over the batches as they are dealt. Shares of 10,000 prompts are
-dealt from made-up ones: the bundled ones over and over, with other ids. ``--slower 50`` asks how
+decides, counted in token-blocks over the batches as they are distributed. Shares of 10,000 prompts are
+made of made-up ones: the bundled ones over and over, with other ids. ``--slower 50`` asks how
 it would be with a model that takes so many times as long for a token-block.
 """
 
@@ -51,7 +51,7 @@ class Costs:
 
     loading: float
     planning: float
-    proofs: float
+    checks: float
     token_block: float
     clean_token: float
     """Of a clean pass for the cosines."""
@@ -122,7 +122,7 @@ def seconds_for(costs: Costs, plan: Plan, size: int, files: Files, slower: float
     tokens = [sum(len(e.tokens) for batch in share for e in batch) for share in shares]
     looks = max(map(len, shares)) * files.look
     compute = costs.token_block * max(blocks) + costs.clean_token * max(tokens)
-    own = costs.loading + costs.planning + costs.proofs * slower
+    own = costs.loading + costs.planning + costs.checks * slower
     return {
         "ranks": size,
         "own": own,
@@ -151,7 +151,7 @@ def main() -> None:
         return
     print(f"{plan.total} prompts in {len(plan.batches)} batches; seconds of one core:")
     print(f"  loading {costs.loading:.2f}, planning {costs.planning:.2f}, ", end="")
-    print(f"proofs {costs.proofs:.2f}, a token-block {costs.token_block * 1e6:.2f} millionths, ")
+    print(f"checks {costs.checks:.2f}, a token-block {costs.token_block * 1e6:.2f} millionths, ")
     print(f"  a clean token {costs.clean_token * 1e6:.0f} millionths\n")
     print("ranks      own    share    looks      end    total  speed-up  largest share / mean")
     for row in rows:
