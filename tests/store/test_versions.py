@@ -158,6 +158,7 @@ def test_one_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_run_of_the_version_before_goes_on_to_the_same_numbers(
     bundled: LoadedModel, tmp_path: Path
 ) -> None:
