@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from other_runs import CHANGE, MLP
 from records import HEADER, record
 from waiting import settled
 
 from mlxjsd.assets import PROMPTS
+from mlxjsd.metrics import METRICS
 from mlxjsd.records import Grid, Record, Skipped
+from mlxjsd.rows import ROWS
 from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.writer import Store
@@ -143,6 +146,13 @@ def _no_thread_is_left() -> Iterator[None]:
     ours = ("mlxjsd-engine", "mlxjsd-intervals", "corruption")
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith(ours)]
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row and the metric of :mod:`other_runs` are among those that there are."""
+    monkeypatch.setitem(METRICS, CHANGE.key, CHANGE)
+    monkeypatch.setitem(ROWS, MLP.key, MLP)
 
 
 @pytest.fixture

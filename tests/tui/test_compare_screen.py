@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from on_screen import text_of
 from records import HEADER, record
 from rich.color import Color
 from textual.widgets import Input
@@ -25,11 +26,6 @@ def run_folder(folder: Path, layers: int = 8, count: int = 6, **changes: object)
     with Store(folder, {**HEADER, "layers": layers, "total": count}) as store:
         store.add([record(i, layers, **changes) for i in range(count)])
     return folder
-
-
-def text_of(app) -> str:
-    lines = app.screen._compositor.render_strips()
-    return "\n".join("".join(s.text for s in line) for line in lines)
 
 
 async def open_folder(app, pilot, folder: object) -> None:

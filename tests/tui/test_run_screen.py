@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from on_screen import said, text_of
 from records import record
 from textual.widgets import Button, Input, Static
 from waiting import settled
@@ -19,10 +20,6 @@ from mlxjsd.tui.screens.run import RunScreen
 from mlxjsd.tui.screens.start import StartScreen
 
 pytestmark = pytest.mark.asyncio
-
-
-def said(app, selector: str) -> str:
-    return str(app.screen.query_one(selector, Static).content)
 
 
 async def test_a_batch_shows_in_every_panel(app, engine, running) -> None:
@@ -311,9 +308,7 @@ async def test_texts_from_files_are_neither_markup_nor_control_characters(
         )
         await settled(pilot)
         await pilot.press("a")
-        lines = "\n".join(
-            "".join(s.text for s in line) for line in app.screen._compositor.render_strips()
-        )
+        lines = text_of(app)
         assert "[bold red]x[/]" in lines
         assert "\x1b" not in lines
         assert "\u202e" not in lines
