@@ -75,7 +75,7 @@ def measure(plan: Plan, progress: Callable[[BatchDone], object] | None = None) -
             grid=plan.grid,
             total=plan.total,
             records=sorted(outcome.records, key=lambda record: record.position),
-            skipped=plan.skipped,
+            skipped=list(plan.skipped),
             failed=sorted(outcome.failed, key=lambda failed: failed.position),
             labelling=plan.labelling,
             floor_limit=null_limit(plan.model.identity.dtype),

@@ -7,8 +7,8 @@ do not matter): what each rank does for itself (loading, planning, the checks of
 and looking after each batch how far the others are), what is divided (batches, and the clean
 passes for the cosines), and what the first rank does in the end (reading the files of all,
 averages and figure). A rank's time is what it does for itself and its share; the largest share
-decides, counted in token-blocks over the batches as they are distributed. Shares of 10,000 prompts are
-made of made-up ones: the bundled ones over and over, with other ids. ``--slower 50`` asks how
+decides, counted in token-blocks over the batches as they are distributed. Shares of 10,000 prompts
+are of made-up ones: the bundled ones over and over, with other ids. ``--slower 50`` asks how
 it would be with a model that takes so many times as long for a token-block.
 """
 

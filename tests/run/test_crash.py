@@ -21,13 +21,13 @@ WITH_HOOK = (
     "import mlxjsd.model.load\n"  # first, for the BLAS of the command line
     "import mlxjsd.run.batch as measuring\n"
     "from mlxjsd.cli import main\n"
-    "measure, calls = measuring.measure_batch, []\n"
+    "measure, calls = measure_batch, []\n"
     "def hooked(plan, batch):\n"
     "    calls.append(batch)\n"
     "    if len(calls) == 2:\n"
     "        {hook}\n"
     "    return measure(plan, batch)\n"
-    "measuring.measure_batch = hooked\n"
+    "measure_batch = hooked\n"
     "main(sys.argv[1:])\n"
 )
 
@@ -148,16 +148,19 @@ IN_LITTLE_MEMORY = (
     "from dataclasses import replace\n"
     "from pathlib import Path\n"
     "from mlxjsd.model.load import load_model\n"
-    "from mlxjsd import experiment, measuring, planning, read_prompts\n"
+    "from mlxjsd import read_prompts\n"
+    "from mlxjsd.run.batch import measure_batch\n"
+    "from mlxjsd.run.experiment import run_experiment\n"
+    "from mlxjsd.run.plan import plan_run\n"
     "from mlxjsd.assets import PROMPTS\n"
-    "plan = planning.plan_run(load_model(), read_prompts(PROMPTS), limit=64, batch_size=16)\n"
+    "plan = plan_run(load_model(), read_prompts(PROMPTS), limit=64, batch_size=16)\n"
     "largest = max(plan.batches, key=len)\n"
     "if len(sys.argv) > 2:\n"
-    "    measuring.measure_batch(plan, largest[:1])\n"
+    "    measure_batch(plan, largest[:1])\n"
     "    status = Path('/proc/self/status').read_text()\n"
     "    now = int(status.split('VmSize:')[1].split()[0]) * 1024\n"
     "    resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[2]),) * 2)\n"
-    "list(experiment.run_experiment(replace(plan, batches=[largest]), Path(sys.argv[1])))\n"
+    "list(run_experiment(replace(plan, batches=[largest]), Path(sys.argv[1])))\n"
 )
 
 
