@@ -85,6 +85,7 @@ async def test_a_published_figure_is_shown_beside_the_run(app, running, size) ->
         assert app.screen is screen
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_the_cursor_moves_on_all_three_by_keys_and_mouse(app, running) -> None:
     async with app.run_test(size=(250, 60)) as pilot:

@@ -22,6 +22,8 @@ from mlxjsd.tui.protocol import Job, Look, Preview
 from mlxjsd.tui.run_state import Status
 from mlxjsd.tui.screens.error import TroubleScreen
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 6
 
 

@@ -164,6 +164,7 @@ def test_no_two_lines_have_one_letter() -> None:
     assert len(set(many)) == 26
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("size", SIZES)
 async def test_many_rows_are_compared_on_one_screen(engine, tmp_path: Path, size) -> None:
@@ -183,6 +184,7 @@ async def test_many_rows_are_compared_on_one_screen(engine, tmp_path: Path, size
         assert "esc Back" in text_of(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (250, 60)])
 def test_how_six_rows_by_a_signed_metric_look(snap_compare, engine, tmp_path, size) -> None:
     state = state_of(grid_of("subj", "attn", "last", "mlp", "mystery", "other"), tmp_path)

@@ -232,8 +232,10 @@ async def test_another_run_is_opened(app, engine, running, tmp_path: Path) -> No
         first = await running(pilot)
         await pilot.press("o")
         assert isinstance(app.screen, OpenScreen)
-        app.screen.query_one("#folder", Input).focus()
-        await pilot.press(*str(first.state.folder), "enter")
+        field = app.screen.query_one("#folder", Input)
+        field.focus()
+        field.value = str(first.state.folder)
+        await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, RunScreen)
         assert app.screen is not first

@@ -46,6 +46,7 @@ def test_the_help(snap_compare, app, running, size) -> None:
     assert snap_compare(app, terminal_size=size, run_before=measure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_one_kind_of_answer_as_lines_with_bands(snap_compare, app, running, size) -> None:
     async def measure(pilot) -> None:
@@ -64,6 +65,7 @@ def test_the_reading(snap_compare, app, running, size) -> None:
     assert snap_compare(app, terminal_size=size, run_before=measure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_a_run_beside_a_published_figure(snap_compare, app, running, size) -> None:
     async def measure(pilot) -> None:

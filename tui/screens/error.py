@@ -1,4 +1,4 @@
-"""Bad news: what went wrong, and what to do about it."""
+"""An error: what went wrong, and what to do about it."""
 
 from typing import ClassVar
 

@@ -91,7 +91,7 @@ class HeatPanel(Horizontal):
             self.border_title, self.border_subtitle = Text(title), subtitle
 
     def fit(self, lines: int) -> None:
-        """Take the height that the rows need, of a terminal with so many ``lines``."""
+        """Take the height that the rows need, of a terminal of ``lines`` lines."""
         rows, room = len(self.state.rows), lines // 2 - FRAME
         wanted = next(height for least, height in _CELL_HEIGHTS.items() if lines >= least)
         cell = min(max(room // rows, 1), wanted)
