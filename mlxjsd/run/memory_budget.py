@@ -6,69 +6,84 @@ the way; then the logits that are read out at one time. What MLX was seen to hol
 half of it and all of it (tests/test_budget.py).
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import mlx.core as mx
 
 from mlxjsd.errors import InputError
+from mlxjsd.interventions.branches import Branch, branches_of
 from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.sweep import READOUT_ELEMENTS
+from mlxjsd.model.allocations import Allocations, allocations_of
 from mlxjsd.model.loaded import LoadedModel, weights_bytes
+from mlxjsd.records import Grid
+from mlxjsd.settings import Settings
 
 #: Of what the machine recommends, the share that a run takes unless told otherwise.
 SHARE = 0.9
 #: Without a recommendation: the share of what MLX would take at the most. On a CPU it is all
 #: memory but a fifth, and the system and other programs live in it.
 SHARE_OF_LIMIT = 0.6
-#: Experts that a token is sent to in one block: no family of MLX-LM takes more.
-EXPERTS = 8
 
 
 @dataclass(frozen=True)
 class Footprint:
     """What decides how much memory a pass over one model takes."""
 
+    settings: Settings
     layers: int
     hidden: int
-    heads: int
-    """Of queries, each with a score for every token."""
-    keys: int
-    """Numbers that a token's keys and values take in one block, at the most."""
-    outputs: int
-    """Numbers that the products of one block give for a token, at the most."""
     vocabulary: int
     item: int
     """Bytes of a number."""
     weights: int
     """Bytes."""
+    one_pass: bool
+    """Whether all cells are measured together."""
+    blocks: tuple[Allocations, ...]
+    """Of each kind of block."""
 
     @classmethod
-    def of(cls, model: LoadedModel) -> "Footprint":
-        """Look at a loaded model."""
+    def of(cls, model: LoadedModel, settings: Settings) -> "Footprint":
+        """Look at a loaded model, and at what is to be measured of it."""
         blocks, identity = model.blocks, model.identity
-        kept = [block.keys for block in blocks.anatomy.blocks if block.keys]
         return cls(
+            settings,
             layers=len(blocks),
             hidden=identity.hidden_size,
-            heads=max((identity.hidden_size // depth for _, depth in kept), default=0),
-            keys=2 * max((heads * depth for heads, depth in kept), default=0),
-            outputs=max(sum(map(_outputs, block.modules())) for block in blocks.blocks),
             vocabulary=identity.vocabulary,
             item=4 if identity.dtype == "float32" else 2,
             weights=weights_bytes(blocks.model),
+            one_pass=blocks.anatomy.trouble is None,
+            blocks=allocations_of(blocks),
         )
 
-    def prompt_bytes(self, shape: Shape) -> int:
-        """Return what each prompt of ``shape`` adds to a pass."""
-        tail, samples = shape.length - shape.end, shape.samples
-        one = 1 + self.layers + samples * (self.layers - 1)  # branches of one token
-        more = 1 + samples * (self.layers - 1)  # branches of the tail
-        prefixes = (one + more) * shape.length * self.keys
-        tokens = one + more * tail
-        whole = (1 + samples) * shape.length  # tokens of the clean and the corrupted rows
-        a_token = 4 * self.hidden + self.outputs + 2 * self.heads * shape.length
-        sources = 2 * whole * self.keys
-        return self.item * (prefixes + sources + (tokens + whole) * a_token)
+    def prompt_bytes(self, shape: Shape) -> float:
+        """Return what each prompt of ``shape`` adds to a pass, at its last block."""
+        length, samples = shape.length, shape.samples
+        if not self.one_pass:
+            return self._plain_bytes(shape)
+        rows = Counter(b.carries for b in self._branches(samples) if b.enters < self.layers)
+        # Rows and queries of each call: the clean run, the corrupted ones and two of branches.
+        calls = [(1, length), (samples, length - shape.first)]
+        calls += [(rows["last"], 1), (rows["tail"], length - shape.end)]
+        states = 4 * self.hidden * self.item * sum(rows * queries for rows, queries in calls)
+        sources = 2 * (1 + samples) * length
+        return states + max(
+            sources * block.kept
+            # Before one call is over, MLX has begun the next.
+            + sum(sorted(rows * block.row(queries, length) for rows, queries in calls)[-2:])
+            for block in self.blocks
+        )
+
+    def _plain_bytes(self, shape):
+        length = shape.length
+        states = (self.layers+2) * (1 + shape.samples) * length * self.hidden * self.item
+        return states + 2 * max(block.row(length, length) for block in self.blocks) + (self.item+8)*self.vocabulary*length
+
+    def _branches(self, samples: int) -> tuple[Branch, ...]:
+        return branches_of(Grid.of(self.settings, self.layers), self.settings, samples)
 
     def readout_bytes(self, shape: Shape) -> int:
         """Return what the logits take that are read out at one time."""
@@ -79,7 +94,8 @@ class Footprint:
 
     def pass_bytes(self, shape: Shape) -> int:
         """Return what a pass over the prompts of ``shape`` takes beside the weights."""
-        return shape.size * self.prompt_bytes(shape) + self.readout_bytes(shape)
+        constant = max(block.constant for block in self.blocks)
+        return int(shape.size * self.prompt_bytes(shape) + self.readout_bytes(shape) + constant)
 
 
 @dataclass(frozen=True)
@@ -132,11 +148,3 @@ class Budget:
 def bound_reuse(footprint: Footprint, shape: Shape) -> None:
     """Bound the buffers that MLX keeps for reuse by what one pass over ``shape`` takes."""
     mx.set_cache_limit(footprint.pass_bytes(shape))
-
-
-def _outputs(module: object) -> int:
-    """Return how many numbers a product gives for a token; 0 for what is no product."""
-    weight = getattr(module, "weight", None)
-    if not isinstance(weight, mx.array) or weight.ndim < 2:
-        return 0
-    return int(weight.shape[-2]) * (1 if weight.ndim == 2 else EXPERTS)
