@@ -1,7 +1,7 @@
 """How much memory the calls of a model's blocks take, by their rows, queries and keys.
 
-Read from the graphs of a few small calls, made as the sweep makes them: so attention heads of
-any width, latents that are turned into keys, and experts count as what they are. Nothing is
+Read from the graphs of a few small calls, made as the sweep makes them: attention heads of any
+width, keys made of latents, and experts count as what they are found to be. Nothing is
 hard-coded per model family.
 """
 
@@ -14,11 +14,10 @@ import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten
 
-from mlxjsd.model.anatomy import BlockAnatomy
-from mlxjsd.model.blocks import Blocks
+from mlxjsd.model.anatomy import Anatomy, BlockAnatomy
 from mlxjsd.model.graph import Made, made_by
 from mlxjsd.model.masks import hide_keys, prefix_mask, suffix_mask
-from mlxjsd.model.stepping import OWN, BlockCall, Recorder
+from mlxjsd.model.stepping import OWN, BlockCall, Recorder, Stepper
 
 #: Rows of a call whose graph is read: so many that layers of experts sort them by expert, as
 #: they do in a large pass.
@@ -74,12 +73,12 @@ class Allocations:
         return (self.one if queries == 1 else self.several).at(queries, keys)
 
 
-def allocations_of(blocks: Blocks) -> tuple[Allocations, ...]:
-    """Return what the calls of each kind of block take: over a prefix or, on the plain path, whole.
+def allocations_of(blocks: Stepper, anatomy: Anatomy) -> tuple[Allocations, ...]:
+    """Return what the calls of each kind of block take.
 
-    Blocks of one class whose parameters have the same shapes are of one kind.
+    Blocks of one class whose parameters have the same shapes are of one kind. On the one pass
+    the calls go on over a prefix; on the plain path they are of whole prompts.
     """
-    anatomy = blocks.anatomy
     over_prefix = anatomy.trouble is None
     found: dict[tuple, Allocations] = {}
 
@@ -89,40 +88,42 @@ def allocations_of(blocks: Blocks) -> tuple[Allocations, ...]:
         mask = call.mask.shape if isinstance(call.mask, mx.array) else call.mask
         kind = (type(block), shapes, mask, about.attends, about.rank, about.keys)
         if kind not in found:
+            state = _kept(call) if over_prefix else None
             try:
-                found[kind] = _read(call, about, over_prefix)
-            except Exception:  # it computes on its way, or has no graph that could be read
-                found[kind] = _estimated(block, about, call.x.dtype.size)
+                found[kind] = _read(call, about, state)
+            except Exception:  # it computes on its way, or MLX cannot write its graph down
+                found[kind] = _estimated(block, about, state or (), call.x.dtype.size)
         return call.forward(call.x, call.mask)
 
     blocks.run(mx.arange(_TOKENS)[None], visit)
     return tuple(found.values())
 
 
-def _read(call: BlockCall, about: BlockAnatomy, over_prefix: bool) -> Allocations:
-    """Read what the calls of a block take from their graphs."""
-    if not over_prefix:
-        made = {point: _made(call, about, point) for point in _WHOLE}
-        whole = _fitted(made, _WHOLE)
-        return Allocations(whole, whole, max(m.constant for m in made.values()))
-    kept = Recorder()
-    call.attempt(_states(call, _TOKENS), call.mask, kept)
-    state = kept.state or ()
-    made = {point: _made(call, about, point, state) for point in (*_ONE, *_SEVERAL)}
+def _kept(call: BlockCall) -> tuple[mx.array, ...]:
+    """Return the keys and values that a block keeps of the tokens it is given."""
+    recorder = Recorder()
+    call.attempt(call.x, call.mask, recorder)
+    return recorder.state or ()
+
+
+def _read(call: BlockCall, about: BlockAnatomy, state: tuple[mx.array, ...] | None) -> Allocations:
+    """Read what the calls of a block take from their graphs; see :func:`_made`."""
+    points = _WHOLE if state is None else (*_ONE, *_SEVERAL)
+    made = {point: _made(call, about, point, state) for point in points}
     return Allocations(
-        _fitted(made, _ONE),
-        _fitted(made, _SEVERAL),
-        max(m.constant for m in made.values()),
-        sum(a.nbytes for a in state) / (_ROWS * _TOKENS),
+        one=_fitted(made, _WHOLE if state is None else _ONE),
+        several=_fitted(made, _WHOLE if state is None else _SEVERAL),
+        constant=max(each.constant for each in made.values()),
+        kept=_per_token(state or ()),
     )
+
+
+def _per_token(state: Sequence[mx.array]) -> float:
+    return sum(a.nbytes for a in state) / _TOKENS
 
 
 def _fitted(made: Mapping[tuple[int, int], Made], points: Sequence[tuple[int, int]]) -> Size:
     return Size.fitted({point: made[point].given / _ROWS for point in points})
-
-
-def _states(call: BlockCall, tokens: int) -> mx.array:
-    return mx.zeros((_ROWS, tokens, call.x.shape[-1]), call.x.dtype)
 
 
 def _made(
@@ -148,23 +149,24 @@ def _made(
             mask = hide_keys(mask, hidden, about.rank)
         return call.attempt(x, mask, OWN if state is None else Recorder(start, under), start)
 
+    x = mx.zeros((_ROWS, queries, call.x.shape[-1]), call.x.dtype)
     hidden = mx.zeros((_ROWS, queries, keys), mx.bool_)
-    under = [a[:, :, :keys] for a in state or ()]
-    return made_by(run, [_states(call, queries), hidden, *under])
+    under = [mx.zeros((_ROWS, a.shape[1], keys, a.shape[3]), a.dtype) for a in state or ()]
+    return made_by(run, [x, hidden, *under])
 
 
-def _estimated(block: nn.Module, about: BlockAnatomy, item: int) -> Allocations:
+def _estimated(
+    block: nn.Module, about: BlockAnatomy, state: Sequence[mx.array], item: int
+) -> Allocations:
     """Bound what the calls of a block take by its parameters, as if a token went to all experts.
 
-    No more than the widest product can be split into attention heads, or into keys that are made
-    of latents.
+    The widest product bounds attention heads, and keys that are made of others.
     """
     weights = (getattr(module, "weight", None) for module in block.modules())
     products = [w for w in weights if isinstance(w, mx.array) and w.ndim > 1]
     outputs = [math.prod(weight.shape[:-1]) for weight in products]
-    widest, (heads, depth) = max(outputs, default=0), about.keys or (0, 1)
-    copies = _COPIES * item
-    size = Size(
-        query=copies * sum(outputs), key=copies * widest, pair=copies * -(-widest // depth)
-    )
-    return Allocations(size, size, kept=2 * heads * depth * item)
+    narrowest = min((a.shape[-1] for a in state), default=about.keys[1] if about.keys else 1)
+    widest, copies = max(outputs, default=0), _COPIES * item
+    scores = -(-widest // narrowest) if about.attends else 0
+    size = Size(query=copies * sum(outputs), key=copies * widest, pair=copies * scores)
+    return Allocations(size, size, kept=_per_token(state))

@@ -14,10 +14,11 @@ from typing import Any
 
 import mlx.core as mx
 
-#: Operations whose result is a view of their argument.
-_VIEWS = {"AsStrided", "Broadcast", "ExpandDims", "Slice", "Split", "Squeeze", "Transpose"}
-#: Those whose result is a view as well, unless their argument is a view that lies out of order.
-_RESHAPES = {"Flatten", "Reshape", "Unflatten"}
+#: Operations whose result is a view of their argument, out of order or in the order that it has.
+_VIEWS = {"AsStrided", "Broadcast", "Slice", "Split", "Transpose"}
+_VIEWS_IN_ORDER = {"ExpandDims", "Squeeze", "Unflatten"}
+#: Those whose result is a view as well, unless their argument lies out of order.
+_RESHAPES = {"Flatten", "Reshape"}
 #: Operations whose result may lie where an argument of the same size lay.
 _IN_PLACE = {
     *("Abs", "Add", "Cos", "Divide", "Erf", "Exp", "Log", "LogAddExp", "Maximum", "Minimum"),
@@ -48,24 +49,26 @@ def made_by(function: Callable[..., mx.array], arguments: Sequence[mx.array]) ->
     nodes = [part for part in parts if part["type"] == "primitive"]
     uses = Counter(name for node in nodes for name, _, _ in node["inputs"])
     depends = {name for part in parts if part["type"] == "inputs" for name, *_ in part["inputs"]}
-    ordered: set[str] = set()  # results whose memory is their own, and lies in order
+    ordered: set[str] = set()  # results that lie in order, in memory of their own
     sums = {True: 0, False: 0}
     for node in nodes:
         operation, inputs = node["name"], node["inputs"]
         given = any(name in depends for name, _, _ in inputs)
+        if given:
+            depends.update(name for name, _, _ in node["outputs"])
         for name, shape, dtype in node["outputs"]:
-            if given:
-                depends.add(name)
-            if operation in _VIEWS:
-                continue
-            taken_over = [
+            size = prod(shape) * dtype.size
+            same = [
                 argument
                 for argument, other, kind in inputs
-                if argument in ordered
-                and prod(other) * kind.size == prod(shape) * dtype.size
-                and (operation in _RESHAPES or (operation in _IN_PLACE and uses[argument] == 1))
+                if argument in ordered and prod(other) * kind.size == size
             ]
+            if operation in _VIEWS or (operation in _VIEWS_IN_ORDER and not same):
+                continue
             ordered.add(name)
-            if not taken_over:
-                sums[given] += prod(shape) * dtype.size
+            if same and operation in _VIEWS_IN_ORDER | _RESHAPES:
+                continue
+            if operation in _IN_PLACE and any(uses[argument] == 1 for argument in same):
+                continue
+            sums[given] += size
     return Made(sums[True], sums[False])

@@ -1,9 +1,10 @@
-"""How many prompts a pass may hold: from what its branches take, and what the machine has.
+"""How many prompts a pass may hold: from what its calls take, and what the machine has.
 
-An upper bound, kept simple. At the last block every branch is open, and a pass holds for each
-of them a copy of its prefix's keys and values, its states, and what a block makes of those on
-the way; then the logits that are read out at one time. What MLX was seen to hold lies between
-half of it and all of it (tests/test_budget.py).
+An upper bound. At the last block every branch is open, and a pass holds the states of all
+branches, the keys and values that they go on over, and what a block makes of those in a call;
+then the logits that are read out at one time. What a call makes is read from its graph
+(:mod:`mlxjsd.model.allocations`). MLX was seen to hold between a third and all of the bound
+(tests/run/test_memory_budget.py).
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.interventions.branches import Branch, branches_of
 from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.sweep import READOUT_ELEMENTS
-from mlxjsd.model.allocations import Allocations, allocations_of
+from mlxjsd.model.allocations import Allocations
 from mlxjsd.model.loaded import LoadedModel, weights_bytes
 from mlxjsd.records import Grid
 from mlxjsd.settings import Settings
@@ -25,6 +26,9 @@ SHARE = 0.9
 #: Without a recommendation: the share of what MLX would take at the most. On a CPU it is all
 #: memory but a fifth, and the system and other programs live in it.
 SHARE_OF_LIMIT = 0.6
+#: Copies of a token's state that a pass holds beside what its calls make: those that enter and
+#: leave a block, and those of the branches before and after they are joined.
+STATES = 4
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Footprint:
     """What decides how much memory a pass over one model takes."""
 
     settings: Settings
+    """Which rows are measured."""
     layers: int
     hidden: int
     vocabulary: int
@@ -40,7 +45,7 @@ class Footprint:
     weights: int
     """Bytes."""
     one_pass: bool
-    """Whether all cells are measured together."""
+    """Whether all cells are measured in one pass, or each in a pass of its own."""
     blocks: tuple[Allocations, ...]
     """Of each kind of block."""
 
@@ -56,46 +61,55 @@ class Footprint:
             item=4 if identity.dtype == "float32" else 2,
             weights=weights_bytes(blocks.model),
             one_pass=blocks.anatomy.trouble is None,
-            blocks=allocations_of(blocks),
+            blocks=blocks.allocations,
         )
-
-    def prompt_bytes(self, shape: Shape) -> float:
-        """Return what each prompt of ``shape`` adds to a pass, at its last block."""
-        length, samples = shape.length, shape.samples
-        if not self.one_pass:
-            return self._plain_bytes(shape)
-        rows = Counter(b.carries for b in self._branches(samples) if b.enters < self.layers)
-        # Rows and queries of each call: the clean run, the corrupted ones and two of branches.
-        calls = [(1, length), (samples, length - shape.first)]
-        calls += [(rows["last"], 1), (rows["tail"], length - shape.end)]
-        states = 4 * self.hidden * self.item * sum(rows * queries for rows, queries in calls)
-        sources = 2 * (1 + samples) * length
-        return states + max(
-            sources * block.kept
-            # Before one call is over, MLX has begun the next.
-            + sum(sorted(rows * block.row(queries, length) for rows, queries in calls)[-2:])
-            for block in self.blocks
-        )
-
-    def _plain_bytes(self, shape):
-        length = shape.length
-        states = (self.layers+2) * (1 + shape.samples) * length * self.hidden * self.item
-        return states + 2 * max(block.row(length, length) for block in self.blocks) + (self.item+8)*self.vocabulary*length
-
-    def _branches(self, samples: int) -> tuple[Branch, ...]:
-        return branches_of(Grid.of(self.settings, self.layers), self.settings, samples)
-
-    def readout_bytes(self, shape: Shape) -> int:
-        """Return what the logits take that are read out at one time."""
-        branches = 2 + self.layers * (1 + 2 * shape.samples)
-        # At least one row for each prompt; as they are, normalised, and what each token adds.
-        elements = min(READOUT_ELEMENTS, shape.size * branches * self.vocabulary)
-        return (elements + shape.size * self.vocabulary) * (self.item + 8)
 
     def pass_bytes(self, shape: Shape) -> int:
         """Return what a pass over the prompts of ``shape`` takes beside the weights."""
         constant = max(block.constant for block in self.blocks)
-        return int(shape.size * self.prompt_bytes(shape) + self.readout_bytes(shape) + constant)
+        if self.one_pass:
+            each, logits = self._one_pass_bytes(shape), self._readout_elements(shape)
+        else:
+            each, logits = self._plain_bytes(shape), self._plain_elements(shape)
+        # The logits as they are, normalised, and what each token adds.
+        return int(shape.size * each + logits * (self.item + 8) + constant)
+
+    def _one_pass_bytes(self, shape: Shape) -> float:
+        """Return what each prompt takes in the one pass, before its logits."""
+        length, samples = shape.length, shape.samples
+        queries = {"last": 1, "tail": length - shape.end}
+        carried = [b.carries for b in self._branches(samples) if b.enters < self.layers]
+        branches = Counter(queries[suffix] for suffix in carried)
+        # (queries, rows) of each call: the clean run, the corrupted ones and the branches.
+        calls = [(length, 1), (length - shape.first, samples), *branches.items()]
+        states = STATES * self.hidden * self.item * sum(q * rows for q, rows in calls)
+        # Keys and values as each run kept them, and side by side for the branches.
+        sources = 2 * (1 + samples) * length
+        return states + max(
+            sources * block.kept + sum(rows * block.row(q, length) for q, rows in calls)
+            for block in self.blocks
+        )
+
+    def _readout_elements(self, shape: Shape) -> int:
+        """Return how many logits of the one pass there are at one time."""
+        row, branches = shape.size * self.vocabulary, len(self._branches(shape.samples))
+        # Those of the clean and the corrupted runs, and at least one branch of each prompt.
+        return (1 + shape.samples) * row + max(row, min(READOUT_ELEMENTS, branches * row))
+
+    def _plain_bytes(self, shape: Shape) -> float:
+        """Return what each prompt takes on the plain path, before its logits."""
+        length = shape.length
+        # The states of the clean and the corrupted runs, as they leave each block.
+        recorded = (1 + shape.samples) * self.layers
+        states = (STATES + recorded) * length * self.hidden * self.item
+        return states + 2 * max(block.row(length, length) for block in self.blocks)
+
+    def _plain_elements(self, shape: Shape) -> int:
+        """Return how many logits there are on the plain path: of all tokens of every run."""
+        return (2 + shape.samples) * shape.size * shape.length * self.vocabulary
+
+    def _branches(self, samples: int) -> tuple[Branch, ...]:
+        return branches_of(Grid.of(self.settings, self.layers), self.settings, samples)
 
 
 @dataclass(frozen=True)
@@ -143,8 +157,3 @@ class Budget:
                 hint="allow that much",
             )
         return 1  # tried all the same: the bound is cautious
-
-
-def bound_reuse(footprint: Footprint, shape: Shape) -> None:
-    """Bound the buffers that MLX keeps for reuse by what one pass over ``shape`` takes."""
-    mx.set_cache_limit(footprint.pass_bytes(shape))
