@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from families import ONE_PASS, PLAIN, tiny_family
 from family_settings import FIXED_HEADS, VOCABULARY, heads_of
+from mlx_lm.models import llama
 from models import begun_alike, in_place_of, random_batch
 
 from mlxjsd.assets import PROMPTS
@@ -85,12 +86,19 @@ def _drawn(rng: random.Random, hidden: int) -> Batch:
     return begun_alike(batch) if rng.random() < 0.5 else batch
 
 
-def _assert_within_bound(model: LoadedModel, family: str, rng: random.Random, count: int) -> None:
-    for _ in range(count):
-        batch = _drawn(rng, model.identity.hidden_size)
-        taken = _taken(model, batch, Settings(noise_samples=batch.samples))
-        least = 0.02 if family in ESTIMATED else 0.15
-        assert least < taken <= 1, (batch.tokens.shape, batch.first, batch.end, batch.samples)
+def _long(rng: random.Random, hidden: int) -> Batch:
+    """One long prompt, which takes most of its memory for attention."""
+    end = 160 - rng.choice([1, 2])
+    start = [rng.randrange(80, end)]
+    return random_batch(
+        size=1, length=160, end=end, starts=start, vocabulary=VOCABULARY, hidden=hidden
+    )
+
+
+def _assert_within_bound(model: LoadedModel, family: str, batch: Batch) -> None:
+    least = 0.02 if family in ESTIMATED else 0.15
+    taken = _taken(model, batch, Settings(noise_samples=batch.samples))
+    assert least < taken <= 1, (batch.tokens.shape, batch.first, batch.end, batch.samples)
 
 
 @pytest.mark.parametrize("heads", HEADS)
@@ -98,7 +106,9 @@ def _assert_within_bound(model: LoadedModel, family: str, rng: random.Random, co
 def test_a_pass_takes_no_more_than_its_bound(family: str, heads: str, bundled: LoadedModel) -> None:
     rng = random.Random(f"{family} {heads}")
     own = {"vocab_size": rng.choice([VOCABULARY, VOCABULARY, 20_000])}
-    _assert_within_bound(_family(bundled, family, heads, **own), family, rng, 2)
+    model = _family(bundled, family, heads, **own)
+    for made in (_drawn, _long):
+        _assert_within_bound(model, family, made(rng, model.identity.hidden_size))
 
 
 @pytest.mark.slow
@@ -107,15 +117,34 @@ def test_a_pass_takes_no_more_than_its_bound(family: str, heads: str, bundled: L
 def test_a_pass_over_any_family_takes_no_more_than_its_bound(
     family: str, heads: str, bundled: LoadedModel
 ) -> None:
-    rng = random.Random(f"{family} {heads}")
-    _assert_within_bound(_family(bundled, family, heads), family, rng, 1)
+    model = _family(bundled, family, heads)
+    batch = _drawn(random.Random(f"{family} {heads}"), model.identity.hidden_size)
+    _assert_within_bound(model, family, batch)
 
 
 @pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16])
 def test_so_does_a_pass_in_half_precision(dtype: mx.Dtype, bundled: LoadedModel) -> None:
     model = tiny_family("qwen3", **heads_of(*HEADS["wide"]))
     model.set_dtype(dtype)
-    _assert_within_bound(_loaded(bundled, model), "qwen3", random.Random(0), 4)
+    batch = _drawn(random.Random(1), model.model.embed_tokens.weight.shape[1])
+    _assert_within_bound(_loaded(bundled, model), "qwen3", batch)
+
+
+def test_so_does_a_pass_whose_branches_go_on_over_wide_keys(bundled: LoadedModel) -> None:
+    heads = heads_of(4, 4, 32)
+    args = llama.ModelArgs(
+        **{"model_type": "llama", "hidden_size": 64, "intermediate_size": 64, "vocab_size": 97},
+        **{"num_hidden_layers": 16, "rms_norm_eps": 1e-5},
+        **{
+            name: heads[name] for name in ("num_attention_heads", "num_key_value_heads", "head_dim")
+        },
+    )
+    model = llama.Model(args)
+    mx.eval(model.parameters())
+    batch = random_batch(
+        size=2, length=100, end=98, starts=[97] * 2, vocabulary=VOCABULARY, hidden=64
+    )
+    _assert_within_bound(_loaded(bundled, model), "llama", batch)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
