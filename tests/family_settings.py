@@ -490,3 +490,16 @@ def settings_of(family: str) -> dict[str, Any]:
     text = {**_COMMON, **_OWN.get(inner, {}), "model_type": inner}
     outside = _OUTSIDE.get(family, {})
     return {"model_type": family, "vocab_size": VOCABULARY, "text_config": text, **outside}
+
+
+#: Families whose heads cannot be made wider or narrower by the settings of ``heads_of`` alone.
+FIXED_HEADS = {"bitnet", "cohere2", "exaone", "gptj", "openelm", "phi", "qwen"}
+
+
+def heads_of(heads: int, key_heads: int, depth: int) -> dict[str, int]:
+    """What its configuration file would say of a model's attention heads."""
+    return {
+        **dict.fromkeys(("num_attention_heads", "n_head", "n_heads"), heads),
+        **dict.fromkeys(("num_key_value_heads", "num_kv_heads"), key_heads),
+        **dict.fromkeys(("head_dim", "qk_nope_head_dim", "v_head_dim"), depth),
+    }

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from mlxjsd.model.allocations import Allocations, allocations_of
 from mlxjsd.model.anatomy import Anatomy, examine
 from mlxjsd.model.stepping import Stepper
 
@@ -19,3 +20,8 @@ class Blocks(Stepper):
         Raises ``UnsupportedModel`` where no path would give right numbers.
         """
         return examine(self)
+
+    @cached_property
+    def allocations(self) -> tuple[Allocations, ...]:
+        """What the calls of each kind of block take in memory."""
+        return allocations_of(self, self.anatomy)

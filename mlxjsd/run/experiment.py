@@ -170,7 +170,7 @@ def _largest_pass(plan: Plan) -> int:
     """Return the bytes that a pass over the plan's batch with the most tokens takes."""
     shapes = [Shape.of(batch, plan.settings) for batch in plan.batches]
     largest = max(shapes, key=lambda shape: shape.size * shape.length)
-    return Footprint.of(plan.model).pass_bytes(largest)
+    return Footprint.of(plan.model, plan.settings).pass_bytes(largest)
 
 
 def _parts(store: Store, batch: list[Encoded]) -> Iterator[tuple[list[Encoded], bool]]:

@@ -1,85 +1,115 @@
-"""How many prompts a pass may hold: from what its branches take, and what the machine has.
+"""How many prompts a pass may hold: from what its calls take, and what the machine has.
 
-An upper bound, kept simple. At the last block every branch is open, and a pass holds for each
-of them a copy of its prefix's keys and values, its states, and what a block makes of those on
-the way; then the logits that are read out at one time. What MLX was seen to hold lies between
-half of it and all of it (tests/test_budget.py).
+An upper bound. At the last block every branch is open, and a pass holds the states of all
+branches, the keys and values that they go on over, and what a block makes of those in a call;
+then the logits that are read out at one time. What a call makes is read from its graph
+(:mod:`mlxjsd.model.allocations`). MLX was seen to hold between a third and all of the bound
+(tests/run/test_memory_budget.py).
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import mlx.core as mx
 
 from mlxjsd.errors import InputError
+from mlxjsd.interventions.branches import Branch, branches_of
 from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.sweep import READOUT_ELEMENTS
+from mlxjsd.model.allocations import Allocations
 from mlxjsd.model.loaded import LoadedModel, weights_bytes
+from mlxjsd.records import Grid
+from mlxjsd.settings import Settings
 
 #: Of what the machine recommends, the share that a run takes unless told otherwise.
 SHARE = 0.9
 #: Without a recommendation: the share of what MLX would take at the most. On a CPU it is all
 #: memory but a fifth, and the system and other programs live in it.
 SHARE_OF_LIMIT = 0.6
-#: Experts that a token is sent to in one block: no family of MLX-LM takes more.
-EXPERTS = 8
+#: Copies of a token's state that a pass holds beside what its calls make: those that enter and
+#: leave a block, and those of the branches before and after they are joined.
+STATES = 4
 
 
 @dataclass(frozen=True)
 class Footprint:
     """What decides how much memory a pass over one model takes."""
 
+    settings: Settings
+    """Which rows are measured."""
     layers: int
     hidden: int
-    heads: int
-    """Of queries, each with a score for every token."""
-    keys: int
-    """Numbers that a token's keys and values take in one block, at the most."""
-    outputs: int
-    """Numbers that the products of one block give for a token, at the most."""
     vocabulary: int
     item: int
     """Bytes of a number."""
     weights: int
     """Bytes."""
+    one_pass: bool
+    """Whether all cells are measured in one pass, or each in a pass of its own."""
+    blocks: tuple[Allocations, ...]
+    """Of each kind of block."""
 
     @classmethod
-    def of(cls, model: LoadedModel) -> "Footprint":
-        """Look at a loaded model."""
+    def of(cls, model: LoadedModel, settings: Settings) -> "Footprint":
+        """Look at a loaded model, and at what is to be measured of it."""
         blocks, identity = model.blocks, model.identity
-        kept = [block.keys for block in blocks.anatomy.blocks if block.keys]
         return cls(
+            settings,
             layers=len(blocks),
             hidden=identity.hidden_size,
-            heads=max((identity.hidden_size // depth for _, depth in kept), default=0),
-            keys=2 * max((heads * depth for heads, depth in kept), default=0),
-            outputs=max(sum(map(_outputs, block.modules())) for block in blocks.blocks),
             vocabulary=identity.vocabulary,
             item=4 if identity.dtype == "float32" else 2,
             weights=weights_bytes(blocks.model),
+            one_pass=blocks.anatomy.trouble is None,
+            blocks=blocks.allocations,
         )
-
-    def prompt_bytes(self, shape: Shape) -> int:
-        """Return what each prompt of ``shape`` adds to a pass."""
-        tail, samples = shape.length - shape.end, shape.samples
-        one = 1 + self.layers + samples * (self.layers - 1)  # branches of one token
-        more = 1 + samples * (self.layers - 1)  # branches of the tail
-        prefixes = (one + more) * shape.length * self.keys
-        tokens = one + more * tail
-        whole = (1 + samples) * shape.length  # tokens of the clean and the corrupted rows
-        a_token = 4 * self.hidden + self.outputs + 2 * self.heads * shape.length
-        sources = 2 * whole * self.keys
-        return self.item * (prefixes + sources + (tokens + whole) * a_token)
-
-    def readout_bytes(self, shape: Shape) -> int:
-        """Return what the logits take that are read out at one time."""
-        branches = 2 + self.layers * (1 + 2 * shape.samples)
-        # At least one row for each prompt; as they are, normalised, and what each token adds.
-        elements = min(READOUT_ELEMENTS, shape.size * branches * self.vocabulary)
-        return (elements + shape.size * self.vocabulary) * (self.item + 8)
 
     def pass_bytes(self, shape: Shape) -> int:
         """Return what a pass over the prompts of ``shape`` takes beside the weights."""
-        return shape.size * self.prompt_bytes(shape) + self.readout_bytes(shape)
+        constant = max(block.constant for block in self.blocks)
+        if self.one_pass:
+            each, logits = self._one_pass_bytes(shape), self._readout_elements(shape)
+        else:
+            each, logits = self._plain_bytes(shape), self._plain_elements(shape)
+        # The logits as they are, normalised, and what each token adds.
+        return int(shape.size * each + logits * (self.item + 8) + constant)
+
+    def _one_pass_bytes(self, shape: Shape) -> float:
+        """Return what each prompt takes in the one pass, before its logits."""
+        length, samples = shape.length, shape.samples
+        queries = {"last": 1, "tail": length - shape.end}
+        carried = [b.carries for b in self._branches(samples) if b.enters < self.layers]
+        branches = Counter(queries[suffix] for suffix in carried)
+        # (queries, rows) of each call: the clean run, the corrupted ones and the branches.
+        calls = [(length, 1), (length - shape.first, samples), *branches.items()]
+        states = STATES * self.hidden * self.item * sum(q * rows for q, rows in calls)
+        # Keys and values as each run kept them, and side by side for the branches.
+        sources = 2 * (1 + samples) * length
+        return states + max(
+            sources * block.kept + sum(rows * block.row(q, length) for q, rows in calls)
+            for block in self.blocks
+        )
+
+    def _readout_elements(self, shape: Shape) -> int:
+        """Return how many logits of the one pass there are at one time."""
+        row, branches = shape.size * self.vocabulary, len(self._branches(shape.samples))
+        # Those of the clean and the corrupted runs, and at least one branch of each prompt.
+        return (1 + shape.samples) * row + max(row, min(READOUT_ELEMENTS, branches * row))
+
+    def _plain_bytes(self, shape: Shape) -> float:
+        """Return what each prompt takes on the plain path, before its logits."""
+        length = shape.length
+        # The states of the clean and the corrupted runs, as they leave each block.
+        recorded = (1 + shape.samples) * self.layers
+        states = (STATES + recorded) * length * self.hidden * self.item
+        return states + 2 * max(block.row(length, length) for block in self.blocks)
+
+    def _plain_elements(self, shape: Shape) -> int:
+        """Return how many logits there are on the plain path: of all tokens of every run."""
+        return (2 + shape.samples) * shape.size * shape.length * self.vocabulary
+
+    def _branches(self, samples: int) -> tuple[Branch, ...]:
+        return branches_of(Grid.of(self.settings, self.layers), self.settings, samples)
 
 
 @dataclass(frozen=True)
@@ -127,16 +157,3 @@ class Budget:
                 hint="allow that much",
             )
         return 1  # tried all the same: the bound is cautious
-
-
-def bound_reuse(footprint: Footprint, shape: Shape) -> None:
-    """Bound the buffers that MLX keeps for reuse by what one pass over ``shape`` takes."""
-    mx.set_cache_limit(footprint.pass_bytes(shape))
-
-
-def _outputs(module: object) -> int:
-    """Return how many numbers a product gives for a token; 0 for what is no product."""
-    weight = getattr(module, "weight", None)
-    if not isinstance(weight, mx.array) or weight.ndim < 2:
-        return 0
-    return int(weight.shape[-2]) * (1 if weight.ndim == 2 else EXPERTS)

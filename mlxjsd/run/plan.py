@@ -190,7 +190,7 @@ def _sizes(
                 hint="give one of them",
             )
         return lambda same: batch_size
-    footprint, budget = Footprint.of(model), Budget.of(memory)
+    footprint, budget = Footprint.of(model, settings), Budget.of(memory)
     return lambda same: budget.prompts(footprint, Shape.of(same, settings), BATCH_SIZE)
 
 
