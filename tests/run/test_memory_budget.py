@@ -162,7 +162,7 @@ def test_the_bound_follows_from_the_rows_that_are_measured(
     rows: tuple[str, ...], bundled: LoadedModel
 ) -> None:
     batch = random_batch(size=8, length=12, end=9, starts=[4] * 8, vocabulary=512, hidden=128)
-    assert 0.25 < _taken(bundled, batch, Settings(rows=rows)) <= 1
+    assert 0.2 < _taken(bundled, batch, Settings(rows=rows)) <= 1
 
 
 @pytest.mark.parametrize("family", ["deepseek_v32", "falcon_h1", "gemma3n", "lfm2", "qwen3_next"])
