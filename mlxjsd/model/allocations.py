@@ -17,7 +17,8 @@ from mlx.utils import tree_flatten
 from mlxjsd.model.anatomy import Anatomy, BlockAnatomy
 from mlxjsd.model.graph import Made, made_by
 from mlxjsd.model.masks import hide_keys, prefix_mask, suffix_mask
-from mlxjsd.model.stepping import OWN, BlockCall, Recorder, Stepper
+from mlxjsd.model.signature import OWN_CACHE
+from mlxjsd.model.stepping import BlockCall, Recorder, Stepper
 
 #: Rows of a call whose graph is read: so many that layers of experts sort them by expert, as
 #: they do in a large pass.
@@ -147,7 +148,7 @@ def _made(
         mask = suffix_mask(prefix_mask(call.mask, keys), start, keys)
         if about.attends:
             mask = hide_keys(mask, hidden, about.rank)
-        return call.attempt(x, mask, OWN if state is None else Recorder(start, under), start)
+        return call.attempt(x, mask, OWN_CACHE if state is None else Recorder(start, under), start)
 
     x = mx.zeros((_ROWS, queries, call.x.shape[-1]), call.x.dtype)
     hidden = mx.zeros((_ROWS, queries, keys), mx.bool_)

@@ -1,7 +1,7 @@
-"""What a model's blocks do, found out by running them: which path measures it, and where.
+"""What a model's blocks do, found out by running them: it decides by which path it is measured.
 
-No family is known by name here. Each block is run on a few random tokens, and what it does
-decides: whether hiding a key from a query changes that query alone (it *attends*), whether a
+Nothing is hard-coded per model family. Each block is run on a few random tokens. What counts is
+whether hiding a key from a query changes that query alone (it *attends*), whether a
 suffix over recorded keys and values gives what the whole prompt gives (it can go on over a
 *prefix*), and whether anything but the residual stream passes from block to block. The one
 pass is exact where every block is of that kind; elsewhere each cell is a pass of its own.
@@ -63,7 +63,7 @@ def examine(blocks: Stepper) -> Anatomy:
     Raises:
         UnsupportedModel: if no path would give right numbers; the message says why.
     """
-    first, second = _Watch(), _Watch()
+    first, second = _Watcher(), _Watcher()
     try:
         blocks.run(_tokens(0), first.visit)
         blocks.run(_tokens(1), second.visit)
@@ -71,7 +71,7 @@ def examine(blocks: Stepper) -> Anatomy:
         raise UnsupportedModel(
             f"the model does not call its blocks one by one: {error.what}", hint=error.hint
         ) from None
-    trouble = first.trouble or _beside(first, second)
+    trouble = first.trouble or _differing_extra(first, second)
     examined = _Examination()
     blocks.run(_tokens(0), examined.visit)
     if trouble is None:
@@ -85,16 +85,16 @@ def _tokens(shift: int) -> mx.array:
 
 
 @dataclass
-class _Watch:
-    """Looks on as the model runs: does only the residual stream pass from block to block?"""
+class _Watcher:
+    """Watches a forward pass: does anything but the residual stream pass from block to block?"""
 
-    beside: list[dict[str, Any]] = field(default_factory=list)
+    extra: list[dict[str, Any]] = field(default_factory=list)
     trouble: str | None = None
     _out: mx.array | None = None
 
     def visit(self, call: BlockCall) -> mx.array:
-        for name, value in call.beside.items():
-            if not _is_plain(value):
+        for name, value in call.extra.items():
+            if not _is_value(value):
                 raise UnsupportedModel(
                     f"block {call.index} reads earlier blocks through {name!r}, so that "
                     "patching the residual stream would replace only a part of a state",
@@ -102,24 +102,24 @@ class _Watch:
                 )
         if self._out is not None and not (call.x is self._out or _equal(call.x, self._out)):
             self.trouble = f"the residual stream changes in front of block {call.index}"
-        # A copy of the structure: what is looked at later is what was given now.
-        self.beside.append(dict(call.beside))
+        # A copy, since the model may change what it gave.
+        self.extra.append(dict(call.extra))
         self._out = call.forward(call.x, call.mask)
         return self._out
 
 
-def _beside(first: _Watch, second: _Watch) -> str | None:
+def _differing_extra(first: _Watcher, second: _Watcher) -> str | None:
     """Return why blocks depend on more than the residual stream; None if they do not."""
-    for index, (one, other) in enumerate(zip(first.beside, second.beside, strict=True)):
+    for index, (one, other) in enumerate(zip(first.extra, second.extra, strict=True)):
         for name, value in one.items():
             if not _same(value, other.get(name)):
                 return f"block {index} reads {name!r} beside the residual stream"
     return None
 
 
-def _is_plain(value: Any) -> bool:
+def _is_value(value: Any) -> bool:
     if isinstance(value, list | tuple):
-        return all(_is_plain(part) for part in value)
+        return all(_is_value(part) for part in value)
     return value is None or isinstance(value, bool | int | float | str | mx.array)
 
 
@@ -149,15 +149,15 @@ class _Examination:
                 f"block {call.index} leaves numbers that are too large for {kind}",
                 hint="name a conversion of the model to bfloat16 or float32",
             )
-        rank, effect = _knocked_out(call)
+        rank, effect = _mask_rank(call)
         _refuse_unless_causal(call, whole, effect)
         kept = Recorder()
         try:
-            trouble = _over_a_prefix(call, kept, whole, effect)
-        except (AttributeError, TypeError):  # what asking for something else leads to
+            trouble = _prefix_trouble(call, kept, whole, effect)
+        except (AttributeError, TypeError):  # it asks for what a recorder does not have
             trouble = f"block {call.index} asks its cache for more than keys and values"
         except Exception as error:
-            trouble = f"block {call.index} does not go on over a prefix ({_said(error)})"
+            trouble = f"block {call.index} does not go on over a prefix ({_described(error)})"
         keys = None
         if kept.state is not None and kept.state[0].ndim == 4:
             _, heads, _, depth = kept.state[0].shape
@@ -171,7 +171,7 @@ class _Examination:
         return call.forward(call.x, call.mask)
 
 
-def _knocked_out(call: BlockCall) -> tuple[int | None, float]:
+def _mask_rank(call: BlockCall) -> tuple[int | None, float]:
     """Hide keys from the last query of some rows; return the rank of mask that does only that.
 
     Returns:
@@ -184,12 +184,12 @@ def _knocked_out(call: BlockCall) -> tuple[int | None, float]:
     touched = mx.broadcast_to((mx.array(here)[:, None] & queries)[..., None], call.x.shape)
     for rank in (4, 5):
         try:
-            shown = call.attempt(call.x, hide_keys(call.mask, mx.zeros_like(hidden), rank))
-            blind = call.attempt(call.x, hide_keys(call.mask, hidden, rank))
-            gap = mx.abs(shown - blind).astype(mx.float32)
+            unhidden = call.attempt(call.x, hide_keys(call.mask, mx.zeros_like(hidden), rank))
+            knocked_out = call.attempt(call.x, hide_keys(call.mask, hidden, rank))
+            gap = mx.abs(unhidden - knocked_out).astype(mx.float32)
             effect = _mean(gap, touched)
             leak = _mean(gap, mx.logical_not(touched))
-        except Exception:  # the shape of mask that another rank or another kind of block takes
+        except Exception:  # the block takes no mask of this shape
             continue
         # With the wrong rank, a mask for each row is an error, or one for each key head, which
         # would change all rows.
@@ -198,15 +198,15 @@ def _knocked_out(call: BlockCall) -> tuple[int | None, float]:
     return None, 0.0
 
 
-def _over_a_prefix(call: BlockCall, kept: Recorder, whole: mx.array, effect: float) -> str | None:
-    """Run the block on a suffix over the keys and values that it puts into ``kept``.
+def _prefix_trouble(call: BlockCall, kept: Recorder, whole: mx.array, effect: float) -> str | None:
+    """Run the block on a suffix, over the keys and values that it puts into ``kept``.
 
     Returns:
         Why it cannot go on over them; None if it can.
     """
     x, name = call.x, f"block {call.index}"
     recorded = call.attempt(x, call.mask, kept)
-    if _apart(recorded, whole, effect):
+    if _differ(recorded, whole, effect):
         return f"{name} gives other numbers over a cache"
     for start in (_START, _TOTAL - 1):
         prefix = None
@@ -221,7 +221,7 @@ def _over_a_prefix(call: BlockCall, kept: Recorder, whole: mx.array, effect: flo
                 return f"{name} does not keep one key and value for each token"
             prefix = Recorder(start, (keys[...], values[...]))
         mask = suffix_mask(call.mask, start, _TOTAL)
-        if _apart(call.attempt(x[:, start:], mask, prefix, start), whole[:, start:], effect):
+        if _differ(call.attempt(x[:, start:], mask, prefix, start), whole[:, start:], effect):
             return f"{name} carries more from token to token than keys and values"
     return None
 
@@ -229,15 +229,15 @@ def _over_a_prefix(call: BlockCall, kept: Recorder, whole: mx.array, effect: flo
 def _refuse_unless_causal(call: BlockCall, whole: mx.array, effect: float) -> None:
     noise = mx.random.normal(call.x.shape, key=mx.random.key(0)).astype(call.x.dtype)
     later = mx.where(mx.arange(_TOTAL)[:, None] >= _START, noise, call.x)
-    if _apart(call.attempt(later, call.mask)[:, :_START], whole[:, :_START], effect):
+    if _differ(call.attempt(later, call.mask)[:, :_START], whole[:, :_START], effect):
         raise UnsupportedModel(
             f"block {call.index} lets a token see later ones, whatever its mask",
             hint="measure another model, and report this one",
         )
 
 
-def _apart(a: mx.array, b: mx.array, effect: float) -> bool:
-    """Whether two ways to the same states differ by more than rounding or a part of ``effect``."""
+def _differ(a: mx.array, b: mx.array, effect: float) -> bool:
+    """Whether states that should be equal differ by more than rounding or a part of ``effect``."""
     allowed = 16 * mx.finfo(b.dtype).eps * _mean(mx.abs(b).astype(mx.float32))
     return not _mean(mx.abs(a - b).astype(mx.float32)) <= max(allowed, 0.02 * effect)
 
@@ -248,6 +248,6 @@ def _mean(values: mx.array, where: mx.array | None = None) -> float:
     return float(np.array(mx.sum(mx.where(where, values, 0.0)) / mx.sum(where)))
 
 
-def _said(error: Exception) -> str:
+def _described(error: Exception) -> str:
     said = said_by(error, 80)
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

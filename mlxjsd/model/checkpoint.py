@@ -1,7 +1,7 @@
-"""Looking at a model's folder before it is loaded: what is missing or cut off says so at once.
+"""Checks of a model's folder before it is loaded: what is missing or cut off is reported at once.
 
-MLX maps weight files into memory, so that one that was cut off is found out only when its last
-tensor is read, or never.
+MLX maps weight files into memory, so it finds out that one is cut off only when it reads the
+file's last tensor, or never.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any
 from mlxjsd.errors import InputError, said_by
 
 INDEX = "model.safetensors.index.json"
-#: A header larger than this is none.
-_MOST_HEADER = 100_000_000
+#: Bytes: a length beyond this is not that of a header.
+_LARGEST_HEADER = 100_000_000
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _check_safetensors(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-        if not 2 <= length <= min(_MOST_HEADER, size - 8):
+        if not 2 <= length <= min(_LARGEST_HEADER, size - 8):
             raise InputError(
                 f"{path} is cut off: it ends after {size} bytes",
                 hint="download or copy the model again",
@@ -103,6 +103,6 @@ def _json_object(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(found, dict):
         raise InputError(
-            f"{path} is not JSON: {'it is no object'}", hint="download or copy the model again"
+            f"{path} is not JSON: it is no object", hint="download or copy the model again"
         )
     return found

@@ -1,4 +1,4 @@
-"""Making MLX compute well on a CPU: which BLAS, which type, which layout of the weights.
+"""How MLX computes well on a CPU: which BLAS, which type and which layout of the weights.
 
 On a CPU MLX multiplies 16-bit and quantized weights in loops of its own, five to forty times
 slower than the BLAS multiplies float32. So weights are float32 there: all of them, once, where
@@ -47,19 +47,19 @@ def prepare_cpu(module: nn.Module, openblas: bool) -> list[str]:
     notes = []
     linux = sys.platform == "linux"
     if linux:
-        said = "OpenBLAS" if openblas else "MLX's own BLAS; `apt install libopenblas0` is faster"
-        notes.append(f"runs on the CPU with {said}")
+        blas = "OpenBLAS" if openblas else "MLX's own BLAS; `apt install libopenblas0` is faster"
+        notes.append(f"runs on the CPU with {blas}")
         if not can_fuse():
             notes.append("no g++ here, so kernels are not fused")
-    if told := _widen(module):
-        notes.append(told)
+    if note := _widen(module):
+        notes.append(note)
     if linux and not openblas:
         _lay_out_for_reference_blas(module)
     return notes
 
 
 def _widen(module: nn.Module) -> str | None:
-    """Have every product in float32; return how, None if it was so already.
+    """Make every product one of float32; return how, or None if each was one already.
 
     The weights' values stay the same: scales and biases are widened before they are used, so
     nothing is rounded.
@@ -175,7 +175,7 @@ def _lay_out_for_reference_blas(module: nn.Module) -> None:
 
     A layer multiplies by the transpose of its weight. The reference BLAS takes a matrix that
     has to be transposed in sums that are not vectorised, and one that lies as it is needed
-    over twice as fast. Of weights that are widened as they are used it only gets copies.
+    over twice as fast. It gets only copies of weights that are widened as they are used.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Embedding) and layer.weight.dtype == mx.float32:

@@ -1,4 +1,4 @@
-"""LoRA adapters, as ``mlx_lm.lora`` writes them: found, and made sure to be in the model."""
+"""LoRA adapters, as ``mlx_lm.lora`` writes them: where they are, and that they are applied."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a query may attend to: the model's own masks, cut to a suffix, with keys hidden.
+"""What a query may attend to: the model's own masks, cut to a part of the prompt, with keys hidden.
 
 A block's mask is never replaced, since within one model it may differ by block (sliding
 windows, chunks, biases): hidden keys are ANDed into the one that the block was given.

@@ -6,7 +6,6 @@ attributes that the model reads on a block still answer, and attention stays the
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,11 +16,8 @@ import mlx.nn as nn
 
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.model.masks import Mask
-
-_STATE_NAMES = ("x", "h", "hidden_states", "inputs")
-_MASK_NAMES = ("mask", "attention_mask", "attn_mask")
-#: Stands for the cache that the model itself gave a block; nearly always None.
-OWN: Any = object()
+from mlxjsd.model.signature import OWN_CACHE, Signature, cut_to
+from mlxjsd.model.streams import Streams
 
 
 @dataclass(frozen=True)
@@ -35,11 +31,11 @@ class BlockCall:
     streams for each token, they stand behind one another in the last axis."""
     mask: Mask
     """The mask that the model made for this block: a word, nothing, or an array."""
-    beside: dict[str, Any]
+    extra: dict[str, Any]
     """What else the model gives it, by name; empty for nearly all families."""
     _forward: Callable[[mx.array, Mask, Any, int, bool], mx.array]
 
-    def forward(self, x: mx.array, mask: Mask, cache: Any = OWN, start: int = 0) -> mx.array:
+    def forward(self, x: mx.array, mask: Mask, cache: Any = OWN_CACHE, start: int = 0) -> mx.array:
         """Run the block itself on ``x`` (rows, tokens, hidden) and return what leaves it.
 
         Args:
@@ -50,7 +46,7 @@ class BlockCall:
         """
         return self._forward(x, mask, cache, start, False)
 
-    def attempt(self, x: mx.array, mask: Mask, cache: Any = OWN, start: int = 0) -> mx.array:
+    def attempt(self, x: mx.array, mask: Mask, cache: Any = OWN_CACHE, start: int = 0) -> mx.array:
         """Do as ``forward`` without leaving a trace in what the model goes on with."""
         return self._forward(x, mask, cache, start, True)
 
@@ -120,12 +116,12 @@ class Stepper:
                 hint="measure another model, and report this one",
             )
         self._classes = [type(block) for block in self.blocks]
-        self._signatures = {cls: _Signature.of(cls) for cls in set(self._classes)}
+        self._signatures = {cls: Signature.of(cls) for cls in set(self._classes)}
         self._stepping = {cls: self._stepping_class(cls) for cls in set(self._classes)}
         self._visit: Visitor | None = None
         self._next = 0
         self._shape: tuple[int, ...] = ()
-        self._streams: _Streams | None = None
+        self._streams: Streams | None = None
         #: How much each block returns beside its states, once it is known.
         self._returned: dict[int, int] = {}
 
@@ -141,7 +137,7 @@ class Stepper:
         return type(cls.__name__, (cls,), {"__call__": __call__, "__module__": cls.__module__})
 
     def _called(
-        self, block: nn.Module, cls: type, signature: "_Signature", args: tuple, kwargs: dict
+        self, block: nn.Module, cls: type, signature: Signature, args: tuple, kwargs: dict
     ) -> Any:
         index = self._index[id(block)]
         if index < self._next:
@@ -159,10 +155,10 @@ class Stepper:
         streams = self._streams_of(bound[signature.x])
         entered = streams.fold(bound[signature.x])
         total = entered.shape[1]
-        beside: list[Any] = []
+        extra: list[Any] = []
 
         def forward(x: mx.array, mask: Mask, cache: Any, start: int, attempt: bool) -> mx.array:
-            given = _cut(bound, start, start + x.shape[1], total)
+            given = cut_to(bound, start, start + x.shape[1], total)
             if attempt:
                 others = (*signature.rest, *([signature.cache] if signature.cache else ()))
                 given = given | {name: copy.deepcopy(given[name]) for name in others}
@@ -170,8 +166,8 @@ class Stepper:
             out = cls.__call__(*signature.arguments(given, x, mask, cache))
             if isinstance(out, tuple):
                 out, *more = out
-                if not attempt and not beside:
-                    beside.append(more)
+                if not attempt and not extra:
+                    extra.append(more)
                 self._returned[index] = len(more)
             if not isinstance(out, mx.array) or out.shape != x.shape:
                 shape = out.shape if isinstance(out, mx.array) else type(out).__name__
@@ -189,11 +185,11 @@ class Stepper:
         if not (returned := self._returned.get(index)):
             return out
         # What a block returns beside its states stays as the block made it.
-        return (out, *(beside[0] if beside else [None] * returned))
+        return (out, *(extra[0] if extra else [None] * returned))
 
-    def _streams_of(self, x: mx.array) -> "_Streams":
+    def _streams_of(self, x: mx.array) -> Streams:
         if self._streams is None:
-            self._streams = _Streams.of(x, self._shape)
+            self._streams = Streams.of(x, self._shape)
         return self._streams
 
     @contextmanager
@@ -224,7 +220,7 @@ class Stepper:
         for index, (block, now) in enumerate(zip(self.blocks, self.model.layers, strict=False)):
             if now is not block:
                 raise MeasurementError(
-                    f"block {index} {'was replaced by another one'}", hint="load the model anew"
+                    f"block {index} was replaced by another one", hint="load the model anew"
                 )
         if len(self.model.layers) != len(self.blocks):
             raise MeasurementError(
@@ -259,15 +255,11 @@ class Stepper:
 
         def visit(call: BlockCall) -> mx.array:
             seen.append(call.x)
-            raise _Enough
+            raise _Stop
 
-        self._run_until_enough(tokens, visit)
-        return seen[0]
-
-    def _run_until_enough(self, tokens: mx.array, visit: Visitor) -> None:
-        """Begin a forward pass that ``visit`` ends by raising ``_Enough``."""
-        with suppress(_Enough), self._intercepted(tokens, visit):
+        with suppress(_Stop), self._intercepted(tokens, visit):
             self.model(tokens)
+        return seen[0]
 
     def readout(self, states: mx.array) -> mx.array:
         """Return the logits (rows, positions, V) of ``states`` that left the last block."""
@@ -278,94 +270,5 @@ class Stepper:
         )
 
 
-class _Enough(Exception):
-    """Ends a forward pass that has shown what was asked for."""
-
-
-@dataclass(frozen=True)
-class _Streams:
-    """How a model's residual streams lie, if it keeps several: one state of a token is all."""
-
-    count: int = 1
-    axis: int | None = None
-    """Which axis of four counts them; None for a single stream."""
-
-    @classmethod
-    def of(cls, x: mx.array, tokens: tuple[int, ...]) -> "_Streams":
-        if x.ndim == 3:
-            return cls()
-        places = [axis for axis in (0, 2) if x.ndim == 4 and _without(x.shape, axis) == tokens]
-        if len(places) != 1:
-            raise UnsupportedModel(
-                f"a block reads an array of shape {x.shape}, not one of states",
-                hint="measure another model, and report this one",
-            )
-        return cls(x.shape[places[0]], places[0])
-
-    def fold(self, x: mx.array) -> mx.array:
-        if self.axis is None:
-            return x
-        return mx.moveaxis(x, self.axis, 2).flatten(2)
-
-    def unfold(self, x: mx.array) -> mx.array:
-        if self.axis is None:
-            return x
-        return mx.moveaxis(x.reshape(*x.shape[:2], self.count, -1), 2, self.axis)
-
-
-def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-    """Return the first two of four axes that are left without ``axis``."""
-    return (*shape[:axis], *shape[axis + 1 :])[:2]
-
-
-@dataclass(frozen=True)
-class _Signature:
-    """Where a block takes its states, its mask and its cache."""
-
-    signature: inspect.Signature
-    block: str
-    x: str
-    mask: str | None
-    cache: str | None
-    rest: tuple[str, ...]
-    """Whatever else it takes."""
-
-    @classmethod
-    def of(cls, block: type) -> "_Signature":
-        signature = inspect.signature(block.__call__)
-        names = list(signature.parameters)
-        x = next((n for n in _STATE_NAMES if n in names), names[min(1, len(names) - 1)])
-        mask = next((n for n in _MASK_NAMES if n in names), None)
-        cache = "cache" if "cache" in names else None
-        if mask is None and cache is None:
-            raise UnsupportedModel(
-                f"{f'{block.__module__}.{block.__name__}'} does not take a mask or a cache",
-                hint="measure another model, and report this one",
-            )
-        rest = tuple(n for n in names if n not in (names[0], x, mask, cache))
-        return cls(signature, names[0], x, mask, cache, rest)
-
-    def bind(self, block: nn.Module, args: tuple, kwargs: dict) -> dict[str, Any]:
-        bound = self.signature.bind(block, *args, **kwargs)
-        bound.apply_defaults()
-        return dict(bound.arguments)
-
-    def arguments(self, bound: dict[str, Any], x: mx.array, mask: Mask, cache: Any) -> list[Any]:
-        replaced: dict[str, Any] = {self.x: x}
-        if self.mask is not None:
-            replaced[self.mask] = mask
-        if self.cache is not None and cache is not OWN:
-            replaced[self.cache] = cache
-        return [(bound | replaced)[name] for name in self.signature.parameters]
-
-
-def _cut(bound: dict[str, Any], start: int, end: int, total: int) -> dict[str, Any]:
-    """Cut arrays with a row for each position, such as scales, to the positions [start, end)."""
-    if end - start == total:
-        return bound
-    return {
-        name: value[start:end]
-        if isinstance(value, mx.array) and value.ndim == 2 and value.shape[0] == total
-        else value
-        for name, value in bound.items()
-    }
+class _Stop(Exception):
+    """Ends a forward pass early."""

@@ -7,7 +7,8 @@ from models import HIDDEN, LAYERS, random_batch, tiny
 from mlxjsd.errors import MeasurementError, UnsupportedModel
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys, suffix_mask
-from mlxjsd.model.stepping import BlockCall, _Streams
+from mlxjsd.model.stepping import BlockCall
+from mlxjsd.model.streams import Streams
 
 
 def test_scores_are_of_rank_five_where_query_heads_are_grouped() -> None:
@@ -189,10 +190,10 @@ def test_several_streams_of_a_token_are_one_state(axis: int) -> None:
     rows, tokens, hidden, count = 2, 3, 4, 5
     lying = mx.random.normal((rows, tokens, count, hidden))
     x = mx.moveaxis(lying, 2, axis)
-    streams = _Streams.of(x, (rows, tokens))
+    streams = Streams.of(x, (rows, tokens))
     folded = streams.fold(x)
     assert folded.shape == (rows, tokens, count * hidden)
     np.testing.assert_array_equal(folded, lying.flatten(2))
     assert np.array_equal(streams.unfold(folded[:, 1:]), mx.moveaxis(lying[:, 1:], 2, axis))
     with pytest.raises(UnsupportedModel, match="not one of states"):
-        _Streams.of(mx.zeros((3, 3, 3, 4)), (3, 3))
+        Streams.of(mx.zeros((3, 3, 3, 4)), (3, 3))

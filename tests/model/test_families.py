@@ -13,6 +13,7 @@ from families import ONE_PASS, PLAIN, REFUSED, tiny_family
 from family_settings import KEY_HEADS, LAYERS, VOCABULARY
 from family_table import README, with_table
 from models import begun_alike, random_batch
+from records import ATTN, SUBJ
 
 from mlxjsd.errors import UnsupportedModel
 from mlxjsd.interventions import spec as interventions
@@ -20,9 +21,9 @@ from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.blocks import Blocks
-from mlxjsd.rows import ATTN, SUBJ
+from mlxjsd.settings import Settings
 
-WINDOW = 3
+SETTINGS, NARROW = Settings(window=3), Settings(window=1)
 #: As many prompts as key heads: a mask of the wrong rank would go unnoticed.
 SHAPE: dict[str, Any] = {"size": KEY_HEADS, "length": 8, "end": 5, "starts": [2, 3]}
 
@@ -85,7 +86,10 @@ def test_the_one_pass_equals_one_pass_for_every_cell(family: str) -> None:
     blocks = _tiny(family)
     assert blocks.anatomy.trouble is None
     for batch in _batches(blocks):
-        swept, plain = sweep_batch(blocks, batch, WINDOW), reference_batch(blocks, batch, WINDOW)
+        swept, plain = (
+            sweep_batch(blocks, batch, SETTINGS),
+            reference_batch(blocks, batch, SETTINGS),
+        )
         assert_same(swept, plain)
         assert_edits_matter(swept)
 
@@ -112,10 +116,10 @@ def test_what_decides_is_what_the_blocks_do(family: str) -> None:
     blocks = _tiny(family, **VARIANTS[family])
     assert blocks.anatomy.trouble is None
     for batch in _batches(blocks):
-        assert_same(sweep_batch(blocks, batch, 1), reference_batch(blocks, batch, 1))
+        assert_same(sweep_batch(blocks, batch, NARROW), reference_batch(blocks, batch, NARROW))
     if family == "nemotron-nas":
         assert [block.attends for block in blocks.anatomy.blocks] == [True, False, True, True]
-        assert np.isnan(sweep_batch(blocks, _batches(blocks)[0], 1).jsd[:, ATTN, 1]).all()
+        assert np.isnan(sweep_batch(blocks, _batches(blocks)[0], NARROW).jsd[:, ATTN, 1]).all()
 
 
 @pytest.mark.parametrize("family", PLAIN)
@@ -125,9 +129,9 @@ def test_the_plain_path_measures_what_applies(family: str) -> None:
     tokens = mx.array(batches[0].tokens)
     before = np.array(blocks.model(tokens))
     with pytest.raises(UnsupportedModel, match="the one pass is not exact here"):
-        sweep_batch(blocks, batches[0], WINDOW)
+        sweep_batch(blocks, batches[0], SETTINGS)
     for batch in _batches(blocks):
-        found = reference_batch(blocks, batch, WINDOW)
+        found = reference_batch(blocks, batch, SETTINGS)
         attends = [block.attends for block in blocks.anatomy.blocks]
         near = [any(attends[max(0, i - 1) : i + 2]) for i in range(LAYERS)]
         np.testing.assert_array_equal(np.isnan(found.jsd[:, ATTN]), [[not n for n in near]] * 2)
