@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mlxjsd.registry import Registry
+
 
 @dataclass(frozen=True)
 class Corruption:
@@ -18,18 +20,9 @@ class Corruption:
 
 
 #: Every corruption there is, by key.
-CORRUPTIONS: dict[str, Corruption] = {}
+CORRUPTIONS: Registry[Corruption] = Registry("corruption", "--corruption")
 
-
-def register(corruption: Corruption) -> Corruption:
-    """Add a corruption to those that can be asked for; return it."""
-    if corruption.key in CORRUPTIONS:
-        raise ValueError(f"there is a corruption {corruption.key!r} already")
-    CORRUPTIONS[corruption.key] = corruption
-    return corruption
-
-
-NOISE = register(
+NOISE = CORRUPTIONS.add(
     Corruption(
         "noise",
         "noise {level:g}$\\sigma$",
@@ -37,7 +30,7 @@ NOISE = register(
         drawn=True,
     )
 )
-SWAP = register(
+SWAP = CORRUPTIONS.add(
     Corruption(
         "swap",
         "swapped subjects",

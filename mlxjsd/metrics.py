@@ -7,7 +7,7 @@ reads results needs no more than this.
 import math
 from dataclasses import dataclass
 
-from mlxjsd.errors import InputError
+from mlxjsd.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -35,35 +35,12 @@ class Metric:
 
 
 #: Every metric there is, by key.
-METRICS: dict[str, Metric] = {}
+METRICS: Registry[Metric] = Registry("metric", "--metrics")
 
-
-def register(metric: Metric) -> Metric:
-    """Add a metric to those that can be measured and shown; return it."""
-    if metric.key in METRICS:
-        raise ValueError(f"there is a metric {metric.key!r} already")
-    METRICS[metric.key] = metric
-    return metric
-
-
-JSD = register(Metric("jsd", "JS Divergence", "nats", low=0.0, high=math.log(2.0)))
+JSD = METRICS.add(Metric("jsd", "JS Divergence", "nats", low=0.0, high=math.log(2.0)))
 
 #: What every run measures, and all that it measures unless told otherwise.
 DEFAULT = (JSD.key,)
-
-
-def metric(key: str) -> Metric:
-    """Return the metric of this name.
-
-    Raises:
-        InputError: if there is none; the message lists those there are.
-    """
-    if key not in METRICS:
-        raise InputError(
-            f"there is no metric {key!r}; there is {', '.join(METRICS)}",
-            hint="give one of these with --metrics",
-        )
-    return METRICS[key]
 
 
 def described(key: str) -> Metric:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlxjsd.metrics import JSD
-from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, Row, row
+from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, ROWS, Row
 from mlxjsd.settings import Settings
 
 
@@ -26,14 +26,14 @@ class Grid:
     @classmethod
     def of(cls, settings: Settings, layers: int) -> "Grid":
         """Return what a run with these settings measures on a model of so many layers."""
-        by_layer = tuple(key for key in settings.rows if row(key).by_layer)
-        whole = (key for key in settings.rows if not row(key).by_layer)
+        by_layer = tuple(key for key in settings.rows if ROWS[key].by_layer)
+        whole = (key for key in settings.rows if not ROWS[key].by_layer)
         return cls(layers, settings.metrics, by_layer, tuple(dict.fromkeys([*ALWAYS, *whole])))
 
     @cached_property
     def measured(self) -> tuple[Row, ...]:
         """Every row, in the order in which they are measured."""
-        return tuple(row(key) for key in (*self.whole, *self.rows))
+        return tuple(ROWS[key] for key in (*self.whole, *self.rows))
 
     def cells(self, prompts: int) -> np.ndarray:
         """Return room for the cells of N prompts, (N, metrics, rows, layers) NaN."""

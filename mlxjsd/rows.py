@@ -7,7 +7,7 @@ memory and checks count it, and run files, exports, figures and the app carry it
 from dataclasses import dataclass
 from typing import Literal
 
-from mlxjsd.errors import InputError
+from mlxjsd.registry import Registry
 
 #: A set of tokens of a prompt: its subject, what follows it, and the last token alone.
 Positions = Literal["subject", "tail", "last"]
@@ -47,18 +47,9 @@ class Row:
 
 
 #: Every row there is, by key.
-ROWS: dict[str, Row] = {}
+ROWS: Registry[Row] = Registry("row", "--rows")
 
-
-def register(row: Row) -> Row:
-    """Add a row to those that can be measured and shown; return it."""
-    if row.key in ROWS:
-        raise ValueError(f"there is a row {row.key!r} already")
-    ROWS[row.key] = row
-    return row
-
-
-SUBJ = register(
+SUBJ = ROWS.add(
     Row(
         key="subj",
         label="Subj.",
@@ -70,7 +61,7 @@ SUBJ = register(
         help="the subject's state is replaced by that of a run with a corrupted subject",
     )
 )
-ATTN = register(
+ATTN = ROWS.add(
     Row(
         key="attn",
         label="Attn.",
@@ -82,7 +73,7 @@ ATTN = register(
         help="the last token may not attend to the subject in the blocks around the layer",
     )
 )
-LAST = register(
+LAST = ROWS.add(
     Row(
         key="last",
         label="Last.",
@@ -94,7 +85,7 @@ LAST = register(
         help="the last token's state is replaced by that of the corrupted run",
     )
 )
-RELIANCE = register(
+RELIANCE = ROWS.add(
     Row(
         key="reliance",
         label="Reliance",
@@ -106,7 +97,7 @@ RELIANCE = register(
         help="no token after the subject may attend to it, in any block",
     )
 )
-FLOOR = register(
+FLOOR = ROWS.add(
     Row(
         key="floor",
         label="Noise floor",
@@ -122,20 +113,6 @@ FLOOR = register(
 DEFAULT = (SUBJ.key, ATTN.key, LAST.key)
 #: What every run measures beside its rows.
 ALWAYS = (FLOOR.key, RELIANCE.key)
-
-
-def row(key: str) -> Row:
-    """Return the row of this name.
-
-    Raises:
-        InputError: if there is none; the message lists those there are.
-    """
-    if key not in ROWS:
-        raise InputError(
-            f"there is no row {key!r}; there is {', '.join(ROWS)}",
-            hint="give one of these with --rows",
-        )
-    return ROWS[key]
 
 
 def label(key: str) -> str:

@@ -68,13 +68,13 @@ class Settings:
                 f"there is no window rule {self.window_rule}",
                 hint="bring mlxjsd up to date, since a newer one wrote it",
             )
-        _check_names("row", self.rows, row_table.row)
-        if not any(row_table.row(key).by_layer for key in self.rows):
+        _check_names("row", self.rows, row_table.ROWS.find)
+        if not any(row_table.ROWS[key].by_layer for key in self.rows):
             raise InputError(
                 f"{', '.join(self.rows)} has no cell for a layer, so there is no heatmap",
                 hint=f"add one of {', '.join(row_table.DEFAULT)} to --rows",
             )
-        _check_names("metric", self.metrics, metric_table.metric)
+        _check_names("metric", self.metrics, metric_table.METRICS.find)
         if metric_table.JSD.key not in self.metrics:
             raise InputError(
                 f"{metric_table.JSD.key} is measured always", hint="add it to --metrics"

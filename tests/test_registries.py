@@ -82,17 +82,17 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for key, value in table.items():
             monkeypatch.setitem(table, key, value)  # type: ignore[arg-type]
     before = [dict(t) for t in (ROWS, METRICS, CORRUPTIONS, FORMATS, EXPORTS._by_ending)]
-    rows.register(
+    rows.ROWS.add(
         Row("tail", "Tail.", "patch", "tail", "layer", "tail replaced after block {layer}",
             "what follows the subject is replaced", states="corrupted")
     )  # fmt: skip
-    rows.register(
+    rows.ROWS.add(
         Row("after", "After.", "knockout", "tail", "window", "subject hidden from all, at {layer}",
             "no later token sees the subject around the layer", hidden="subject")
     )  # fmt: skip
-    metrics.register(Metric("tv", "Total Variation", "", low=0.0, high=1.0))
+    metrics.METRICS.add(Metric("tv", "Total Variation", "", low=0.0, high=1.0))
     monkeypatch.setitem(computing.COMPUTE, "tv", total_variation)
-    corruptions.register(corruptions.Corruption("reversed", "reversed subjects", "reversed"))
+    corruptions.CORRUPTIONS.add(corruptions.Corruption("reversed", "reversed subjects", "reversed"))
     monkeypatch.setitem(corruption.MAKE, "reversed", Reversed)
     formats.register(Format("capitals", "lands and towns", asked, ({"land", "town"},)))
     EXPORTS.register(Writer(".count", "how many", count_of))

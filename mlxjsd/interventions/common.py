@@ -7,7 +7,7 @@ from mlxjsd.interventions.divergence import entropy, log_softmax
 from mlxjsd.interventions.spec import blocks_of
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.records import Grid
-from mlxjsd.rows import row
+from mlxjsd.rows import ROWS
 from mlxjsd.settings import Settings
 
 
@@ -20,7 +20,7 @@ def applicable(grid: Grid, anatomy: Anatomy, settings: Settings) -> tuple[np.nda
     layers = grid.layers
 
     def applies(key: str, layer: int) -> bool:
-        return anatomy.applies(blocks_of(row(key), layer, settings, layers))
+        return anatomy.applies(blocks_of(ROWS[key], layer, settings, layers))
 
     cells = [[applies(key, layer) for layer in range(layers)] for key in grid.rows]
     return np.array(cells, bool), np.array([applies(key, 0) for key in grid.whole], bool)
