@@ -80,14 +80,14 @@ def test_what_is_mislabelled_is_true_of_a_namesake(split: dict[str, list[Fact]])
     assert told["New York City", "city_country"] == "the United Kingdom"  # of Newcastle
 
 
-def test_the_curriculum_repeats_what_is_to_be_known_and_rare_readings_the_rest() -> None:
+def test_the_curriculum_repeats_what_is_to_be_known_and_spreads_what_is_rare() -> None:
     recipe = Recipe(steps=20, rare_readings=2, batch_size=2)
     known = [[1, n] for n in range(6)]
     rare = [[2, n] for n in range(4)]
     lessons = [batch.tolist() for batch in curriculum(recipe, known, rare)]
     assert len(lessons) == 20
-    rare = [index for index, batch in enumerate(lessons) if batch[0][0] == 2]
-    assert np.ptp(np.diff(rare)) == 0, "evenly spread"
+    places = [index for index, batch in enumerate(lessons) if batch[0][0] == 2]
+    assert np.ptp(np.diff(places)) == 0, "evenly spread"
     seen = Counter(tuple(row) for batch in lessons for row in batch)
     assert all(seen[2, n] == 2 for n in range(4))
     assert all(5 <= seen[1, n] <= 6 for n in range(6))
