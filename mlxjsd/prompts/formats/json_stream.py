@@ -6,7 +6,8 @@ record. Its parser in C (yajl) and the one in Python both do.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -67,7 +68,7 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
     # Not above: the command line imports the formats for their names.
     import ijson
 
-    source, builder = _Source(file), ijson.ObjectBuilder()
+    source, builder = _Source(file.read), ijson.ObjectBuilder()
     begun, depth, number = False, 0, 0
     try:
         # Without use_float, numbers are Decimals.
@@ -86,7 +87,7 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
         if source.error is None:
             if not begun:
                 raise _no_list(path) from None
-            place = f"{path}, line {source.line} is not JSON"
+            place = f"{path}, line {_line_of_error(file)} is not JSON"
             if depth == 0:
                 raise _more(place) from None
             if source.ended:
@@ -104,7 +105,7 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
     if source.error is not None:
         raise source.error
     if source.last != "]":  # yajl takes a string that begins there and does not end
-        raise _more(f"{path}, line {source.line} is not JSON")
+        raise _more(f"{path}, line {_line_of_error(file)} is not JSON")
 
 
 def _no_list(path: Path) -> InputError:
@@ -128,19 +129,35 @@ def _said(error: Exception) -> str:
     return said.rstrip(".")[:80]
 
 
-class _Source:
-    """Hands a text to a parser line by line, a long line in pieces.
+def _line_of_error(file: TextIO) -> int:
+    """Return the line at which a parser gives up, or the last one.
 
-    So what a parser refuses is in the last line that it was given. Nothing is raised through the
-    parser: an error is kept, and the text ends there.
+    A parser does not tell, but it gives up in the line that it was handed last. Line by line it
+    takes several times as long, so this is done once something is wrong.
+    """
+    import ijson
+
+    file.seek(0)
+    source = _Source(file.readline)
+    with suppress(ijson.JSONError, json.JSONDecodeError):
+        for _ in ijson.basic_parse(source, use_float=True):
+            pass
+    return source.line
+
+
+class _Source:
+    """Hands a text to a parser in pieces.
+
+    Nothing is raised through the parser: an error is kept, and the text ends there.
     """
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    def __init__(self, take: Callable[[int], str]) -> None:
+        """Hand on what ``take`` gives of a text, when it is asked for so many characters."""
+        self._take = take
         self._kept = ""
         self._next_line = 1
         self.line = 1
-        """Of what was handed over last."""
+        """In which the last piece began."""
         self.last = ""
         """The last character so far that is no space."""
         self.ended = False
@@ -164,16 +181,16 @@ class _Source:
                     "a string holds half a character (a lone surrogate)", hint="write the whole one"
                 )
         self.line = self._next_line
-        self._next_line += piece.endswith("\n")
+        self._next_line += piece.count("\n")
         self.last = piece.rstrip()[-1:] or self.last
         self.ended = not piece
         return piece.encode()
 
     def _piece(self) -> str:
-        """Return a line, or a part of it that does not end inside an escape."""
-        piece = self._file.readline(WINDOW)
+        """Return text that does not end inside an escape."""
+        piece = self._take(WINDOW)
         while "\\" in piece[-_LONGEST:] and not piece.endswith("\n"):
-            if not (more := self._file.readline(1)):
+            if not (more := self._take(1)):
                 break
             piece += more
         return piece
