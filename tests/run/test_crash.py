@@ -21,13 +21,13 @@ WITH_HOOK = (
     "import mlxjsd.model.load\n"  # first, for the BLAS of the command line
     "import mlxjsd.run.batch as measuring\n"
     "from mlxjsd.cli import main\n"
-    "measure, calls = measure_batch, []\n"
+    "measure, calls = measuring.measure_batch, []\n"
     "def hooked(plan, batch):\n"
     "    calls.append(batch)\n"
     "    if len(calls) == 2:\n"
     "        {hook}\n"
     "    return measure(plan, batch)\n"
-    "measure_batch = hooked\n"
+    "measuring.measure_batch = hooked\n"
     "main(sys.argv[1:])\n"
 )
 
