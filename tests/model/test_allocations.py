@@ -166,5 +166,6 @@ def test_estimates_are_no_less_than_what_is_read(
     monkeypatch.setattr(allocations, "made_by", fail)
     guess = _allocations(family)
     assert guess.kept == read.kept
+    assert guess.several.pair >= read.several.pair
     for queries, keys in ((1, 12), (2, 12), (8, 100), (100, 100)):
         assert guess.row(queries, keys) >= read.row(queries, keys)

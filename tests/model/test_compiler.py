@@ -33,6 +33,7 @@ def _said(program: str, path: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="MLX calls a compiler on Linux alone")
 def test_without_a_compiler_the_numbers_are_the_same() -> None:
     with_one, without = _said(MEASURE, os.environ["PATH"]), _said(MEASURE, "/nowhere")

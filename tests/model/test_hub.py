@@ -157,6 +157,7 @@ def test_a_revision_is_of_a_repository(tmp_path: Path) -> None:
         find_model(str(MODEL), revision="v1")
 
 
+@pytest.mark.slow
 def test_loading_a_cached_model_opens_no_connection(tmp_path: Path) -> None:
     lay_out(tmp_path / "hub", "org/small", {"main": "1" * 40}, MODEL)
     code = (

@@ -74,6 +74,7 @@ def test_the_identity_is_of_what_is_read_and_no_checkpoint(place: Path, tmp_path
     Store(tmp_path / "run", {**header, "model": two.to_json()})  # the same one, moved
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_adapter_and_no_other(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

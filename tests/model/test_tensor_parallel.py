@@ -60,6 +60,7 @@ def committed(folder: Path) -> int:
         return int(connection.execute("SELECT COUNT(*) FROM results").fetchone()[0])
 
 
+@pytest.mark.slow
 def test_two_ranks_hold_the_model_and_one_writes(bundled: LoadedModel, tmp_path: Path) -> None:
     with two_ranks(tmp_path, "--limit", LIMIT) as (first, second):
         assert ended(second) == (0, "", "")
@@ -80,6 +81,7 @@ def test_two_ranks_hold_the_model_and_one_writes(bundled: LoadedModel, tmp_path:
     assert run.model["sha256"] == bundled.identity.sha256, "one process may go on with it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_lost_rank_stops_the_other_and_what_was_committed_stays(
     tmp_path: Path, lost: int
@@ -103,6 +105,7 @@ def test_a_lost_rank_stops_the_other_and_what_was_committed_stays(
     assert [r.id for r in read_run(folder).records]
 
 
+@pytest.mark.slow
 def test_a_frozen_rank_is_not_waited_for_without_end(tmp_path: Path) -> None:
     code = SHORT_LIMITS + COMMAND
     folder = tmp_path / "run"
@@ -115,6 +118,7 @@ def test_a_frozen_rank_is_not_waited_for_without_end(tmp_path: Path) -> None:
     assert committed(folder) > 0
 
 
+@pytest.mark.slow
 def test_ranks_that_were_asked_for_different_things_are_refused(tmp_path: Path) -> None:
     hosts, command = hostfile(tmp_path, 2), ["run", "--tensor-parallel", "--limit", 4]
     first = start(hosts, 0, *command, "--output", tmp_path / "run")

@@ -216,6 +216,7 @@ def test_memory_changes_the_batches_and_no_number(bundled: LoadedModel) -> None:
     np.testing.assert_allclose(measure(few).jsd(), measure(many).jsd(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_a_prompt_needs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
