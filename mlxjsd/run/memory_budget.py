@@ -1,10 +1,10 @@
 """How many prompts a pass may hold: from what its calls take, and what the machine has.
 
-An upper bound. At the last block every branch is open, and a pass holds the states of all
-branches, the keys and values that they go on over, and what a block makes of those in a call;
-then the logits that are read out at one time. What a call makes is read from its graph
-(:mod:`mlxjsd.model.allocations`). MLX was seen to hold between a third and all of the bound
-(tests/run/test_memory_budget.py).
+An upper bound. At the last block every branch is open. A pass then holds the states of all
+branches, the keys and values that they go on over, and what the block makes of those in its
+calls, of which nothing is taken to be freed in time; then the logits that are read out at one
+time. What a call makes is read from its graph (:mod:`mlxjsd.model.allocations`). MLX was seen to
+hold between a quarter and nine tenths of it (tests/run/test_memory_budget.py).
 """
 
 from collections import Counter

@@ -154,7 +154,7 @@ def test_the_bound_is_not_far_from_what_a_deep_model_takes(
     given = SHAPES[shape]
     batch = random_batch(**given, starts=[4] * given["size"], vocabulary=512, hidden=128)
     settings = Settings(noise_samples=batch.samples)
-    assert 0.25 < _taken(bundled, batch, settings) <= 1
+    assert 0.2 < _taken(bundled, batch, settings) <= 1
 
 
 @pytest.mark.parametrize("rows", [("last",), ("attn",), ("subj",)])
