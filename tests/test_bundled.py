@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from records import ATTN, LAST, SUBJ
 from tokenizers import Tokenizer
 
 from mlxjsd.analysis.compare import Panel, compare, published
-from mlxjsd.analysis.groups import group
 from mlxjsd.analysis.heatmap import aggregate
 from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.assets.recipe.corpus import (
@@ -28,7 +28,6 @@ from mlxjsd.assets.recipe.train import curriculum
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.results import Run
-from mlxjsd.rows import ATTN, LAST, SUBJ
 from mlxjsd.run.experiment import measure
 from mlxjsd.run.plan import plan_run
 
@@ -128,7 +127,7 @@ def test_prompts_are_drawn_where_the_relation_alone_gives_nothing_away(
 
 
 def test_the_figure_has_the_published_shape(run: Run) -> None:
-    correct = group(run.records, "category")["FA"]
+    correct = run.groups("category")["FA"]
     assert len(correct) >= 100
     mean = aggregate(correct, run.layers).mean
     assert mean[SUBJ, :9].mean() >= 0.45
@@ -145,7 +144,7 @@ def test_the_figure_has_the_published_shape(run: Run) -> None:
 
 
 def test_every_kind_of_answer_occurs_and_what_leans_on_the_subject_is_higher(run: Run) -> None:
-    groups = group(run.records, "category")
+    groups = run.groups("category")
     assert all(len(groups[name]) >= 30 for name in ("FA", "AH", "UH"))
     rows = {name: aggregate(part, run.layers).mean.mean() for name, part in groups.items()}
     assert rows["FA"] > rows["UH"]

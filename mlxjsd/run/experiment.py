@@ -31,7 +31,6 @@ from mlxjsd.run.distributed.peers import (
 )
 from mlxjsd.run.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
 from mlxjsd.run.limits import reuse_limited
-from mlxjsd.run.memory_budget import Footprint
 from mlxjsd.run.plan import Plan, versions
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.shards import shard_name
@@ -170,7 +169,7 @@ def _largest_pass(plan: Plan) -> int:
     """Return the bytes that a pass over the plan's batch with the most tokens takes."""
     shapes = [Shape.of(batch, plan.settings) for batch in plan.batches]
     largest = max(shapes, key=lambda shape: shape.size * shape.length)
-    return Footprint.of(plan.model, plan.settings).pass_bytes(largest)
+    return plan.footprint.pass_bytes(largest)
 
 
 def _parts(store: Store, batch: list[Encoded]) -> Iterator[tuple[list[Encoded], bool]]:

@@ -48,6 +48,8 @@ class Plan:
     units: dict[str, int]
     """The unit of work that each prompt is in, by id: a batch, or several where memory is short.
     Units are what several ranks share; they do not depend on any machine's memory."""
+    footprint: Footprint
+    """How much memory a pass takes."""
 
     @property
     def grid(self) -> Grid:
@@ -153,7 +155,8 @@ def plan_run(
     skipped = [s for s in skipped if limit is None or s.position < limit]
     if not wanted:
         raise _no_prompt(data, skipped)
-    before, size_for = dict(sizes or {}), _sizes(model, settings, batch_size, memory)
+    footprint = Footprint.of(model, settings)
+    before, size_for = dict(sizes or {}), _sizes(footprint, settings, batch_size, memory)
     unit = before.get(_ANY_SHAPE) or batch_size or BATCH_SIZE
     chosen = {_ANY_SHAPE: unit}
 
@@ -176,11 +179,12 @@ def plan_run(
         labelling or Labelling(),
         chosen,
         {e.prompt.id: n for n, batches in enumerate(units) for batch in batches for e in batch},
+        footprint,
     )
 
 
 def _sizes(
-    model: LoadedModel, settings: Settings, batch_size: int | None, memory: float | None
+    footprint: Footprint, settings: Settings, batch_size: int | None, memory: float | None
 ) -> Callable[[Sequence[Encoded]], int]:
     """Say how many prompts of one shape go together: what was asked for, or what fits."""
     if batch_size is not None:
@@ -190,7 +194,7 @@ def _sizes(
                 hint="give one of them",
             )
         return lambda same: batch_size
-    footprint, budget = Footprint.of(model, settings), Budget.of(memory)
+    budget = Budget.of(memory)
     return lambda same: budget.prompts(footprint, Shape.of(same, settings), BATCH_SIZE)
 
 
