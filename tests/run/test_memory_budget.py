@@ -1,5 +1,6 @@
 """How much memory a pass takes at the most, against what MLX measures; and what fits."""
 
+import gc
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,7 @@ def _taken(model: LoadedModel, batch: Batch, settings: Settings) -> float:
     one_pass = model.blocks.anatomy.trouble is None
     run = sweep_batch if one_pass else reference_batch
     run(model.blocks, batch, settings)
+    gc.collect()  # an earlier test's model would be freed in the middle, and hide what is taken
     before = mx.get_active_memory()
     mx.reset_peak_memory()
     run(model.blocks, batch, settings)
