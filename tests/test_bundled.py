@@ -108,11 +108,12 @@ def test_the_prompts_are_those_of_the_recipe(split: dict[str, list[Fact]]) -> No
     assert len(kept) >= 300
 
 
+@pytest.mark.slow
 def test_trained_facts_are_answered_after_quantization(
     bundled: LoadedModel, split: dict[str, list[Fact]]
 ) -> None:
     tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
-    assert share_correct(bundled.blocks.model, tokenizer, split[TRAINED][::12]) >= 0.97
+    assert share_correct(bundled.blocks.model, tokenizer, split[TRAINED][::30]) >= 0.97
 
 
 def test_prompts_are_drawn_where_the_relation_alone_gives_nothing_away(
@@ -126,6 +127,7 @@ def test_prompts_are_drawn_where_the_relation_alone_gives_nothing_away(
         assert commonest <= RECIPE.commonest_answer * len(answers[str(relation)])
 
 
+@pytest.mark.slow
 def test_the_figure_has_the_published_shape(run: Run) -> None:
     correct = run.groups("category")["FA"]
     assert len(correct) >= 100
@@ -143,6 +145,7 @@ def test_the_figure_has_the_published_shape(run: Run) -> None:
     assert correlations["last"] >= 0.85
 
 
+@pytest.mark.slow
 def test_every_kind_of_answer_occurs_and_what_leans_on_the_subject_is_higher(run: Run) -> None:
     groups = run.groups("category")
     assert all(len(groups[name]) >= 30 for name in ("FA", "AH", "UH"))

@@ -104,6 +104,7 @@ def openblas_is_installed() -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not openblas_is_installed(), reason="needs OpenBLAS")
 def test_whatever_is_imported_first_does_not_decide_the_blas() -> None:
     environment = {k: v for k, v in os.environ.items() if k != "MLXJSD_OPENBLAS"}

@@ -10,7 +10,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import mlxjsd.model  # isort: skip  # noqa: F401  (a fast BLAS before MLX)
 import mlx.core as mx
 from mlx.utils import tree_map
 from mlx_lm.utils import quantize_model, save_config, save_model

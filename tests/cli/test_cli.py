@@ -20,6 +20,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_products_and_prints_the_heatmap(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,6 +51,7 @@ def test_other_settings_on_the_same_folder_are_refused(
     assert "window 5, now 3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_published_file_is_measured_in_a_prompt_template(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +73,7 @@ def test_a_published_file_is_measured_in_a_prompt_template(
     assert "now 'Q: {prompt}'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_output_a_run_is_named_after_what_it_measures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +102,7 @@ def test_show_plot_and_export(
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out.npz")
 
 
+@pytest.mark.slow
 def test_groups_curves_readings_and_comparisons(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +128,7 @@ def test_groups_curves_readings_and_comparisons(
     assert "Factual associations" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_labels_there_are_no_categories(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,6 +218,7 @@ def test_bad_input_gets_one_clear_sentence(
     assert sorted(p for p in tmp_path.rglob("*")) == before, "nothing was written"
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_is_measured(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"

@@ -34,6 +34,7 @@ EVIL = (
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_a_run_of_hostile_prompts_shows_them_as_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -160,6 +161,7 @@ def test_the_progress_says_what_cannot_be_trusted(capsys: pytest.CaptureFixture[
     assert "\x1b" not in err
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_reading_ends_nothing_badly(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert call("run", "--limit", 2, "--output", folder) == 0
@@ -178,6 +180,7 @@ def test_a_reader_that_stops_reading_ends_nothing_badly(tmp_path: Path) -> None:
         assert ended.returncode in (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_output_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     folder = tmp_path / "run"

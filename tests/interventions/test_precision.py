@@ -47,6 +47,7 @@ def _assert_agree(model: nn.Module, dtype: str) -> None:
         assert swept.jsd[:, SUBJ].max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("family", DENSE)
 def test_half_precision(family: str, dtype: str) -> None:

@@ -81,6 +81,7 @@ def assert_edits_matter(found: Measurement) -> None:
     assert found.floor.max() < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ONE_PASS)
 def test_the_one_pass_equals_one_pass_for_every_cell(family: str) -> None:
     blocks = _tiny(family)
@@ -111,6 +112,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", VARIANTS)
 def test_what_decides_is_what_the_blocks_do(family: str) -> None:
     blocks = _tiny(family, **VARIANTS[family])
@@ -122,6 +124,7 @@ def test_what_decides_is_what_the_blocks_do(family: str) -> None:
         assert np.isnan(sweep_batch(blocks, _batches(blocks)[0], NARROW).jsd[:, ATTN, 1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", PLAIN)
 def test_the_plain_path_measures_what_applies(family: str) -> None:
     blocks = _tiny(family)
@@ -142,6 +145,7 @@ def test_the_plain_path_measures_what_applies(family: str) -> None:
     np.testing.assert_array_equal(np.array(blocks.model(tokens)), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", REFUSED)
 def test_the_rest_is_refused_with_a_reason(family: str) -> None:
     says, _ = REFUSED[family]

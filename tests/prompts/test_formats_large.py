@@ -26,6 +26,7 @@ def records() -> Iterator[str]:
         yield json.dumps({**KNOWN, "known_id": number, "notes": ignored})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["jsonl", "json"])
 def test_a_large_file_takes_little_more_memory_than_its_prompts(
     tmp_path: Path, format: str
@@ -139,6 +140,7 @@ def outcome(path: Path, format: str | None) -> PromptFile | str:
         return str(error)
 
 
+@pytest.mark.slow
 @settings(
     derandomize=True,
     max_examples=400,

@@ -56,6 +56,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     values=st.lists(_VALUES, max_size=6),
     ascii_only=st.booleans(),

@@ -71,6 +71,7 @@ def test_the_cost_of_the_published_setting() -> None:
     assert forward_token_blocks(shape, 32) == 12 * 32
 
 
+@pytest.mark.slow
 def test_a_bench_of_the_bundled_model(bundled: LoadedModel) -> None:
     plan = plan_run(bundled, read_prompts(PROMPTS), limit=2)
     bench = run_bench(plan, prompts=1, rounds=1)
@@ -81,6 +82,7 @@ def test_a_bench_of_the_bundled_model(bundled: LoadedModel) -> None:
     assert f"speed-up {bench.speedup:.1f}" in describe(bench)
 
 
+@pytest.mark.slow
 def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "one.jsonl"
     data.write_text('{"prompt": "The capital of France is", "subject": "France"}\n')

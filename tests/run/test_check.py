@@ -70,6 +70,7 @@ def test_a_model_proves_itself(llama: LoadedModel) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_plain_path_has_no_second_way(bundled: LoadedModel) -> None:
     check = check_model(_loaded("qwen3_next", bundled), _prompts())
     assert check.passed, check.invariants

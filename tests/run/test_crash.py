@@ -39,6 +39,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "moment",
     [Moment(0.002, "run.partial"), Moment(0.0, "run.sqlite-journal"), Moment(0.05, FILE),
@@ -65,6 +66,7 @@ def hooked(hook: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hook", "code", "batches"),
     [
@@ -96,6 +98,7 @@ def test_signals_and_aborts_keep_every_whole_batch(
     assert same_results(folder, whole)
 
 
+@pytest.mark.slow
 def test_under_nohup_a_run_outlives_its_terminal(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     hook = "os.kill(os.getpid(), signal.SIGHUP)"
@@ -109,6 +112,7 @@ def test_under_nohup_a_run_outlives_its_terminal(tmp_path: Path) -> None:
     assert read_run(folder).finished
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_takes_nothing_with_it(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     main_end, terminal = os.openpty()
@@ -164,6 +168,7 @@ IN_LITTLE_MEMORY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_a_batch_that_ends_every_process_is_halved_until_one_survives(tmp_path: Path) -> None:
     # MLX's allocator on Linux does not look whether it got memory: the process ends.

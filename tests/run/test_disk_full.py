@@ -49,6 +49,7 @@ def ended(folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command(folder, LIMIT), capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_run_that_fills_the_disk_stops_and_goes_on_when_there_is_room(
     disk: Path, whole: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_run_that_fills_the_disk_stops_and_goes_on_when_there_is_room(
     assert same_results(disk / "run", whole)
 
 
+@pytest.mark.slow
 def test_a_run_cannot_begin_on_a_full_disk(disk: Path) -> None:
     filler = leave(disk, 8 * KILOBYTE)
     stopped = ended(disk / "run")
@@ -81,6 +83,7 @@ def test_a_run_cannot_begin_on_a_full_disk(disk: Path) -> None:
     assert ended(disk / "run").returncode == 0
 
 
+@pytest.mark.slow
 def test_products_that_do_not_fit_are_written_later(
     disk: Path, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +101,7 @@ def test_products_that_do_not_fit_are_written_later(
     assert same_results(disk / "run", whole)
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_is_a_full_disk_too(whole: Path, tmp_path: Path) -> None:
     # Without a small file system: the operating system's own limit of a file's size.
     folder = tmp_path / "run"

@@ -124,6 +124,7 @@ def test_machines_of_different_size_agree_on_what_is_whose(bundled: LoadedModel)
 # The same run.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 4])
 def test_several_ranks_measure_what_one_does_bit_for_bit(
     plan: Plan, alone: Path, tmp_path: Path, size: int
@@ -139,6 +140,7 @@ def test_several_ranks_measure_what_one_does_bit_for_bit(
     assert_same_run(folder, alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_run_begun_on_two_ranks_goes_on_with_another_number(
     plan: Plan, alone: Path, tmp_path: Path, size: int
@@ -159,6 +161,7 @@ def test_a_run_begun_on_two_ranks_goes_on_with_another_number(
     assert_same_run(folder, alone)
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_run_and_one_speaks(alone: Path, tmp_path: Path) -> None:
     hosts, folder = hostfile(tmp_path, 2), tmp_path / "run"
     command = ["run", "--limit", LIMIT, "--batch-size", 3, "--output", folder]
@@ -175,6 +178,7 @@ def test_two_processes_share_a_run_and_one_speaks(alone: Path, tmp_path: Path) -
     assert (folder / "heatmap.csv").read_bytes() == to_csv(read_run(alone))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_rank_that_is_killed_costs_its_unfinished_batch_alone(
     plan: Plan, alone: Path, tmp_path: Path, killed: int
@@ -280,6 +284,7 @@ def test_whoever_shares_the_prompts_otherwise_is_refused(tmp_path: Path) -> None
             check_same_launch(own, ours, SOON)
 
 
+@pytest.mark.slow
 def test_a_run_that_ranks_are_measuring_is_not_measured_alone(plan: Plan, tmp_path: Path) -> None:
     events = run_experiment(plan, tmp_path, rank=Rank(1, 2))
     next(events)

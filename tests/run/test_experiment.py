@@ -24,7 +24,7 @@ from mlxjsd.run.plan import plan_run
 from mlxjsd.settings import Settings
 from mlxjsd.store.reader import read_run
 
-LIMIT = 24
+LIMIT = 12
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,7 @@ def assert_equal(a: Run, b: Run) -> None:
     assert [plain(record) for record in a.records] == [plain(record) for record in b.records]
 
 
+@pytest.mark.slow
 def test_a_run_tells_what_it_does(bundled: LoadedModel, data: PromptFile, tmp_path: Path) -> None:
     plan = plan_run(bundled, data, limit=LIMIT, batch_size=5)
     first, *middle, last = run_experiment(plan, tmp_path / "run")
@@ -50,6 +51,7 @@ def test_a_run_tells_what_it_does(bundled: LoadedModel, data: PromptFile, tmp_pa
     assert sorted(r.id for e in middle for r in e.records) == sorted(r.id for r in run.records)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_bit_for_bit(
     bundled: LoadedModel, data: PromptFile, tmp_path: Path
 ) -> None:
@@ -76,11 +78,12 @@ def test_a_run_stops_between_batches(
     assert len(read_run(tmp_path / "run").records) == events[-1].done > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [Settings(noise_samples=2), Settings("swap", window=3)])
 def test_every_record_equals_the_reference(
     bundled: LoadedModel, data: PromptFile, settings: Settings
 ) -> None:
-    plan = plan_run(bundled, data, settings, limit=4)
+    plan = plan_run(bundled, data, settings, limit=2)
     for batch in plan.batches:
         for encoded, record in zip(batch, measure_batch(plan, batch).records, strict=True):
             alone = plan.corruption.batch([encoded])
@@ -90,6 +93,7 @@ def test_every_record_equals_the_reference(
             assert record.probability == pytest.approx(expected.probability[0], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_numbers_depend_neither_on_batches_nor_on_the_limit(
     bundled: LoadedModel, data: PromptFile
 ) -> None:
@@ -100,6 +104,7 @@ def test_numbers_depend_neither_on_batches_nor_on_the_limit(
         np.testing.assert_allclose(record.jsd, by_id[record.id].jsd, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_seeds_and_levels_matter(bundled: LoadedModel, data: PromptFile) -> None:
     def jsd(settings: Settings) -> np.ndarray:
         return measure(plan_run(bundled, data, settings, limit=3)).jsd()
@@ -169,6 +174,7 @@ def test_senseless_numbers_are_bad_input(
         plan_run(bundled, data, **bad)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     code = readme.split("```python\n")[1].split("```")[0]
@@ -178,6 +184,7 @@ def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(tmp_path.glob("*.png"))
 
 
+@pytest.mark.slow
 def test_a_run_in_memory_has_all_that_a_stored_one_has(
     bundled: LoadedModel, data: PromptFile, tmp_path: Path
 ) -> None:

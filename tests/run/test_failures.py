@@ -34,7 +34,7 @@ from mlxjsd.store.reader import read_run
 
 SETTINGS = Settings(window=3)
 
-LIMIT = 24
+LIMIT = 12
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,7 @@ def break_numbers(monkeypatch: pytest.MonkeyPatch, bad: set[str], plan: Plan) ->
     monkeypatch.setattr(measuring, "where_it_breaks", lambda *_: "NaN appears in block 5")
 
 
+@pytest.mark.slow
 def test_failed_prompts_are_recorded_and_the_others_are_as_they_were(
     bundled: LoadedModel, data: PromptFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +152,7 @@ def test_failed_prompts_are_recorded_and_the_others_are_as_they_were(
     assert not read_run(tmp_path / "run").failed
 
 
+@pytest.mark.slow
 def test_a_run_in_which_too_many_prompts_fail_is_stopped(
     bundled: LoadedModel, data: PromptFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +232,7 @@ def test_a_batch_is_halved_until_it_fits() -> None:
         in_memory(lambda part: (_ for _ in ()).throw(RuntimeError("shapes")), [1, 2])
 
 
+@pytest.mark.slow
 def test_a_run_that_runs_out_of_memory_goes_on_in_halves(
     bundled: LoadedModel, data: PromptFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

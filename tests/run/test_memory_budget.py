@@ -103,6 +103,7 @@ def _assert_within_bound(model: LoadedModel, family: str, batch: Batch) -> None:
     assert least < taken <= 1, (batch.tokens.shape, batch.first, batch.end, batch.samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heads", HEADS)
 @pytest.mark.parametrize("family", KINDS)
 def test_a_pass_takes_no_more_than_its_bound(family: str, heads: str, bundled: LoadedModel) -> None:
@@ -149,6 +150,7 @@ def test_so_does_a_pass_whose_branches_go_on_over_wide_keys(bundled: LoadedModel
     _assert_within_bound(_loaded(bundled, model), "llama", batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_bound_is_not_far_from_what_a_deep_model_takes(
     shape: str, bundled: LoadedModel
@@ -167,6 +169,7 @@ def test_the_bound_follows_from_the_rows_that_are_measured(
     assert 0.2 < _taken(bundled, batch, Settings(rows=rows)) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["deepseek_v32", "falcon_h1", "gemma3n", "lfm2", "qwen3_next"])
 def test_the_plain_path_takes_no_more_than_its_bound(family: str, bundled: LoadedModel) -> None:
     assert family in PLAIN

@@ -35,6 +35,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, bytes]:
     return write(folder, PROMPTS), (folder / FILE).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_file_cut_off_anywhere_is_recognised(whole: tuple[Run, bytes], tmp_path: Path) -> None:
     run, content = whole
     assert len(content) > 20 * PAGE
@@ -52,6 +53,7 @@ def flips(content: bytes, count: int) -> Iterator[bytes]:
         yield bytes(damaged)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_never_becomes_a_wrong_number(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run = write(folder, 24)

@@ -129,6 +129,7 @@ def killed_after(steps: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> b
         os._exit(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["version-1", "version-3"])
 def test_killed_anywhere_it_leaves_the_old_file_or_the_new_one(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

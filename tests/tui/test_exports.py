@@ -47,6 +47,7 @@ async def test_an_export_that_is_left_goes_on_and_says_how_it_ended(
             "Written to", str((tmp_path / "f.csv").resolve()))]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_leaving_waits_for_a_file_that_is_being_written(
     engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

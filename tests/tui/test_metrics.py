@@ -83,6 +83,7 @@ def test_a_prompt_without_a_number_is_in_no_list_and_no_mean(tmp_path: Path) -> 
     assert all(np.isfinite(value) for value, _ in high + low)
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("size", SIZES)
 async def test_m_goes_through_the_metrics(engine, tmp_path: Path, size) -> None:
@@ -138,6 +139,7 @@ async def test_intervals_and_lists_follow_the_metric(engine, tmp_path: Path) -> 
         assert f"{values[0]:+.2f}".replace("0.", ".") in line
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_a_run_of_one_metric_has_no_key_for_it(engine, tmp_path: Path) -> None:
     app = MlxjsdApp(engine)
@@ -152,6 +154,7 @@ async def test_a_run_of_one_metric_has_no_key_for_it(engine, tmp_path: Path) -> 
         assert "next metric" not in text_of(app)
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_the_help_explains_the_rows_and_the_metric_that_are_shown(
     engine, tmp_path: Path

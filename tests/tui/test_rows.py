@@ -31,6 +31,7 @@ def test_a_run_that_is_awaited_has_the_rows_that_were_asked_for(tmp_path: Path) 
     assert RunState.awaiting(job).rows == ("last", "subj")
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("rows", [("attn",), ("last", "mlp", "subj", "attn", "mystery")])
@@ -62,6 +63,7 @@ async def test_every_row_is_shown_with_its_name_and_colour(
         assert state.row == len(rows) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_rows_that_do_not_fit_scroll_under_the_cursor(engine, tmp_path: Path) -> None:
     keys = [f"row{at:02d}" for at in range(14)]
@@ -84,6 +86,7 @@ async def test_rows_that_do_not_fit_scroll_under_the_cursor(engine, tmp_path: Pa
         assert seen == set(keys)
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_the_panel_grows_with_the_rows_and_shrinks_with_the_terminal(
     engine, tmp_path: Path

@@ -138,6 +138,7 @@ async def _after(pilot, key, value):
     return value()
 
 
+@pytest.mark.slow
 async def test_the_table_filters_while_typing_and_sorts(app, engine, running, made) -> None:
     async with app.run_test() as pilot:
         screen = await running(pilot)
@@ -213,6 +214,7 @@ async def test_export_asks_before_it_overwrites_and_refuses_what_it_cannot_write
         assert "subj,31," in kept.read_text()
 
 
+@pytest.mark.slow
 async def test_new_run_stops_and_brings_the_settings_along(app, engine, running) -> None:
     async with app.run_test() as pilot:
         await running(pilot)
@@ -227,6 +229,7 @@ async def test_new_run_stops_and_brings_the_settings_along(app, engine, running)
         assert engine.jobs[-1].settings.window == 3
 
 
+@pytest.mark.slow
 async def test_another_run_is_opened(app, engine, running, tmp_path: Path) -> None:
     async with app.run_test() as pilot:
         first = await running(pilot)

@@ -18,6 +18,7 @@ def test_the_start_screen(snap_compare, engine, size) -> None:
     assert snap_compare(MlxjsdApp(engine), terminal_size=size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_the_run_screen(snap_compare, app, running, size) -> None:
     async def measure(pilot) -> None:
@@ -27,6 +28,7 @@ def test_the_run_screen(snap_compare, app, running, size) -> None:
     assert snap_compare(app, terminal_size=size, run_before=measure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_one_prompt_as_lines_on_a_light_theme(snap_compare, app, running, size) -> None:
     async def measure(pilot) -> None:
