@@ -34,7 +34,7 @@ from mlxjsd.store.reader import read_run
 
 SETTINGS = Settings(window=3)
 
-LIMIT = 12
+LIMIT = 24
 
 
 @pytest.fixture(scope="module")
