@@ -10,6 +10,7 @@ import json
 import sys
 import time
 
+import mlxjsd.model.blas  # isort: skip  # noqa: F401  (a fast BLAS before MLX)
 import mlx.core as mx
 from random_models import LLAMA_3_8B, random_llama, random_prompts
 
@@ -19,6 +20,7 @@ from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.cpu import on_gpu, widen_as_used
 from mlxjsd.model.loaded import weights_bytes
+from mlxjsd.settings import Settings
 
 EXTRA = 1.5e9
 
@@ -43,7 +45,7 @@ def main() -> None:
     mx.clear_cache()
     mx.reset_peak_memory()
     began = time.perf_counter()
-    found = sweep_batch(blocks, random_prompts(blocks, size=1), window=5)
+    found = sweep_batch(blocks, random_prompts(blocks, size=1), Settings())
     seconds = time.perf_counter() - began
     peak = mx.get_peak_memory()
     print(

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import mlxjsd.model.blas  # isort: skip  # noqa: F401  (a fast BLAS before MLX)
 import mlx.core as mx
 from random_models import random_llama, random_prompts
 
@@ -20,8 +21,9 @@ from mlxjsd.interventions.cost import Shape, forward_token_blocks, sweep_token_b
 from mlxjsd.model.blas import calm_openblas
 from mlxjsd.model.load import OPENBLAS
 from mlxjsd.model.stepping import BlockCall
+from mlxjsd.settings import Settings
 
-AT_LEAST, WINDOW, LAYERS = 0.8, 5, 32
+AT_LEAST, LAYERS, SETTINGS = 0.8, 32, Settings()
 
 
 def main() -> None:
@@ -44,13 +46,13 @@ def main() -> None:
     batch = random_prompts(blocks, options.size)
     tokens = mx.array(batch.tokens)
     shape = Shape.made(batch)
-    ratio = sweep_token_blocks(shape, WINDOW, LAYERS) / forward_token_blocks(shape, LAYERS)
+    ratio = sweep_token_blocks(shape, SETTINGS, LAYERS) / forward_token_blocks(shape, LAYERS)
 
     def forward() -> None:
         mx.eval(blocks.model(tokens))
 
     def whole() -> None:
-        sweep.sweep_batch(blocks, batch, WINDOW)
+        sweep.sweep_batch(blocks, batch, SETTINGS)
 
     whole(), forward()
     swept, plain = [], []
@@ -69,7 +71,7 @@ def main() -> None:
 def _profile(whole: Callable[[], None]) -> None:
     """Say how a sweep's time divides, with every part waited for."""
     parts: dict[str, float] = {}
-    forward, readout, divergence = BlockCall.forward, sweep.Blocks.readout, sweep.js_divergence
+    forward, readout, metrics = BlockCall.forward, sweep.Blocks.readout, sweep.numbers_of
 
     def timed(name: str, way: Callable[..., mx.array]) -> Callable[..., mx.array]:
         def run(*arguments: object, **named: object) -> mx.array:
@@ -85,13 +87,13 @@ def _profile(whole: Callable[[], None]) -> None:
 
     BlockCall.forward = timed("the model's own blocks", forward)  # type: ignore[method-assign]
     sweep.Blocks.readout = timed("the model's norm and head", readout)  # type: ignore[method-assign]
-    sweep.js_divergence = timed("the divergence", divergence)
+    sweep.numbers_of = timed("the metrics", metrics)
     try:
         total = _seconds(whole)
     finally:
         BlockCall.forward = forward  # type: ignore[method-assign]
         sweep.Blocks.readout = readout  # type: ignore[method-assign]
-        sweep.js_divergence = divergence
+        sweep.numbers_of = metrics
     parts["opening branches, gathering prefixes, masks"] = total - sum(parts.values())
     for name, seconds in parts.items():
         print(f"  {name:<46}{seconds / total:7.1%}")

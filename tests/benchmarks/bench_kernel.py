@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import mlxjsd.model.blas  # isort: skip  # noqa: F401  (a fast BLAS before MLX)
 import mlx.core as mx
 
 from mlxjsd.interventions.divergence import js_divergence, log_softmax

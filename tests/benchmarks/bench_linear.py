@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import mlxjsd.model.blas  # isort: skip  # noqa: F401  (a fast BLAS before MLX)
 import mlx.core as mx
 import numpy as np
 from random_models import random_llama, random_prompts
@@ -30,7 +31,7 @@ from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.run.experiment import run_experiment
 from mlxjsd.run.plan import plan_run
-from mlxjsd.settings import Labelling
+from mlxjsd.settings import Labelling, Settings
 
 SYLLABLES = ("ba", "co", "di", "fu", "ga", "he", "ki", "lo", "mu", "na", "pe", "ro", "sa", "tu")
 SIZES = {
@@ -98,13 +99,13 @@ def _shapes() -> float:
         for length, tail, samples in shapes:
             batch = random_prompts(blocks, 8, length=length, tail=tail, samples=samples)
             shape = Shape.made(batch)
-            sweep_batch(blocks, batch, 5)
+            sweep_batch(blocks, batch, Settings())
             times = []
             for _ in range(3):
                 began = time.perf_counter()
-                sweep_batch(blocks, batch, 5)
+                sweep_batch(blocks, batch, Settings())
                 times.append(time.perf_counter() - began)
-            cost = sweep_token_blocks(shape, 5, layers)
+            cost = sweep_token_blocks(shape, Settings(), layers)
             found[layers, length, tail, samples] = cost, min(times)
             numbers = "".join(f"{value:>7}" for value in (layers, length, tail, samples))
             print(f"{numbers}{cost:>14}{min(times):>9.3f}{min(times) / cost * 1e6:>9.2f}")
