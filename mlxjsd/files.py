@@ -26,7 +26,7 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         partial.replace(path)
     except OSError as error:
         why = error.strerror or error
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise MachineError(
                 f"cannot write {path}: {why}",
                 hint="make room, and give the same command again: nothing is lost",
@@ -38,17 +38,23 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def is_disk_full(error: OSError) -> bool:
+    """Say whether an error means that the disk, or one's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def _remove_abandoned(path: Path) -> None:
     """Remove temporary files of processes that were killed while they wrote this file."""
     before, after = f".{path.stem}.partial-", path.suffix
     with suppress(OSError):
         for left in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
             pid = left.name.removeprefix(before).removesuffix(after)
-            if pid.isdecimal() and not _lives(int(pid)):
+            if pid.isdecimal() and not process_lives(int(pid)):
                 left.unlink(missing_ok=True)
 
 
-def _lives(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Say whether there is a process with this number."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -127,7 +127,7 @@ class MLXEngine:
         wanted = (job.model, job.trust_remote_code, job.revision, job.adapter_path)
         if self._model is None or self._model[0] != wanted:
             self._model = None  # two large models at a time may not fit
-            self._model = (wanted, load_model(*wanted))
+            self._model = (wanted, load_model(*wanted, progress=_told(tell)))
         tell(Loading("preparing the prompts"))
         return job.plan(self._model[1], data)
 
@@ -222,3 +222,16 @@ def _explain(error: Exception) -> Failed:
         "The prompts measured so far are kept. `mlxjsd run` with the same options shows where "
         "this happened.",
     )
+
+
+def _told(tell: Tell) -> Callable[[str, int, int], None]:
+    """Return what passes on how far a download is, in whole megabytes."""
+    said = -1
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal said
+        if done // 1_000_000 > said:
+            said = done // 1_000_000
+            tell(Loading(f"{what}: {said} of {total // 1_000_000} MB"))
+
+    return progress

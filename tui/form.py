@@ -7,6 +7,7 @@ from typing import Any
 
 from mlxjsd.cli.options import help_of
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.facts import names_facts
 from mlxjsd.settings import Settings
 from mlxjsd.tui.protocol import Job
 
@@ -80,7 +81,7 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
     except InputError as error:
         raise FormError("noise_level", str(error)) from None
     data = Path(texts["data"]).expanduser() if texts["data"] else None
-    if data is not None and not (data.is_file() or data.is_dir()):
+    if data is not None and not (data.is_file() or data.is_dir() or names_facts(data)):
         raise FormError("data", f"there is no file {data}")
     output = Path(texts["output"]).expanduser() if texts["output"] else None
     if output is not None and output.exists() and not output.is_dir():

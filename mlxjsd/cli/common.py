@@ -31,10 +31,11 @@ def load(
     group: "TensorParallelGroup | None" = None,
 ) -> "LoadedModel":
     """Load a model, and say so while it is being loaded."""
+    from mlxjsd.cli.progress import loading
     from mlxjsd.model.load import load_model
 
-    with talk.status("loading the model"):
-        return load_model(model, trust_remote_code, revision, adapter_path, group)
+    with loading(talk) as progress:
+        return load_model(model, trust_remote_code, revision, adapter_path, group, progress)
 
 
 def read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":

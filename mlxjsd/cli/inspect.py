@@ -10,7 +10,7 @@ import typer
 from mlxjsd.cli import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, has_colour
-from mlxjsd.model.hub import CachedModel
+from mlxjsd.model.hub import KnownModel
 from mlxjsd.text import clean, size_of
 
 
@@ -52,18 +52,18 @@ def prompts(
 
 @app.command()
 def models() -> None:
-    """List the models in the local Hub cache that can be measured: size, layers, family."""
-    from mlxjsd.model.hub import cached_models
+    """List the models that can be measured: size, layers, family, and whether they are here."""
+    from mlxjsd.model.hub import known_models
     from mlxjsd.model.load import reads_family
 
-    found = cached_models()
+    found = known_models()
     usable = [model for model in found if model.family and reads_family(model.family)]
     for line in model_lines(usable):
         print(line)
-    if not usable:
+    if not any(model.here for model in usable):
         print(
-            "no model that can be measured is in the local Hub cache; `mlxjsd run --model` "
-            "downloads the one that it is given, and without --model needs none",
+            "no model that can be measured is on this machine but the bundled one; "
+            "`mlxjsd run --model` downloads the one that it is given",
             file=sys.stderr,
         )
     if others := sorted({str(m.family) for m in found if m not in usable}):
@@ -71,12 +71,14 @@ def models() -> None:
         print(f"{text}: {clean(', '.join(others))}", file=sys.stderr)
 
 
-def model_lines(models: Sequence[CachedModel]) -> list[str]:
-    """Return a line for each model: name, size, layers, family."""
+def model_lines(models: Sequence[KnownModel]) -> list[str]:
+    """Return a line for each model: name, size, layers, family, and what else is known."""
     names = [clean(m.name + (f" --revision {m.revision}" if m.revision else "")) for m in models]
     width = max(map(len, names), default=0)
     return [
         f"{name:<{width}}  {size_of(model.size):>7}  {model.layers or '?':>3} layers  "
         f"{clean(model.family or '?')}"
+        + (f", {model.licence}" if model.licence else "")
+        + ("" if model.here else ", not downloaded yet")
         for name, model in zip(names, models, strict=True)
     ]

@@ -64,7 +64,8 @@ Model = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="A file of prompts, or a folder of relations.", show_default="the bundled prompts"
+        help="A file of prompts, a folder of relations, or the name facts.",
+        show_default="the bundled prompts",
     ),
 ]
 Format = Annotated[
@@ -76,6 +77,12 @@ Format = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Only the first N prompts.", show_default="all")]
+Sample = Annotated[
+    int | None,
+    typer.Option(
+        help="Only N prompts, drawn by the seed and spread over the relations.", show_default="all"
+    ),
+]
 PromptTemplate = Annotated[
     str | None,
     typer.Option(
@@ -149,6 +156,7 @@ class RunOptions:
         Path | None, typer.Option(help="The run folder.", show_default=f"one in {RUNS}")
     ] = None
     limit: Limit = None
+    sample: Sample = None
     corruption: Annotated[
         str, typer.Option(help=f"How the subject is corrupted: {' or '.join(CORRUPTIONS)}.")
     ] = Settings.corruption

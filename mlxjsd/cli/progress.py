@@ -1,9 +1,17 @@
 """A run's events as a progress bar on standard error."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from mlxjsd.analysis.heatmap import floor_warning
@@ -12,6 +20,33 @@ from mlxjsd.text import clean
 
 #: Shares of a run after which a line says how far it is, where no bar can be drawn.
 _LINES = 10
+
+
+@contextmanager
+def loading(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Say that a model is being loaded; yield what shows how far its download is."""
+    downloads: list[Progress] = []
+
+    def show(what: str, done: int, total: int) -> None:
+        if not downloads:
+            status.stop()
+            if not console.is_terminal:
+                console.print(what, markup=False)
+            columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn()
+            downloads.append(Progress(*columns, console=console, transient=True))
+            downloads[0].add_task(what, total=total)
+            downloads[0].start()
+        downloads[0].update(downloads[0].task_ids[0], completed=min(done, total))
+        if done >= total:
+            downloads[0].stop()
+            status.start()
+
+    with console.status("loading the model") as status:
+        try:
+            yield show
+        finally:
+            for download in downloads:
+                download.stop()
 
 
 def follow(events: Iterable[Event], console: Console) -> Event | None:

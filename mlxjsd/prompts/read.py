@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.facts import fact_prompts, names_facts
 from mlxjsd.prompts.formats import ANY, FORMATS, Container, Format
 from mlxjsd.prompts.formats.files import content_hash, files_of, open_text
 from mlxjsd.prompts.formats.json_stream import WINDOW
@@ -20,7 +21,8 @@ def read_prompts(path: Path | str, format: str | None = None) -> PromptFile:
     content. A large file is read record by record.
 
     Args:
-        path: of the file; LRE and EntityQuestions may be a folder of files.
+        path: of the file; LRE and EntityQuestions may be a folder of files. "facts" stands for
+            the project's own tables of facts.
         format: one of :data:`mlxjsd.prompts.formats.FORMATS`; None to recognise it by the content.
 
     Raises:
@@ -28,6 +30,8 @@ def read_prompts(path: Path | str, format: str | None = None) -> PromptFile:
             is malformed; the message names the line or the record.
     """
     path = Path(path)
+    if names_facts(path):
+        return fact_prompts()
     if format is not None and format not in FORMATS:
         raise InputError(
             f"--format is {', '.join(FORMATS)}, not {format!r}",
@@ -53,6 +57,15 @@ def read_prompts(path: Path | str, format: str | None = None) -> PromptFile:
     if chosen is None or not prompts:
         raise _empty(path)
     return PromptFile(path, content_hash(path), tuple(prompts), chosen.name)
+
+
+def data_hash(path: Path) -> str:
+    """Return the SHA-256 by which a run knows its prompts; see :class:`PromptFile`.
+
+    Raises:
+        InputError: if something cannot be read.
+    """
+    return fact_prompts().sha256 if names_facts(path) else content_hash(path)
 
 
 def _start(path: Path) -> str:

@@ -3,9 +3,36 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from mlxjsd.prompts.encode import Encoded
+
+
+def draw(
+    prompts: Sequence[tuple[int, Encoded]], count: int, seed: int
+) -> list[tuple[int, Encoded]]:
+    """Draw ``count`` of the prompts, as many of each relation as can be.
+
+    Args:
+        prompts: each with its place in the data.
+        count: all are taken if there are no more.
+        seed: of the draw, which depends on nothing else but the ids and relations.
+
+    Returns:
+        Those that were drawn, in the order of ``prompts``.
+    """
+
+    def chance(*words: str) -> bytes:
+        return hashlib.sha256("\x1f".join((str(seed), "sample", *words)).encode()).digest()
+
+    relations: defaultdict[str, list[tuple[int, Encoded]]] = defaultdict(list)
+    for entry in prompts:
+        relations[entry[1].prompt.relation or ""].append(entry)
+    for same in relations.values():
+        same.sort(key=lambda entry: chance(entry[1].prompt.id))
+    turns = zip_longest(*(relations[name] for name in sorted(relations, key=chance)))
+    drawn = [entry for turn in turns for entry in turn if entry is not None][:count]
+    return sorted(drawn, key=lambda entry: entry[0])
 
 
 def plan_units(

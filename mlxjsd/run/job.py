@@ -25,6 +25,9 @@ class Job:
     output: Path | None = None
     """The run folder; None for one named after what is measured."""
     limit: int | None = None
+    """Only the first N prompts."""
+    sample: int | None = None
+    """Only N prompts, drawn by the seed."""
     settings: Settings = field(default_factory=Settings)
     batch_size: int | None = None
     """Prompts for each pass; None for what the folder's run began with, or else what fits."""
@@ -60,7 +63,13 @@ class Job:
     def folder(self) -> Path:
         """The run folder, the one that ``mlxjsd run`` would use."""
         return self.output or run_folder(
-            self.model, self.data, self.settings, self.limit, self.revision, self.adapter_path
+            self.model,
+            self.data,
+            self.settings,
+            self.limit,
+            self.revision,
+            self.adapter_path,
+            self.sample,
         )
 
     def plan(self, model: "LoadedModel", data: "PromptFile") -> "Plan":
@@ -86,4 +95,5 @@ class Job:
             self.labelling,
             self.memory,
             sizes,
+            self.sample,
         )

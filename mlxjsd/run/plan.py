@@ -19,7 +19,7 @@ from mlxjsd.prompts.encode import Encoded, encode_prompts
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.rank import Rank
 from mlxjsd.records import Grid, Skipped
-from mlxjsd.run.batching import plan_units
+from mlxjsd.run.batching import draw, plan_units
 from mlxjsd.run.memory_budget import Budget, Footprint
 from mlxjsd.settings import Labelling, Settings
 
@@ -37,6 +37,7 @@ class Plan:
     data: PromptFile
     settings: Settings
     limit: int | None
+    sample: int | None
     corruption: Corruption
     positions: dict[str, int]
     """Places in the data file of the prompts to be measured, by id."""
@@ -79,6 +80,7 @@ class Plan:
             # As it was given, so that the run can be taken up again.
             "data_path": str(self.data.path),
             "limit": self.limit,
+            "sample": self.sample,
             # Going on with the same batches gives the same numbers to the last bit.
             "batch_sizes": self.batch_sizes,
             "floor_limit": null_limit(self.model.identity.dtype),
@@ -113,6 +115,7 @@ def plan_run(
     labelling: Labelling | None = None,
     memory: float | None = None,
     sizes: Mapping[str, int] | None = None,
+    sample: int | None = None,
 ) -> Plan:
     """Decide what to measure.
 
@@ -126,6 +129,7 @@ def plan_run(
         memory: GB that the run may take, weights included; None for what the machine recommends.
             Decides how many prompts go through the model together, where the batch size does not.
         sizes: the plan's ``batch_sizes`` when the run began, which go before both.
+        sample: measure only N prompts, drawn by the seed and spread over the relations.
 
     Raises:
         InputError: if no prompt is usable, or a number makes no sense.
@@ -136,6 +140,11 @@ def plan_run(
         raise InputError(
             f"the limit must be at least 1, not {limit}", hint="leave --limit out for all prompts"
         )
+    if sample is not None and sample < 1:
+        raise InputError(
+            f"the sample must be at least 1, not {sample}",
+            hint="leave --sample out for all prompts",
+        )
     if batch_size is not None and batch_size < 1:
         raise InputError(
             f"the batch size must be at least 1, not {batch_size}",
@@ -145,16 +154,18 @@ def plan_run(
     if not usable:
         raise _no_prompt(data, skipped)
     corruption = Corruption(settings, [prompt for _, prompt in usable], model.embed)
-    positions, wanted = {}, []
+    measurable: list[tuple[int, Encoded]] = []
     for position, prompt in usable:
         if reason := corruption.reason_against(prompt):
             skipped.append(Skipped(prompt.prompt.id, position, reason))
         elif limit is None or position < limit:
-            positions[prompt.prompt.id] = position
-            wanted.append(prompt)
+            measurable.append((position, prompt))
     skipped = [s for s in skipped if limit is None or s.position < limit]
-    if not wanted:
+    if not measurable:
         raise _no_prompt(data, skipped)
+    if sample is not None:
+        measurable = draw(measurable, sample, settings.seed)
+    positions = {prompt.prompt.id: position for position, prompt in measurable}
     footprint = Footprint.of(model, settings)
     before, size_for = dict(sizes or {}), _sizes(footprint, settings, batch_size, memory)
     unit = before.get(_ANY_SHAPE) or batch_size or BATCH_SIZE
@@ -165,13 +176,14 @@ def plan_run(
         chosen[name] = before.get(name) or size_for(same)
         return chosen[name]
 
-    units = plan_units(wanted, unit, size)
+    units = plan_units([prompt for _, prompt in measurable], unit, size)
     skipped.sort(key=lambda s: s.position)
     return Plan(
         model,
         data,
         settings,
         limit,
+        sample,
         corruption,
         positions,
         [batch for batches in units for batch in batches],

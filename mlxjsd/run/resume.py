@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
-from mlxjsd.prompts.formats.files import content_hash
+from mlxjsd.prompts.read import data_hash
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Labelling, Settings
 from mlxjsd.store.reader import read_header
@@ -41,6 +41,7 @@ def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
         format=None if found == PROMPTS else header["data"].get("format"),
         output=folder,
         limit=header["limit"],
+        sample=header.get("sample"),
         settings=Settings.from_json(header["settings"]),
         trust_remote_code=trust_remote_code,
         labelling=Labelling(**header["labelling"]),
@@ -64,6 +65,6 @@ def job_or_none(folder: Path) -> Job | None:
 
 def _hash(path: Path) -> str | None:
     try:
-        return content_hash(path)
+        return data_hash(path)
     except InputError:
         return None

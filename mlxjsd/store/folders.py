@@ -19,6 +19,7 @@ def run_folder(
     limit: int | None,
     revision: str | None = None,
     adapter_path: Path | None = None,
+    sample: int | None = None,
 ) -> Path:
     """Name a run's folder after what it measures, so that asking again finds it again."""
     name = "bundled" if model is None else Path(model).name
@@ -30,6 +31,8 @@ def run_folder(
     parts += [_part(field, value) for field, value in settings.changed().items()]
     if limit is not None:
         parts.append(f"limit-{limit}")
+    if sample is not None:
+        parts.append(f"sample-{sample}")
     return RUNS / "_".join(parts)
 
 

@@ -206,9 +206,10 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
             if before.get(name) != now.get(name) and name not in passed:
                 label = name if key == "settings" else f"{key} {name}"
                 found.append(f"{label} {before.get(name)!r}, now {now.get(name)!r}")
-    for name in ("limit", "layers", "whole"):
-        if stored[name] != wanted[name]:
-            found.append(f"{name} {stored[name]}, now {wanted[name]}")
+    for name in ("limit", "sample", "layers", "whole"):
+        # Older runs could draw no sample.
+        if stored.get(name) != wanted.get(name):
+            found.append(f"{name} {stored.get(name)}, now {wanted.get(name)}")
     before, now = (header["labelling"]["max_tokens"] for header in (stored, wanted))
     if before != now:
         found.append(f"max-tokens of an answer {before}, now {now}")

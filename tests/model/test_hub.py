@@ -11,7 +11,7 @@ from commands import call
 
 from mlxjsd.assets import MODEL
 from mlxjsd.errors import InputError
-from mlxjsd.model.hub import CachedModel, cached_models, count_layers, find_model, is_whole
+from mlxjsd.model.hub import KnownModel, cached_models, count_layers, find_model, is_whole
 from mlxjsd.model.load import load_encoder
 from mlxjsd.settings import Settings
 from mlxjsd.store.folders import list_runs, run_folder
@@ -39,7 +39,7 @@ def test_models_of_the_cache_are_listed_with_size_and_layers(tmp_path: Path) -> 
     put(tmp_path, "dataset", "org/data", {})
     found = cached_models(tmp_path)
     assert [(model.name, model.layers) for model in found] == [("Org/gemma", 26), ("org/llama", 16)]
-    assert all(isinstance(model, CachedModel) and model.size >= 1000 for model in found)
+    assert all(isinstance(model, KnownModel) and model.size >= 1000 for model in found)
 
 
 def test_no_cache_is_no_models(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widgets import Button, Input, Label, Select, Static
 
 from mlxjsd.corruptions import CORRUPTIONS
-from mlxjsd.model.hub import CachedModel, cached_models
+from mlxjsd.model.hub import KnownModel, known_models
 from mlxjsd.store.folders import KnownRun, list_runs
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
@@ -76,7 +76,7 @@ class StartScreen(Screen[None]):
     class ModelsFound(Message):
         """The cache was searched; posted from the thread that did it."""
 
-        def __init__(self, models: list[CachedModel]) -> None:
+        def __init__(self, models: list[KnownModel]) -> None:
             super().__init__()
             self.models = models
 
@@ -143,7 +143,7 @@ class StartScreen(Screen[None]):
     @work(thread=True)
     def _find_models(self) -> None:
         # The form asks for no revision.
-        found = [model for model in cached_models() if model.revision is None]
+        found = [model for model in known_models() if model.revision is None]
         self.post_message(self.ModelsFound(found))
 
     def on_start_screen_models_found(self, event: ModelsFound) -> None:

@@ -1,4 +1,4 @@
-"""The models that are on this machine."""
+"""The models that can be measured at once."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,12 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from mlxjsd.assets import MODEL
-from mlxjsd.model.hub import CachedModel, count_layers
+from mlxjsd.model.hub import KnownModel, count_layers
 from mlxjsd.tui.text import clean, size_of
 
 
 class ModelList(OptionList):
-    """The bundled model first, then those of the Hugging Face cache."""
+    """The bundled model first, then those with a short name, then the Hugging Face cache."""
 
     DEFAULT_CSS = """
     ModelList {
@@ -35,10 +35,10 @@ class ModelList(OptionList):
         self.names: list[str] = [""]
         """What the model field says for each line."""
 
-    def offer(self, models: list[CachedModel]) -> None:
+    def offer(self, models: list[KnownModel]) -> None:
         for model in models:
             self.names.append(model.name)
-            self.add_option(Option(_line(model.name, model.size, model.layers)))
+            self.add_option(Option(_line(model.name, model.size, model.layers, model.here)))
 
 
 def _bundled() -> tuple[int, int | None]:
@@ -51,9 +51,11 @@ def _bundled() -> tuple[int, int | None]:
     return size, count_layers(config)
 
 
-def _line(name: str, size: int, layers: int | None) -> Text:
+def _line(name: str, size: int, layers: int | None, here: bool = True) -> Text:
     text = Text(clean(name), no_wrap=True)
     text.append(f"  {size_of(size)}", "dim")
     if layers is not None:
         text.append(f", {layers} layers", "dim")
+    if not here:
+        text.append(", to be downloaded", "dim")
     return text

@@ -21,7 +21,9 @@ def check_same_plan(plan: Plan) -> None:
     """
     group, header = plan.model.group, plan.header()
     assert group is not None
-    asked = [header[name] for name in ("settings", "limit", "labelling", "layers", "total")]
+    asked = [
+        header[name] for name in ("settings", "limit", "sample", "labelling", "layers", "total")
+    ]
     asked += [header["model"]["sha256"], header["data"]["sha256"], plan.fingerprint]
     with group.collective("comparing what was asked for"):
         same = group.all_equal(asked)
