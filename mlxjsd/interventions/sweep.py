@@ -31,13 +31,20 @@ from mlxjsd.settings import Settings
 READOUT_ELEMENTS = 16_000_000
 
 
-def sweep_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement:
+def sweep_batch(
+    blocks: Blocks,
+    batch: Batch,
+    settings: Settings,
+    kept: list[tuple[mx.array, ...]] | None = None,
+) -> Measurement:
     """Measure every cell for every prompt of ``batch`` in one pass over the blocks.
 
     Args:
         blocks: of a model whose blocks are attention blocks.
         batch: B prompts of T tokens, with their corruption.
         settings: which rows and metrics, and the window of the knockout.
+        kept: where given, the clean run's keys and values of each block are added to it,
+            (B, heads, T, depth) each.
 
     Returns:
         The same arrays as :func:`mlxjsd.interventions.reference.reference_batch`, within
@@ -52,7 +59,7 @@ def sweep_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement
             hint="take the plain path, as `mlxjsd run` does",
         )
     grid = Grid.of(settings, len(blocks))
-    walk = _Walk(batch, branches_of(grid, settings, batch.samples), blocks.anatomy)
+    walk = _Walk(batch, branches_of(grid, settings, batch.samples), blocks.anatomy, kept)
     tokens = batch.tokens
     if batch.source_tokens is not None:
         tokens = np.concatenate([tokens, batch.source_tokens])
@@ -98,8 +105,14 @@ class _Group:
 class _Walk:
     """The state of one pass: the clean rows, the corrupted rows and all open branches."""
 
-    def __init__(self, batch: Batch, planned: Sequence[Branch], anatomy: Anatomy) -> None:
-        self.batch, self.anatomy, self.planned = batch, anatomy, planned
+    def __init__(
+        self,
+        batch: Batch,
+        planned: Sequence[Branch],
+        anatomy: Anatomy,
+        kept: list[tuple[mx.array, ...]] | None,
+    ) -> None:
+        self.batch, self.anatomy, self.planned, self.kept = batch, anatomy, planned, kept
         last, tail = batch.length - 1, batch.end
         # With a tail of one token both suffixes are one, and share every call.
         groups = {start: _Group(start) for start in (last, tail)}
@@ -119,6 +132,8 @@ class _Walk:
         x = self._split(call.x) if layer == 0 else call.x
         self._open(layer, x)
         x, kept = self._clean(x, call)
+        if self.kept is not None:
+            self.kept.append(kept)
         self.norms.append(subject_norms(x, self.subject))
         front = [mx.repeat(a, batch.samples, axis=0) for a in kept]
         corrupted = Recorder(batch.first, front)

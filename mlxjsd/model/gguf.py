@@ -46,7 +46,8 @@ def convert_gguf(file: Path, folder: Path) -> None:
     from safetensors.numpy import save_file
 
     try:
-        raw, about = mx.load(str(file), return_metadata=True)
+        loaded: Any = mx.load(str(file), return_metadata=True)
+        raw, about = loaded
         heads, kv_heads = (_number(about, f"attention.head_count{n}") for n in ("", "_kv"))
         weights = dict(_renamed(raw, int(heads), int(kv_heads)))
         config = _config(about, weights)

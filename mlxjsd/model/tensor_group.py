@@ -111,16 +111,6 @@ class TensorParallelGroup:
                 said = said_by(error, 200) or type(error).__name__
                 raise GroupBroken(f"the ranks are out of step, {what}: {said}") from error
 
-    def finish_generation(self) -> None:
-        """Wait for the token that MLX-LM computes ahead, on a stream of its own.
-
-        Its collectives would otherwise run at the same time as those of the next forward pass,
-        in either order.
-        """
-        from mlx_lm.generate import generation_stream
-
-        mx.synchronize(generation_stream)
-
     def announce(self, kind: int, positions: Sequence[int] = ()) -> None:
         """Tell the followers what comes next: one of the kinds above, of which prompts."""
         self._sum([kind, len(positions)])

@@ -1,8 +1,9 @@
 """One batch: finite numbers, answers, and prompts that cannot be measured."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import mlx.core as mx
 import numpy as np
 
 from mlxjsd.errors import MeasurementError
@@ -13,7 +14,7 @@ from mlxjsd.interventions.similarity import last_token_directions
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.anatomy import ONE_PASS
-from mlxjsd.model.generate import generate_answers
+from mlxjsd.model.generate import CleanRun, generate_answers
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.model.tensor_group import DIRECTIONS, MEASURE, MEASURE_FIRST
 from mlxjsd.prompts.encode import Encoded
@@ -23,10 +24,16 @@ from mlxjsd.run.plan import Plan
 from mlxjsd.settings import Settings
 
 
-def measurement_of(model: LoadedModel, batch: Batch, settings: Settings) -> Measurement:
-    """Measure a batch by the model's path."""
-    by_path = sweep_batch if model.identity.path == ONE_PASS else reference_batch
-    return by_path(model.blocks, batch, settings)
+def measurement_of(
+    model: LoadedModel,
+    batch: Batch,
+    settings: Settings,
+    kept: list[tuple[mx.array, ...]] | None = None,
+) -> Measurement:
+    """Measure a batch by the model's path; see :func:`mlxjsd.interventions.sweep.sweep_batch`."""
+    if model.identity.path == ONE_PASS:
+        return sweep_batch(model.blocks, batch, settings, kept)
+    return reference_batch(model.blocks, batch, settings)
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,40 @@ def measure_first_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
 
 
 def _measured(plan: Plan, batch: Sequence[Encoded], check: bool) -> Outcome:
-    blocks, made = plan.model.blocks, plan.corruption.batch(batch)
+    passes: list[_Pass] = []
+    waiting = plan.units.passes_of(batch)
+    while waiting:
+        together = waiting.pop(0)
+        if waiting:
+            plan.corruption.prepare(waiting[0])
+        passes.append(_pass(plan, together, check))
+        check = check and not passes[-1].finite.any()  # only numbers can be checked
+    answers = _answers(plan, passes)
+    return Outcome.join(_outcome(plan, each, answers) for each in passes)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What one pass gave."""
+
+    prompts: Sequence[Encoded]
+    numbers: Measurement
+    finite: np.ndarray
+    """Of which prompts the numbers are numbers, (B,) bool."""
+    kept: list[tuple[mx.array, ...]]
+    """See :attr:`mlxjsd.model.generate.CleanRun.kept`."""
+
+    def asked(self) -> list[int]:
+        """Return the rows of the prompts that are to be answered."""
+        return [n for n, e in enumerate(self.prompts) if self.finite[n] and e.prompt.answers]
+
+
+def _pass(plan: Plan, together: Sequence[Encoded], check: bool) -> _Pass:
+    blocks, made = plan.model.blocks, plan.corruption.batch(together)
     before = clean_logits(blocks, made) if check else None
-    numbers = measurement_of(plan.model, made, plan.settings)
+    kept: list[tuple[mx.array, ...]] = []
+    answered = plan.labelling.max_tokens is not None
+    numbers = measurement_of(plan.model, made, plan.settings, kept if answered else None)
     finite = finite_prompts(numbers, blocks.anatomy, plan.settings)
     if before is not None and finite.any():
         dtype = plan.model.identity.dtype
@@ -96,18 +134,15 @@ def _measured(plan: Plan, batch: Sequence[Encoded], check: bool) -> Outcome:
                     f"difference is {invariant.measured} (allowed: {invariant.allowed})",
                     hint="try `mlxjsd check`",
                 )
-    return _outcome(plan, batch, numbers, finite)
+    return _Pass(together, numbers, finite, kept)
 
 
-def _outcome(
-    plan: Plan, batch: Sequence[Encoded], numbers: Measurement, finite: np.ndarray
-) -> Outcome:
-    good = [encoded for encoded, is_finite in zip(batch, finite, strict=True) if is_finite]
-    answers = _answers(plan, good, numbers.prediction[finite])
+def _outcome(plan: Plan, found: _Pass, answers: Mapping[str, str]) -> Outcome:
     records, failed = [], []
-    for row, encoded in enumerate(batch):
-        if finite[row]:
-            records.append(_record(plan, encoded, numbers, row, answers.get(encoded.prompt.id)))
+    for row, encoded in enumerate(found.prompts):
+        if found.finite[row]:
+            answer = answers.get(encoded.prompt.id)
+            records.append(_record(plan, encoded, found.numbers, row, answer))
         else:
             alone = plan.corruption.batch([encoded])
             reason = where_it_breaks(plan.model.blocks, alone, plan.settings)
@@ -134,16 +169,21 @@ def measure_what_fits(plan: Plan, batch: Sequence[Encoded], first: bool) -> Outc
     return Outcome.join([*parts, Outcome([], failed)])
 
 
-def _answers(plan: Plan, batch: Sequence[Encoded], first: np.ndarray) -> dict[str, str]:
-    """Let the model answer the prompts of ``batch`` whose answers are known, by prompt id."""
-    asked = [(e, int(t)) for e, t in zip(batch, first, strict=True) if e.prompt.answers]
-    if plan.labelling.max_tokens is None or not asked:
+def _answers(plan: Plan, passes: Sequence[_Pass]) -> dict[str, str]:
+    """Let the model answer the prompts whose answers are known; return them by prompt id."""
+    if plan.labelling.max_tokens is None:
         return {}
-    prompts, tokens = zip(*asked, strict=True)
-    written = generate_answers(plan.model, prompts, tokens, plan.labelling.max_tokens)
-    if plan.model.group is not None:
-        plan.model.group.finish_generation()
-    return {e.prompt.id: answer for e, answer in zip(prompts, written, strict=True)}
+    runs = []
+    for each in passes:
+        if rows := each.asked():
+            prompts, chosen = [each.prompts[row] for row in rows], mx.array(rows)
+            kept = [tuple(part[chosen] for part in block) for block in each.kept]
+            runs.append(CleanRun(prompts, each.numbers.prediction[rows].tolist(), kept))
+    if not runs:
+        return {}
+    written = generate_answers(plan.model, runs, plan.labelling.max_tokens)
+    asked = (encoded for run in runs for encoded in run.prompts)
+    return {e.prompt.id: answer for e, answer in zip(asked, written, strict=True)}
 
 
 def directions_of(plan: Plan, batch: Sequence[Encoded]) -> np.ndarray:

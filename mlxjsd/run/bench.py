@@ -113,7 +113,7 @@ def run_bench(plan: Plan, prompts: int = 16, rounds: int = 3) -> Bench:
     plain = sum(forward_token_blocks(shape, layers) for shape in shapes)
     by_cell = sum(reference_token_blocks(shape, settings, layers) for shape in shapes)
     whole = sum(
-        sweep_token_blocks(Shape.of(batch, settings), settings, layers) for batch in plan.batches
+        sweep_token_blocks(Shape.of(batch, settings), settings, layers) for batch in plan.passes
     )
     return Bench(
         prompts=len(alone),
@@ -141,7 +141,7 @@ def run_bench(plan: Plan, prompts: int = 16, rounds: int = 3) -> Bench:
 def _first_batches(plan: Plan, prompts: int) -> list[list[Encoded]]:
     """Return whole batches, in the plan's order, which mixes lengths and relations."""
     chosen: list[list[Encoded]] = []
-    for batch in plan.batches:
+    for batch in plan.passes:
         if sum(map(len, chosen)) >= prompts:
             break
         chosen.append(batch)

@@ -59,7 +59,7 @@ def check_model(model: LoadedModel, data: PromptFile, settings: Settings | None 
     """
     few = replace(data, prompts=data.prompts[:LOOKED_AT])
     plan = plan_run(model, few, settings, batch_size=MEASURED)
-    chosen = max(plan.batches, key=len)
+    chosen = max(plan.passes, key=len)
     batch, settings, dtype = plan.corruption.batch(chosen), plan.settings, model.identity.dtype
     before = clean_logits(model.blocks, batch)
     found = measurement_of(model, batch, settings)

@@ -83,8 +83,9 @@ def _sums(plan: Plan, rank: Rank, category: Categories) -> DirectionSums:
         sums.add([category[e.prompt.id] for e in batch], directions_of(plan, batch))
 
     for planned in plan.share(rank):
-        if batch := [e for e in planned if category.get(e.prompt.id)]:
-            in_memory(add, batch)
+        labelled = [e for e in planned if category.get(e.prompt.id)]
+        for together in plan.units.passes_of(labelled):
+            in_memory(add, together)
     return sums
 
 

@@ -138,7 +138,7 @@ def run_experiment(
         batches, tally = [batch for batch in left if batch], Tally(folder, rank, there)
         for batch, following in zip_longest(batches, batches[1:]):
             if following:
-                plan.corruption.prepare(following)
+                plan.corruption.prepare(plan.units.passes_of(following)[0])
             for part, trust in _parts(store, batch):
                 if should_stop():
                     yield Stopped(done, total)
@@ -167,7 +167,7 @@ def run_experiment(
 
 def _largest_pass(plan: Plan) -> int:
     """Return the bytes that a pass over the plan's batch with the most tokens takes."""
-    shapes = [Shape.of(batch, plan.settings) for batch in plan.batches]
+    shapes = [Shape.of(batch, plan.settings) for batch in plan.passes]
     largest = max(shapes, key=lambda shape: shape.size * shape.length)
     return plan.footprint.pass_bytes(largest)
 

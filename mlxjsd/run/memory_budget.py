@@ -26,6 +26,9 @@ SHARE = 0.9
 #: Without a recommendation: the share of what MLX would take at the most. On a CPU it is all
 #: memory but a fifth, and the system and other programs live in it.
 SHARE_OF_LIMIT = 0.6
+#: Of what the weights leave, the share for the keys and values of prompts that were measured and
+#: are not answered yet.
+SHARE_HELD = 0.05
 #: Copies of a token's state that a pass holds beside what its calls make: those that enter and
 #: leave a block, and those of the branches before and after they are joined.
 STATES = 4
@@ -74,6 +77,11 @@ class Footprint:
         # The logits as they are, normalised, and what each token adds.
         return int(shape.size * each + logits * (self.item + 8) + constant)
 
+    @property
+    def kept(self) -> int:
+        """Bytes of a token's keys and values in all blocks, as its clean run leaves them."""
+        return int(self.layers * max(block.kept for block in self.blocks)) if self.one_pass else 0
+
     def _one_pass_bytes(self, shape: Shape) -> float:
         """Return what each prompt takes in the one pass, before its logits."""
         length, samples = shape.length, shape.samples
@@ -85,9 +93,13 @@ class Footprint:
         states = STATES * self.hidden * self.item * sum(q * rows for q, rows in calls)
         # Keys and values as each run kept them, and side by side for the branches.
         sources = 2 * (1 + samples) * length
-        return states + max(
-            sources * block.kept + sum(rows * block.row(q, length) for q, rows in calls)
-            for block in self.blocks
+        return (
+            states
+            + length * self.kept
+            + max(
+                sources * block.kept + sum(rows * block.row(q, length) for q, rows in calls)
+                for block in self.blocks
+            )
         )
 
     def _readout_elements(self, shape: Shape) -> int:
@@ -140,6 +152,17 @@ class Budget:
             return cls(int(SHARE * int(recommended)), given=False)
         return cls(int(SHARE_OF_LIMIT * mx.get_memory_limit()), given=False)
 
+    def tokens_held(self, footprint: Footprint) -> int:
+        """Return of how many tokens keys and values may be held until they are answered."""
+        left = max(0, self.limit - footprint.weights)
+        return int(SHARE_HELD * left / footprint.kept) if footprint.kept else 0
+
+    @staticmethod
+    def needed(footprint: Footprint, shape: Shape) -> int:
+        """Return the bytes that a run with passes of ``shape`` takes: weights and all."""
+        share = SHARE_HELD if footprint.kept else 0
+        return footprint.weights + int(footprint.pass_bytes(shape) / (1 - share))
+
     def prompts(self, footprint: Footprint, shape: Shape, most: int) -> int:
         """Return how many prompts of ``shape`` may go through the model together, 1 .. ``most``.
 
@@ -147,7 +170,7 @@ class Budget:
             InputError: if the memory was asked for and is too small for a single one.
         """
         for size in range(most, 0, -1):
-            needed = footprint.weights + footprint.pass_bytes(replace(shape, size=size))
+            needed = self.needed(footprint, replace(shape, size=size))
             if needed <= self.limit:
                 return size
         if self.given:

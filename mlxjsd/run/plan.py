@@ -19,14 +19,17 @@ from mlxjsd.prompts.encode import Encoded, encode_prompts
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.rank import Rank
 from mlxjsd.records import Grid, Skipped
-from mlxjsd.run.batching import draw, plan_units
+from mlxjsd.run.batching import Units, draw, plan_units
 from mlxjsd.run.memory_budget import Budget, Footprint
 from mlxjsd.settings import Labelling, Settings
 
 #: The most prompts for each pass, unless told otherwise: more are hardly any faster.
 BATCH_SIZE = 16
-#: Under this name, how many prompts are distributed together is kept among the batch sizes.
-_ANY_SHAPE = "any shape"
+#: The most prompts that are answered, and committed, together, unless told otherwise: an answer is
+#: written token by token, in steps that take hardly longer for many than for few.
+ANSWERED = 32
+#: Under these names, what else decides the batches is kept among their sizes.
+_ANY_SHAPE, _ANSWERED, _TOKENS = "any shape", "answered together", "tokens held"
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,12 @@ class Plan:
     corruption: Corruption
     positions: dict[str, int]
     """Places in the data file of the prompts to be measured, by id."""
-    batches: list[list[Encoded]]
+    units: Units
+    """The order of the work."""
     skipped: tuple[Skipped, ...]
     labelling: Labelling
     batch_sizes: dict[str, int]
     """Prompts that go together at the most, by their shape."""
-    units: dict[str, int]
-    """The unit of work that each prompt is in, by id: a batch, or several where memory is short.
-    Units are what several ranks share; they do not depend on any machine's memory."""
     footprint: Footprint
     """How much memory a pass takes."""
 
@@ -58,18 +59,29 @@ class Plan:
         return Grid.of(self.settings, self.model.identity.layers)
 
     @property
+    def batches(self) -> list[list[Encoded]]:
+        """What is answered, and committed, together, in one pass or several."""
+        return self.units.batches
+
+    @property
+    def passes(self) -> list[list[Encoded]]:
+        """What goes through the model together."""
+        return self.units.passes
+
+    @property
     def total(self) -> int:
         """Prompts to be measured."""
         return len(self.positions)
 
     def share(self, rank: Rank) -> list[list[Encoded]]:
         """Return the batches that are for one of several ranks to measure."""
-        return [batch for batch in self.batches if rank.owns(self.units[batch[0].prompt.id])]
+        return [batch for batch in self.batches if rank.owns(self.units.number[batch[0].prompt.id])]
 
     @property
     def fingerprint(self) -> str:
         """Say in a few characters how the prompts are distributed."""
-        return hashlib.sha256(json.dumps(sorted(self.units.items())).encode()).hexdigest()[:16]
+        units = json.dumps(sorted(self.units.number.items()))
+        return hashlib.sha256(units.encode()).hexdigest()[:16]
 
     def header(self) -> dict[str, Any]:
         """Return what identifies the run, as JSON values."""
@@ -169,14 +181,17 @@ def plan_run(
     footprint = Footprint.of(model, settings)
     before, size_for = dict(sizes or {}), _sizes(footprint, settings, batch_size, memory)
     unit = before.get(_ANY_SHAPE) or batch_size or BATCH_SIZE
-    chosen = {_ANY_SHAPE: unit}
+    answered = before.get(_ANSWERED) or batch_size or ANSWERED
+    held = before.get(_TOKENS, Budget.of(memory).tokens_held(footprint))
+    chosen = {_ANY_SHAPE: unit, _ANSWERED: answered, _TOKENS: held}
 
     def size(same: Sequence[Encoded]) -> int:
         name = f"{len(same[0].tokens)} tokens, {same[0].end} to the subject's end"
         chosen[name] = before.get(name) or size_for(same)
         return chosen[name]
 
-    units = plan_units([prompt for _, prompt in measurable], unit, size)
+    wanted = [prompt for _, prompt in measurable]
+    units = plan_units(wanted, unit, size, answered, held)
     skipped.sort(key=lambda s: s.position)
     return Plan(
         model,
@@ -186,11 +201,10 @@ def plan_run(
         sample,
         corruption,
         positions,
-        [batch for batches in units for batch in batches],
+        units,
         tuple(skipped),
         labelling or Labelling(),
         chosen,
-        {e.prompt.id: n for n, batches in enumerate(units) for batch in batches for e in batch},
         footprint,
     )
 

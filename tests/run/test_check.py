@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -83,8 +84,8 @@ def test_the_plain_path_has_no_second_way(bundled: LoadedModel) -> None:
 def _changed(jsd: float = 0.0, floor: float = 0.0) -> object:
     """A sweep of which some numbers are a little too high."""
 
-    def sweep(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement:
-        found = sweep_batch(blocks, batch, settings)
+    def sweep(blocks: Blocks, batch: Batch, settings: Settings, kept: Any = None) -> Measurement:
+        found = sweep_batch(blocks, batch, settings, kept)
         whole = found.whole.copy()
         whole[..., found.grid.whole.index("floor")] += np.float32(floor)
         return replace(found, cells=found.cells + np.float32(jsd), whole=whole)
@@ -153,8 +154,8 @@ def test_a_run_stops_at_a_first_batch_that_cannot_be_right(
 def test_a_model_that_is_not_as_before_is_noticed(
     llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def leave_a_trace(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement:
-        found = sweep_batch(blocks, batch, settings)
+    def leave_a_trace(*arguments: Any) -> Measurement:
+        blocks, found = arguments[0], sweep_batch(*arguments)
         blocks.model.model.norm.weight = blocks.model.model.norm.weight * mx.array(1.001)
         return found
 

@@ -158,13 +158,14 @@ IN_LITTLE_MEMORY = (
     "from mlxjsd.run.plan import plan_run\n"
     "from mlxjsd.assets import PROMPTS\n"
     "plan = plan_run(load_model(), read_prompts(PROMPTS), limit=64, batch_size=16)\n"
-    "largest = max(plan.batches, key=len)\n"
+    "largest = max(plan.passes, key=len)\n"
     "if len(sys.argv) > 2:\n"
     "    measure_batch(plan, largest[:1])\n"
     "    status = Path('/proc/self/status').read_text()\n"
     "    now = int(status.split('VmSize:')[1].split()[0]) * 1024\n"
     "    resource.setrlimit(resource.RLIMIT_AS, (now + int(sys.argv[2]),) * 2)\n"
-    "list(run_experiment(replace(plan, batches=[largest]), Path(sys.argv[1])))\n"
+    "units = replace(plan.units, batches=[largest])\n"
+    "list(run_experiment(replace(plan, units=units), Path(sys.argv[1])))\n"
 )
 
 

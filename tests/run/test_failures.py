@@ -112,8 +112,8 @@ def break_numbers(monkeypatch: pytest.MonkeyPatch, bad: set[str], plan: Plan) ->
     measured = measuring.measurement_of
     place = {e.tokens: e.prompt.id for batch in plan.batches for e in batch}
 
-    def measurement_of(model: Any, batch: Any, settings: Settings) -> Any:
-        found = measured(model, batch, settings)
+    def measurement_of(model: Any, batch: Any, settings: Settings, kept: Any = None) -> Any:
+        found = measured(model, batch, settings, kept)
         rows = [place[tuple(row)] in bad for row in batch.tokens.tolist()]
         cells = found.cells.copy()
         cells[rows, 0, 0, 5] = np.nan
@@ -130,7 +130,7 @@ def test_failed_prompts_are_recorded_and_the_others_are_as_they_were(
 ) -> None:
     plan = plan_run(bundled, data, limit=LIMIT, batch_size=4)
     whole = measure(plan)
-    bad = {plan.batches[0][0].prompt.id, plan.batches[2][-1].prompt.id}
+    bad = {plan.passes[0][0].prompt.id, plan.passes[2][-1].prompt.id}
     with monkeypatch.context() as patched:
         break_numbers(patched, bad, plan)
         events = list(run_experiment(plan, tmp_path / "run"))
@@ -157,7 +157,7 @@ def test_a_run_in_which_too_many_prompts_fail_is_stopped(
     bundled: LoadedModel, data: PromptFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_run(bundled, data, limit=LIMIT, batch_size=4)
-    break_numbers(monkeypatch, {e.prompt.id for batch in plan.batches for e in batch[:1]}, plan)
+    break_numbers(monkeypatch, {e.prompt.id for batch in plan.passes for e in batch[:1]}, plan)
     said = r"\d+ of 24 prompts could not be measured, more than 10%; the last one, '.*', because"
     with pytest.raises(MeasurementError, match=said):
         list(run_experiment(plan, tmp_path / "run"))
@@ -241,10 +241,10 @@ def test_a_run_that_runs_out_of_memory_goes_on_in_halves(
     largest = plan.batches[0][0]
     measured = measuring.measurement_of
 
-    def measurement_of(model: Any, batch: Any, window: int) -> Any:
+    def measurement_of(model: Any, batch: Any, settings: Settings, kept: Any = None) -> Any:
         if batch.size > 2 or tuple(batch.tokens[0].tolist()) == largest.tokens:
             raise RuntimeError("[metal::malloc] Unable to allocate 9999999999 bytes.")
-        return measured(model, batch, window)
+        return measured(model, batch, settings, kept)
 
     monkeypatch.setattr(measuring, "measurement_of", measurement_of)
     list(run_experiment(plan, tmp_path / "run"))

@@ -182,7 +182,7 @@ def test_the_plain_path_takes_no_more_than_its_bound(family: str, bundled: Loade
 def test_the_budget_decides_how_many_prompts_go_together(bundled: LoadedModel) -> None:
     footprint = Footprint.of(bundled, Settings())
     shape = Shape(size=1, length=14, first=4, end=12, samples=1)
-    eight = footprint.weights + footprint.pass_bytes(Shape(8, 14, 4, 12, 1))
+    eight = Budget.needed(footprint, Shape(8, 14, 4, 12, 1))
 
     def fits(limit: int, given: bool = True) -> int:
         return Budget(limit, given).prompts(footprint, shape, most=16)
@@ -215,9 +215,9 @@ def test_memory_that_makes_no_sense_is_refused(bad: float) -> None:
 def test_memory_changes_the_batches_and_no_number(bundled: LoadedModel) -> None:
     data = read_prompts(PROMPTS)
     footprint = Footprint.of(bundled, Settings())
-    tight = (footprint.weights + footprint.pass_bytes(Shape(3, 20, 4, 18, 1))) / 1e9
+    tight = Budget.needed(footprint, Shape(3, 20, 4, 18, 1)) / 1e9
     few, many = (plan_run(bundled, data, limit=24, memory=gb) for gb in (tight, None))
-    assert max(map(len, few.batches)) < max(map(len, many.batches))
+    assert max(map(len, few.passes)) < max(map(len, many.passes))
     np.testing.assert_allclose(measure(few).jsd(), measure(many).jsd(), atol=1e-5)
 
 
