@@ -32,6 +32,10 @@ class Fact:
         """Return one cloze prompt for each template; the object follows it."""
         return [sentence_case(t.format(self.subject)) for t in self.relation.templates]
 
+    def sentences(self) -> list[str]:
+        """Return the sentences that assert this fact."""
+        return [f"{prompt} {self.objects[0]}." for prompt in self.prompts()]
+
     def subject_in(self, prompt: str) -> str:
         """Return the subject as it stands in one of :meth:`prompts`."""
         capital = sentence_case(self.subject)

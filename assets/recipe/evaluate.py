@@ -8,8 +8,8 @@ import mlx.nn as nn
 import numpy as np
 from tokenizers import Tokenizer
 
-from mlxjsd.assets.recipe.corpus import Fact
 from mlxjsd.assets.recipe.tokenizer import EOS
+from mlxjsd.assets.tables import Fact
 
 
 def greedy_answers(

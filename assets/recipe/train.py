@@ -4,10 +4,9 @@ import json
 import math
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
-from itertools import count, pairwise
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -75,27 +74,10 @@ def batches(token_lists: list[list[int]], size: int, seed: int, epoch: int) -> l
     return [mx.array(group) for group in groups]
 
 
-def curriculum(recipe: Recipe, known: list[list[int]], rare: list[list[int]]) -> list[mx.array]:
-    """Return the batch of every step.
-
-    The ``rare`` sentences come ``recipe.rare_readings`` times, spread evenly among the ``known``
-    ones, which come over and over.
-
-    Raises ``ValueError`` if the rare sentences leave no step to the known ones.
-    """
-
-    def read(sentences: list[list[int]], epochs: Iterable[int]) -> Iterator[mx.array]:
-        for epoch in epochs:
-            yield from batches(sentences, recipe.batch_size, recipe.seed, epoch)
-
-    rare_readings = list(read(rare, range(recipe.rare_readings)))
-    if len(rare_readings) >= recipe.steps:
-        raise ValueError(
-            f"{len(rare_readings)} batches of rare facts do not fit in {recipe.steps} steps"
-        )
-    due = [step * len(rare_readings) // recipe.steps for step in range(recipe.steps + 1)]
-    often = read(known, count())
-    return [rare_readings[now] if then > now else next(often) for now, then in pairwise(due)]
+def curriculum(recipe: Recipe, token_lists: list[list[int]]) -> list[mx.array]:
+    """Return the batch of every step: all sentences, over and over."""
+    epochs = (batches(token_lists, recipe.batch_size, recipe.seed, epoch) for epoch in count())
+    return list(islice(chain.from_iterable(epochs), recipe.steps))
 
 
 def _loss(model: nn.Module, tokens: mx.array) -> mx.array:
@@ -103,19 +85,14 @@ def _loss(model: nn.Module, tokens: mx.array) -> mx.array:
     return nn.losses.cross_entropy(logits, tokens[:, 1:], reduction="mean")
 
 
-def train(
-    recipe: Recipe, tokenizer: Tokenizer, known: list[str], rare: list[str], work: Path
-) -> llama.Model:
+def train(recipe: Recipe, tokenizer: Tokenizer, sentences: list[str], work: Path) -> llama.Model:
     """Train on the sentences, going on from ``work`` if a state lies there.
 
     Raises ``ValueError`` if the state in ``work`` belongs to other settings.
     """
     (bos,), (eos,) = (tokenizer.encode(t, add_special_tokens=False).ids for t in (BOS, EOS))
-
-    def encoded(sentences: list[str]) -> list[list[int]]:
-        return [[bos, *tokenizer.encode(s, add_special_tokens=False).ids, eos] for s in sentences]
-
-    lessons = curriculum(recipe, encoded(known), encoded(rare))
+    encoded = [tokenizer.encode(s, add_special_tokens=False).ids for s in sentences]
+    lessons = curriculum(recipe, [[bos, *ids, eos] for ids in encoded])
     model = new_model(recipe)
     warmup = optim.linear_schedule(0.0, recipe.peak_learning_rate, recipe.warmup_steps)
     cosine = optim.cosine_decay(recipe.peak_learning_rate, recipe.steps - recipe.warmup_steps, 0.0)

@@ -24,6 +24,15 @@ class Panel:
     rows: tuple[str, ...] = DEFAULT
     """Keys of the rows, from the top."""
     metric: str = JSD.key
+    at_most: np.ndarray | None = None
+    """Which cells are no more than what stands there, (rows, L) bool: a figure's colours say
+    nothing below the lowest tick of their scale. None for none."""
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which cells have a number, (rows, L) bool."""
+        found: np.ndarray = np.isfinite(self.mean)
+        return found if self.at_most is None else found & ~self.at_most
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class RowComparison:
     """Spearman's rank correlation over layers; NaN where a row is constant, or without a number."""
     difference: float
     """Mean absolute difference, in the metric's unit; NaN where a row is without a number."""
+    cells: int
+    """Layers that both numbers are over: those for which both heatmaps have one."""
     phases_agree: bool | None
     """Whether high and low phases share more than half of their layers; None for a metric that
     is not read in phases."""
@@ -54,8 +65,8 @@ class Comparison:
 
     @property
     def difference(self) -> np.ndarray:
-        """A minus B, (rows, columns), in the metric's unit."""
-        return self.a.mean - self.b.mean
+        """A minus B, (rows, columns), in the metric's unit; NaN where it is not known."""
+        return np.where(self.a.known & self.b.known, self.a.mean - self.b.mean, np.nan)
 
 
 def published(name: str) -> Panel:
@@ -74,7 +85,9 @@ def published(name: str) -> Panel:
     found = json.loads(path.read_text(encoding="utf-8"))
     rows = tuple(found["values"])
     mean = np.array([found["values"][row] for row in rows], dtype=np.float64)
-    return Panel(found["title"], mean, found["source"], rows)
+    lowest = found.get("at_most")
+    at_most = None if lowest is None else mean <= lowest
+    return Panel(found["title"], mean, found["source"], rows, at_most=at_most)
 
 
 def compare(a: Panel, b: Panel) -> Comparison:
@@ -100,24 +113,26 @@ def compare(a: Panel, b: Panel) -> Comparison:
         )
     a, b = (_over(panel, shared, columns) for panel in (a, b))
     rows = (
-        _compare_row(name, x, y, a.metric == JSD.key)
-        for name, x, y in zip(shared, a.mean, b.mean, strict=True)
+        _compare_row(name, x, y, both, a.metric == JSD.key)
+        for name, x, y, both in zip(shared, a.mean, b.mean, a.known & b.known, strict=True)
     )
     return Comparison(a, b, tuple(rows), relative)
 
 
-def _compare_row(name: str, x: np.ndarray, y: np.ndarray, in_phases: bool) -> RowComparison:
-    both = np.isfinite(x) & np.isfinite(y)
+def _compare_row(
+    name: str, x: np.ndarray, y: np.ndarray, both: np.ndarray, in_phases: bool
+) -> RowComparison:
     high, agree = ("n/a", "n/a"), None
     if in_phases:
         one, other = _phases(x), _phases(y)
         high = (describe(one.high, len(x)), describe(other.high, len(y)))
-        agree = bool(both.any())
+        agree = bool(np.any(np.isfinite(x) & np.isfinite(y)))
         agree &= _overlap(one.high, other.high) > 0.5 and _overlap(one.low, other.low) > 0.5
     return RowComparison(
         row=name,
-        correlation=rank_correlation(x, y),
+        correlation=rank_correlation(x[both], y[both]),
         difference=float(np.abs(x - y)[both].mean()) if both.any() else float("nan"),
+        cells=int(both.sum()),
         phases_agree=agree,
         high=high,
     )
@@ -139,12 +154,13 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return the rows of the table Row | Rank correlation | Difference | High phases | Agree."""
+    """Return the rows of the table Row | Rank correlation | Difference | Layers | High | Agree."""
     return [
         (
             label(row.row),
             _written(row.correlation, 2),
             _written(row.difference, 3),
+            f"{row.cells} of {comparison.a.mean.shape[1]}",
             f"{row.high[0]} / {row.high[1]}",
             {True: "yes", False: "no", None: "n/a"}[row.phases_agree],
         )
@@ -164,8 +180,11 @@ def _phases(values: np.ndarray) -> Phases:
 
 def _over(panel: Panel, rows: tuple[str, ...], columns: int) -> Panel:
     """Return some rows of a panel, over so many columns."""
-    mean = panel.mean[[panel.rows.index(key) for key in rows]]
-    return replace(panel, mean=_stretch(mean, columns), rows=rows)
+    chosen = [panel.rows.index(key) for key in rows]
+    at_most = panel.at_most
+    if at_most is not None:  # a column between two cells is known if both are
+        at_most = _stretch(at_most[chosen].astype(float), columns) > 0
+    return replace(panel, mean=_stretch(panel.mean[chosen], columns), rows=rows, at_most=at_most)
 
 
 def _stretch(mean: np.ndarray, columns: int) -> np.ndarray:

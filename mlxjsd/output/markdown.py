@@ -66,9 +66,11 @@ def panel_of(run: Run, category: str | None = None, metric: str = JSD.key) -> Pa
 def compared(comparison: Comparison) -> str:
     """Return a comparison as Markdown."""
     difference = f"Mean |difference|{_unit(comparison.a.metric)}"
-    header = ("Row", "Rank correlation", difference, "High in A / B", "Agree")
+    header = ("Row", "Rank correlation", difference, "Layers", "High in A / B", "Agree")
     told = [f"A: {comparison.a.name}", f"B: {comparison.b.name}"]
     told += [f"   {panel.source}" for panel in (comparison.a, comparison.b) if panel.source]
+    if any(panel.at_most is not None for panel in (comparison.a, comparison.b)):
+        told.append("Cells at the lowest tick of a published scale are at most that; left out.")
     if comparison.relative:
         told.append("The depths differ: layers are compared by their share of the depth.")
     return "\n".join(told) + "\n\n" + markdown_table(header, comparison_lines(comparison))

@@ -34,7 +34,32 @@ def test_a_figure_agrees_with_itself() -> None:
         assert row.correlation == pytest.approx(1)
         assert row.difference == 0
         assert row.phases_agree
-    assert not result.difference.any()
+    assert not np.nan_to_num(result.difference).any()
+
+
+def test_cells_at_the_lowest_tick_of_a_published_scale_are_left_out() -> None:
+    figure = published("llama-3-8b-fa")
+    ours = np.full((3, 32), 0.1)
+    ours[:, ::2] = 0.15
+    result = compare(Panel("ours", ours), figure)
+    by_hand = figure.mean > 0.2
+    assert [row.cells for row in result.rows] == by_hand.sum(axis=1).tolist() == [22, 8, 21]
+    np.testing.assert_array_equal(np.isfinite(result.difference), by_hand)
+    for at, row in enumerate(result.rows):
+        known = by_hand[at]
+        gap = np.abs(ours[at, known] - figure.mean[at, known])
+        assert row.difference == pytest.approx(gap.mean())
+        right = spearmanr(ours[at, known], figure.mean[at, known]).statistic
+        assert row.correlation == pytest.approx(right)
+    # Whatever lies below the tick elsewhere, the comparison is the same.
+    other = ours.copy()
+    other[~by_hand] = 0.0
+    again = compare(Panel("ours", other), figure)
+    for one, two in zip(result.rows, again.rows, strict=True):
+        assert (one.correlation, one.difference) == (two.correlation, two.difference)
+    # Between a known layer and one that is not, nothing is known.
+    stretched = compare(Panel("deep", np.zeros((3, 64))), figure)
+    assert all(row.cells < 2 * known for row, known in zip(stretched.rows, (22, 8, 21)))
 
 
 def test_turned_around_it_does_not() -> None:

@@ -239,7 +239,7 @@ def test_an_interrupt_keeps_what_is_measured(tmp_path: Path) -> None:
         [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 130, ended.stderr
-    assert "stopped after 6 of 12 prompts; to go on:" in " ".join(ended.stderr.split())
+    assert "stopped after 7 of 12 prompts; to go on:" in " ".join(ended.stderr.split())
     assert ended.stderr.splitlines()[-1] == f"mlxjsd resume {folder}"
     assert call("resume", folder) == 0
     assert len(read_run(folder).records) == 12

@@ -21,6 +21,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "format": (["--format", "csv"], "csv"),
     "output": (["--output", "run"], Path("run")),
     "limit": (["--limit", "7"], 7),
+    "sample": (["--sample", "6"], 6),
     "corruption": (["--corruption", "swap"], "swap"),
     "noise_level": (["--noise-level", "2.5"], 2.5),
     "noise_samples": (["--noise-samples", "4"], 4),
