@@ -22,13 +22,21 @@ class Grid:
     """Rows with a cell for each layer, from the top."""
     whole: tuple[str, ...] = ALWAYS
     """Rows with one number, which reach through the whole model."""
+    only: tuple[int, ...] | None = None
+    """The layers that have cells; None for all."""
 
     @classmethod
     def of(cls, settings: Settings, layers: int) -> "Grid":
         """Return what a run with these settings measures on a model of so many layers."""
         by_layer = tuple(key for key in settings.rows if ROWS[key].by_layer)
         whole = (key for key in settings.rows if not ROWS[key].by_layer)
-        return cls(layers, settings.metrics, by_layer, tuple(dict.fromkeys([*ALWAYS, *whole])))
+        named = tuple(dict.fromkeys([*ALWAYS, *whole]))
+        return cls(layers, settings.metrics, by_layer, named, settings.layers)
+
+    @property
+    def measured_layers(self) -> tuple[int, ...]:
+        """The layers that have cells."""
+        return tuple(range(self.layers)) if self.only is None else self.only
 
     @cached_property
     def measured(self) -> tuple[Row, ...]:
@@ -51,7 +59,7 @@ class Grid:
             "metrics": list(self.metrics),
             "rows": list(self.rows),
             "whole": list(self.whole),
-        }
+        } | ({} if self.only is None else {"only": list(self.only)})
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Record:
     """The names of the numbers below."""
     cells: np.ndarray
     """(metrics, rows, layers) float32; NaN where an edit does not apply, such as a knockout where
-    no block of the window attends."""
+    no block of the window attends, and for layers that are not measured."""
     whole: np.ndarray
     """(metrics, whole) float32: rows that reach through the whole model; NaN as above."""
     norms: np.ndarray

@@ -1,6 +1,7 @@
 """What a run measures, as one immutable value that every part receives whole."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -36,6 +37,8 @@ class Settings:
     """What is measured, from the top of the figure; keys of :data:`mlxjsd.rows.ROWS`."""
     metrics: tuple[str, ...] = metric_table.DEFAULT
     """The numbers of each cell; keys of :data:`mlxjsd.metrics.METRICS`."""
+    layers: tuple[int, ...] | None = None
+    """The layers whose cells are measured, in ascending order; None for all."""
     window_rule: int = WINDOW_RULE
     """How the blocks of the window are counted: 1 in runs of older versions, where an even
     window was one block too wide."""
@@ -63,6 +66,8 @@ class Settings:
             )
         if self.prompt_template is not None:
             check_template(self.prompt_template)
+        if self.layers is not None:
+            _check_layers(self.layers)
         if self.window_rule not in (1, WINDOW_RULE):
             raise InputError(
                 f"there is no window rule {self.window_rule}",
@@ -84,6 +89,21 @@ class Settings:
     def samples(self) -> int:
         """Corrupted runs for each prompt: one where nothing is drawn at random."""
         return self.noise_samples if CORRUPTIONS[self.corruption].drawn else 1
+
+    def measured_layers(self, total: int) -> tuple[int, ...]:
+        """Return the layers whose cells are measured, of a model of ``total`` blocks.
+
+        Raises:
+            InputError: if it has no such layer.
+        """
+        if self.layers is None:
+            return tuple(range(total))
+        if self.layers[-1] >= total:
+            raise InputError(
+                f"there is no layer {self.layers[-1]}: the model has the layers 0-{total - 1}",
+                hint="correct --layers",
+            )
+        return self.layers
 
     @property
     def framing(self) -> str:
@@ -128,6 +148,55 @@ def _check_names(kind: str, names: tuple[str, ...], find: Callable[[str], object
         raise InputError(
             f"every {kind} is named once, and there is at least one, not {said}",
             hint=f"correct --{kind}s",
+        )
+
+
+def parse_layers(typed: str) -> tuple[int, ...]:
+    """Return the layers that are meant: "0-29:2" is every second one of 0 to 29, "3,7" are two.
+
+    Raises:
+        InputError: if the text names none.
+    """
+    found: set[int] = set()
+    for part in typed.split(","):
+        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6})(?:\s*:\s*(\d{1,6}))?)?\s*", part)
+        if match is None:
+            raise InputError(
+                f"{typed[:80]!r} names no layers",
+                hint="give some with --layers, as in 0-31, 0-31:2 or 3,7,20-25",
+            )
+        first = int(match[1])
+        found.update(range(first, int(match[2] or first) + 1, int(match[3] or 0) or 1))
+    if not found:
+        raise InputError(
+            f"{typed[:80]!r} names no layers: it counts down",
+            hint="give some with --layers, as in 0-31, 0-31:2 or 3,7,20-25",
+        )
+    return tuple(sorted(found))
+
+
+def written_layers(layers: Sequence[int]) -> str:
+    """Return layers in the shortest words that :func:`parse_layers` takes."""
+    parts: list[str] = []
+    left = list(layers)
+    while left:
+        step = left[1] - left[0] if len(left) > 1 else 1
+        count = next((n for n in range(1, len(left)) if left[n] != left[0] + n * step), len(left))
+        if count < 3 and step > 1:
+            count, step = 1, 1
+        last, left = left[count - 1], left[count:]
+        first = last - (count - 1) * step
+        span = f"{first}-{last}" if count > 1 else f"{first}"
+        parts.append(f"{span}:{step}" if step > 1 else span)
+    return ",".join(parts)
+
+
+def _check_layers(layers: tuple[int, ...]) -> None:
+    sound = bool(layers) and all(isinstance(n, int) and n >= 0 for n in layers)
+    if not sound or list(layers) != sorted(set(layers)):
+        raise InputError(
+            f"layers are numbers from 0, each once and in order, not {layers!r}",
+            hint="correct --layers",
         )
 
 

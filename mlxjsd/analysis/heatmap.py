@@ -1,7 +1,7 @@
 """From the rows of a run to the numbers of a picture."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,13 @@ class Heatmap:
     """Keys of the rows, from the top."""
     metric: str = JSD.key
     """Key of what the cells are; see :func:`mlxjsd.metrics.described`."""
+    only: tuple[int, ...] | None = None
+    """The layers that have cells; None for all."""
+
+    @property
+    def measured_layers(self) -> tuple[int, ...]:
+        """The layers that have cells."""
+        return tuple(range(self.layers)) if self.only is None else self.only
 
     @property
     def layers(self) -> int:
@@ -91,14 +98,15 @@ def aggregate(records: Sequence[Record], grid: Grid | int, metric: str = JSD.key
     grid = Grid(grid) if isinstance(grid, int) else grid
     if not records:
         empty = np.full((len(grid.rows), grid.layers), np.nan)
-        return Heatmap(empty, empty.copy(), 0, rows=grid.rows, metric=metric)
-    return average(
+        return Heatmap(empty, empty.copy(), 0, rows=grid.rows, metric=metric, only=grid.only)
+    found = average(
         np.stack([record.of(metric) for record in records]),
         np.array([record.reliance for record in records]),
         np.array([record.floor for record in records]),
         grid.rows,
         metric,
     )
+    return replace(found, only=grid.only)
 
 
 def average(

@@ -12,6 +12,7 @@ The rule, for a row of L values:
 4. A phase lasts at least two layers, and a gap of one layer does not end it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +43,21 @@ class Phases:
     low: Ranges
 
 
-def phases(values: np.ndarray) -> Phases:
+def phases(values: np.ndarray, layers: Sequence[int] | None = None) -> Phases:
     """Read one row (L,) of a heatmap, in nats, by the rule above.
 
     Cells that are NaN belong to no phase. Raises ``ValueError`` for a row without a number.
+
+    Args:
+        values: of the row.
+        layers: those that are measured, and follow on each other; None for all.
     """
+    if layers is not None and len(layers) < len(values):
+        found = phases(values[list(layers)])
+        in_layers = [
+            tuple((layers[a], layers[b]) for a, b in ranges) for ranges in (found.high, found.low)
+        ]
+        return Phases(found.peak, layers[found.peak_layer], *in_layers)
     known = np.isfinite(values)
     if not known.any():
         raise ValueError("the row holds no number")
@@ -104,14 +115,22 @@ def reading(heatmap: Heatmap) -> list[str]:
     """
     if heatmap.metric != JSD.key:
         return []
+    layers = list(heatmap.measured_layers)
     subj, attn, last = (heatmap.row(row.key) for row in (SUBJ, ATTN, LAST))
     sentences = []
     if subj is not None:
-        sentences.append(_subject(phases(subj)))
+        sentences.append(_subject(phases(subj, layers)))
     if attn is not None:
-        sentences.append(_attention(phases(attn) if np.isfinite(attn).any() else None))
+        sentences.append(_attention(phases(attn, layers) if np.isfinite(attn).any() else None))
     if last is not None:
-        sentences.append(_last(phases(last), None if subj is None else (subj, last)))
+        crossing = None if subj is None else crossover(subj[layers], last[layers])
+        sentences.append(
+            _last(
+                phases(last, layers),
+                None if crossing is None else layers[crossing],
+                None if subj is None else len(last),
+            )
+        )
     return sentences
 
 
@@ -136,16 +155,22 @@ def _attention(found: Phases | None) -> str:
     )
 
 
-def _last(found: Phases, both: tuple[np.ndarray, np.ndarray] | None) -> str:
+def _last(found: Phases, crossing: int | None, layers: int | None) -> str:
+    """Say where the last token carries the answer.
+
+    Args:
+        found: the phases of its row.
+        crossing: the layer from which on it stays above Subj., if it does.
+        layers: of the model; None where there is no row Subj. to compare with.
+    """
     if not found.high:
         return "The last token's state carries little of the answer in any layer."
     carries = f"The last token carries it in layers {_numbers(found.high)}"
-    if both is None:
+    if layers is None:
         return f"{carries}."
-    crossing = crossover(*both)
     if crossing is None:
         return f"{carries}, and never more than the subject does."
-    share = round(100 * crossing / len(both[1]))
+    share = round(100 * crossing / layers)
     return (
         f"{carries}; from layer {crossing} on ({share} % of the depth) it matters more than the "
         "subject."
@@ -165,7 +190,7 @@ def reading_table(heatmap: Heatmap) -> list[tuple[str, str, str, str]]:
         if not np.isfinite(values).any():
             rows.append((label(key), "n/a", "n/a", "n/a"))
             continue
-        found = phases(values)
+        found = phases(values, heatmap.measured_layers)
         rows.append(
             (
                 label(key),

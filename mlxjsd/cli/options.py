@@ -19,7 +19,7 @@ from mlxjsd.metrics import METRICS
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.rows import ROWS
 from mlxjsd.run.job import Job
-from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings
+from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings, parse_layers
 from mlxjsd.store.folders import RUNS
 
 Result = TypeVar("Result")
@@ -187,6 +187,14 @@ class RunOptions:
             show_default=",".join(Settings.metrics),
         ),
     ] = _METRICS
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RANGES",
+            help="Only the cells of these layers, as in 0-31:2 or 3,7,20-25.",
+            show_default="all",
+        ),
+    ] = None
     seed: Annotated[int, typer.Option(help="Of the noise and of the swaps.")] = Settings.seed
     prompt_template: PromptTemplate = None
     chat: Chat = False
@@ -211,6 +219,8 @@ class RunOptions:
         values = asdict(self)
         if not values.pop("label"):
             values["max_tokens"] = None
+        if self.layers is not None:
+            values["layers"] = parse_layers(self.layers)
         return Job.of(values)
 
 

@@ -12,7 +12,9 @@ from mlxjsd.settings import Settings
 
 
 def applicable(grid: Grid, anatomy: Anatomy, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """Say where an edit can do something: a knockout needs a block that attends.
+    """Say which cells there are: of a layer that is measured, and where an edit can do something.
+
+    A knockout needs a block that attends.
 
     Returns:
         (rows, L) bool for the cells, and (whole,) bool for the rows with one number.
@@ -22,8 +24,11 @@ def applicable(grid: Grid, anatomy: Anatomy, settings: Settings) -> tuple[np.nda
     def applies(key: str, layer: int) -> bool:
         return anatomy.applies(blocks_of(ROWS[key], layer, settings, layers))
 
-    cells = [[applies(key, layer) for layer in range(layers)] for key in grid.rows]
-    return np.array(cells, bool), np.array([applies(key, 0) for key in grid.whole], bool)
+    cells = np.zeros((len(grid.rows), layers), bool)
+    for at, key in enumerate(grid.rows):
+        for layer in grid.measured_layers:
+            cells[at, layer] = applies(key, layer)
+    return cells, np.array([applies(key, 0) for key in grid.whole], bool)
 
 
 def subject_norms(states: mx.array, subject: mx.array) -> mx.array:

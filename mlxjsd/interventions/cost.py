@@ -76,8 +76,10 @@ def sweep_token_blocks(shape: Shape, settings: Settings, layers: int) -> int:
 def reference_token_blocks(shape: Shape, settings: Settings, layers: int) -> int:
     """Return what one forward pass for each cell takes."""
     passes = 1 + shape.samples
-    for row in Grid.of(settings, layers).measured:
-        passes += (layers if row.by_layer else 1) * (shape.samples if row.kind == "patch" else 1)
+    grid = Grid.of(settings, layers)
+    for row in grid.measured:
+        cells = len(grid.measured_layers) if row.by_layer else 1
+        passes += cells * (shape.samples if row.kind == "patch" else 1)
     return shape.size * shape.length * layers * passes
 
 

@@ -99,12 +99,13 @@ def check_measurement(
         small("the null branch changes nothing", floor),
         Invariant("logits are as before", f"{changed:.1e}", "bit for bit", same),
     ]
-    if LAST.key in rows:
+    last_measured = found.grid.layers - 1 in found.grid.measured_layers
+    if LAST.key in rows and last_measured:
         total = total_effect(blocks, batch)[prompts]
         name = "Last. at the last layer is the total effect"
         measured = jsd[:, rows.index(LAST.key), -1]
         checks.append(agreement(name, measured, total, dtype, float(floor.max())))
-    if SUBJ.key in rows:
+    if SUBJ.key in rows and last_measured:
         name = "Subj. at the last layer is nothing"
         checks.append(small(name, jsd[:, rows.index(SUBJ.key), -1]))
     return checks

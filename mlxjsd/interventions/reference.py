@@ -54,7 +54,7 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
 
     cells, whole = grid.cells(batch.size), grid.numbers(batch.size)
     for at, row in enumerate(_rows(grid.rows)):
-        for layer in range(grid.layers):
+        for layer in grid.measured_layers:
             cells[:, :, at, layer] = numbers(row, layer)
     for at, row in enumerate(_rows(grid.whole)):
         whole[:, :, at] = numbers(row, 0)
@@ -112,7 +112,7 @@ def edits_of(blocks: Blocks, batch: Batch, settings: Settings) -> Iterator[tuple
     for row in grid.measured:
         if row.kind == "null":
             continue
-        for layer in range(grid.layers if row.by_layer else 1):
+        for layer in grid.measured_layers if row.by_layer else (0,):
             for states in corrupted[: None if row.kind == "patch" else 1]:
                 name = f"{row.label} at layer {layer}" if row.by_layer else row.label.lower()
                 yield name, _edit(blocks, batch, settings, row, layer, states)

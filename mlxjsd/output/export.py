@@ -83,7 +83,7 @@ def _averages(
 def _write_cells(writer: Any, names: list[str], heatmap: Heatmap, interval: np.ndarray) -> None:
     values = np.stack([heatmap.mean, heatmap.error, *interval])
     for at, row in enumerate(heatmap.rows):
-        for layer in range(heatmap.layers):
+        for layer in heatmap.measured_layers:
             cells = [_number(value) for value in values[:, at, layer]]
             texts = ["" if cell is None else f"{cell:.8g}" for cell in cells]
             writer.writerow([*names, text_cell(row), layer, *texts, heatmap.count])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,16 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
     Cells without a prompt stay empty; those of an edit that does not apply are hatched.
     """
     rows, layers = heatmap.mean.shape
-    if heatmap.count and np.isnan(heatmap.mean).any():
+    shown = heatmap.measured_layers
+    values = heatmap.mean[:, shown]
+    if heatmap.count and np.isnan(values).any():
         # The background shows through where there is no number.
         axes.patch.set(hatch="////", edgecolor="0.75", linewidth=0)
     mesh = axes.pcolormesh(
-        np.arange(layers + 1) - 0.5,
+        # A layer that is not measured is shared by those at its sides.
+        np.array([-0.5, *((a + b) / 2 for a, b in pairwise(shown)), layers - 0.5]),
         np.arange(rows + 1) - 0.5,
-        np.ma.masked_invalid(heatmap.mean),
+        np.ma.masked_invalid(values),
         # Cells are vectors in print; an edge in their own colour closes the seams between them.
         edgecolors="face",
         linewidth=0.4,
@@ -83,12 +87,20 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
     )
     axes.set_ylim(rows - 0.5, -0.5)  # the first row on top
     axes.set_yticks(range(rows), [_escape(label(key)) for key in heatmap.rows])
-    axes.set_xticks(range(0, layers, 2 if layers <= 48 else 8))
+    axes.set_xticks(_ticks(heatmap, 24))
     axes.tick_params(length=0)
     axes.set_xlabel("Layer")
     for spine in axes.spines.values():
         spine.set_linewidth(0.6)
     return mesh
+
+
+def _ticks(heatmap: Heatmap, most: int) -> list[int]:
+    """Return the layers that are numbered below a panel."""
+    if heatmap.only is not None:
+        return list(heatmap.only[:: -(-len(heatmap.only) // most)])
+    every = next(n for n in (2, 4, 8, 16, 32, 64, 10**6) if heatmap.layers <= n * most)
+    return list(range(0, heatmap.layers, every))
 
 
 def _bar_label(metric: str) -> str:
@@ -151,7 +163,7 @@ def plot_groups(
     for index, (caption, heatmap) in enumerate(groups.items()):
         axes = panels.flat[index]
         mesh = draw_heatmap(axes, heatmap, colours)
-        axes.set_xticks(range(0, layers, 4 if layers <= 48 else 16))
+        axes.set_xticks(_ticks(heatmap, 12))
         letter = f"({chr(ord('a') + index)}) " if len(groups) <= 26 else ""
         caption = f"{letter}{_escape(caption)}, n = {heatmap.count}"
         axes.set_xlabel(f"Layer\n{caption}")

@@ -43,7 +43,10 @@ def heatmap_text(
     gutter = max(_LABEL, *map(len, labels)) + 1
     cell = max(1, min(4, (width - gutter) // heatmap.layers))
     text = Text()
-    for name, values in zip(labels, heatmap.mean, strict=True):
+    measured = np.array(heatmap.measured_layers)
+    # A layer that is not measured is drawn as the nearest one that is.
+    nearest = [measured[np.abs(measured - layer).argmin()] for layer in range(heatmap.layers)]
+    for name, values in zip(labels, heatmap.mean[:, nearest], strict=True):
         text.append(f"{name:<{gutter}}")
         for value in values:
             if np.isnan(value):

@@ -162,6 +162,7 @@ def plan_run(
             f"the batch size must be at least 1, not {batch_size}",
             hint="leave --batch-size out to have it chosen",
         )
+    settings.measured_layers(model.identity.layers)  # they must be there
     usable, skipped = encode_all(model, data, settings)
     if not usable:
         raise _no_prompt(data, skipped)
@@ -181,7 +182,8 @@ def plan_run(
     footprint = Footprint.of(model, settings)
     before, size_for = dict(sizes or {}), _sizes(footprint, settings, batch_size, memory)
     unit = before.get(_ANY_SHAPE) or batch_size or BATCH_SIZE
-    answered = before.get(_ANSWERED) or batch_size or ANSWERED
+    # A run of an older version goes on in batches of one shape.
+    answered = before.get(_ANSWERED) or before.get(_ANY_SHAPE) or batch_size or ANSWERED
     held = before.get(_TOKENS, Budget.of(memory).tokens_held(footprint))
     chosen = {_ANY_SHAPE: unit, _ANSWERED: answered, _TOKENS: held}
 

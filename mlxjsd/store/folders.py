@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError
-from mlxjsd.settings import Settings
+from mlxjsd.settings import Settings, written_layers
 
 #: Where runs go that are given no folder.
 RUNS = Path("mlxjsd-runs")
@@ -41,6 +41,8 @@ def _part(field: str, value: Any) -> str:
         return field
     if field == "prompt_template":  # words that are no name for a folder
         return f"template-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    if field == "layers":
+        return f"layers-{written_layers(value).replace(':', 'by')}"
     if isinstance(value, list):
         value = "-".join(value)
     return f"{field.replace('_', '-')}-{value}"

@@ -96,7 +96,8 @@ def upgraded(row: Sequence[Any], version: int) -> tuple[Any, ...]:
 def grid_of(header: Mapping[str, Any]) -> Grid:
     """Return the axes that a header names."""
     names = {axis: tuple(header[axis]) for axis in ("metrics", "rows", "whole")}
-    return Grid(header["layers"], **names)
+    only = header.get("only")
+    return Grid(header["layers"], **names, only=None if only is None else tuple(only))
 
 
 def rows_of(

@@ -59,7 +59,9 @@ def test_cells_at_the_lowest_tick_of_a_published_scale_are_left_out() -> None:
         assert (one.correlation, one.difference) == (two.correlation, two.difference)
     # Between a known layer and one that is not, nothing is known.
     stretched = compare(Panel("deep", np.zeros((3, 64))), figure)
-    assert all(row.cells < 2 * known for row, known in zip(stretched.rows, (22, 8, 21)))
+    assert all(
+        row.cells < 2 * known for row, known in zip(stretched.rows, (22, 8, 21), strict=True)
+    )
 
 
 def test_turned_around_it_does_not() -> None:

@@ -28,6 +28,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "window": (["--window", "3"], 3),
     "rows": (["--rows", "last,subj"], ("last", "subj")),
     "metrics": (["--metrics", "jsd"], ("jsd",)),  # there is one
+    "layers": (["--layers", "0-8:4,5"], (0, 4, 5, 8)),
     "seed": (["--seed", "9"], 9),
     "prompt_template": (["--prompt-template", r"Q: {prompt}\nA:"], "Q: {prompt}\nA:"),
     "chat": (["--chat"], True),

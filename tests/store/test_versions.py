@@ -163,7 +163,7 @@ def test_one_that_fails_changes_nothing(tmp_path: Path) -> None:
 def test_a_run_of_the_version_before_goes_on_to_the_same_numbers(
     bundled: LoadedModel, tmp_path: Path
 ) -> None:
-    old_run("version-3", tmp_path)
+    old_run("version-3-cut", tmp_path)
     before = read_run(tmp_path)
     assert (len(before.records), before.total) == (4, 10)
     plan = job_of(tmp_path).plan(bundled, read_prompts(tmp_path / "prompts.jsonl"))
@@ -171,7 +171,9 @@ def test_a_run_of_the_version_before_goes_on_to_the_same_numbers(
     for folder in (tmp_path, tmp_path / "uninterrupted"):
         kinds = [type(event).__name__ for event in run_experiment(plan, folder)]
         assert kinds[-1] == "Finished"
-        assert kinds.count("BatchDone") == len(plan.batches) - 3 * (folder == tmp_path)
+        there = {record.id for record in before.records} if folder == tmp_path else set()
+        left = [b for b in plan.batches if any(e.prompt.id not in there for e in b)]
+        assert kinds.count("BatchDone") == len(left) >= 3
     found, whole = read_run(tmp_path), read_run(tmp_path / "uninterrupted")
     kept = {record.id for record in before.records}
     for one, other in zip(found.records, whole.records, strict=True):

@@ -155,6 +155,9 @@ class Detail(Static):
         return "  ".join(facts)
 
     def _without_number(self, text: Text) -> None:
+        if self.state.layer not in self.state.grid.measured_layers:
+            text.append("this layer is not measured\n", self._part("dim"))
+            return
         row = ROWS.get(self.state.rows[self.state.row])
         why = ": no block attends here" if row is not None and row.kind == "knockout" else " here"
         text.append(f"does not apply{why}\n", self._part("dim"))
