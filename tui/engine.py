@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mlxjsd.model.loaded import LoadedModel
     from mlxjsd.run.plan import Plan
 
-#: A model, whether its code is trusted, its revision and its adapter.
-_Wanted = tuple[str | None, bool, str | None, Path | None]
+#: A model, whether its code is trusted, its revision, its adapter and its bits.
+_Wanted = tuple[str | None, bool, str | None, Path | None, int | None]
 
 
 class MLXEngine:
@@ -124,10 +124,10 @@ class MLXEngine:
         tell(Loading("loading the model"))
         from mlxjsd.model.load import load_model
 
-        wanted = (job.model, job.trust_remote_code, job.revision, job.adapter_path)
+        wanted = (job.model, job.trust_remote_code, job.revision, job.adapter_path, job.bits)
         if self._model is None or self._model[0] != wanted:
             self._model = None  # two large models at a time may not fit
-            self._model = (wanted, load_model(*wanted, progress=_told(tell)))
+            self._model = (wanted, load_model(*wanted[:4], progress=_told(tell), bits=job.bits))
         tell(Loading("preparing the prompts"))
         return job.plan(self._model[1], data)
 

@@ -29,13 +29,14 @@ def load(
     revision: str | None = None,
     adapter_path: Path | None = None,
     group: "TensorParallelGroup | None" = None,
+    bits: int | None = None,
 ) -> "LoadedModel":
     """Load a model, and say so while it is being loaded."""
     from mlxjsd.cli.progress import loading
     from mlxjsd.model.load import load_model
 
     with loading(talk) as progress:
-        return load_model(model, trust_remote_code, revision, adapter_path, group, progress)
+        return load_model(model, trust_remote_code, revision, adapter_path, group, progress, bits)
 
 
 def read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":

@@ -7,7 +7,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 
 from mlxjsd.corruptions import CORRUPTIONS
+from mlxjsd.errors import InputError
 from mlxjsd.metrics import METRICS
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.rows import ROWS
@@ -209,6 +210,30 @@ class RunOptions:
     trust_remote_code: TrustRemoteCode = False
     revision: Revision = None
     adapter_path: AdapterPath = None
+    bits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,...",
+            help="Quantize the model to so many bits first; several are compared.",
+            show_default="as it is",
+        ),
+    ] = None
+
+    def jobs(self) -> list[Job]:
+        """Return the runs that are asked for: one for each of several precisions.
+
+        Raises:
+            InputError: if a value makes no sense.
+        """
+        wanted = (self.bits or "").split(",")
+        if len(wanted) < 2:
+            return [self.job()]
+        jobs = [replace(self, bits=bits).job() for bits in wanted]
+        if len({job.bits for job in jobs}) < len(jobs):
+            raise InputError("each precision is named once", hint="correct --bits")
+        if self.output is None:
+            return jobs
+        return [replace(job, output=self.output / f"bits-{job.bits}") for job in jobs]
 
     def job(self) -> Job:
         """Return the run that is asked for.
@@ -219,6 +244,13 @@ class RunOptions:
         values = asdict(self)
         if not values.pop("label"):
             values["max_tokens"] = None
+        if self.bits is not None:
+            if not self.bits.strip().isdecimal():
+                raise InputError(
+                    f"--bits is a number such as 4, or several for `mlxjsd run`, not {self.bits!r}",
+                    hint="give one, or leave it out",
+                )
+            values["bits"] = int(self.bits)
         if self.layers is not None:
             values["layers"] = parse_layers(self.layers)
         return Job.of(values)

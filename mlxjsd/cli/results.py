@@ -1,8 +1,9 @@
 """The commands that read a run: show, plot, summary, compare, export, merge."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from mlxjsd.cli.common import console_for, read, show_run
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.output.writers import EXPORTS, FIGURES
+
+if TYPE_CHECKING:
+    from mlxjsd.analysis.changes import Change
 
 
 @app.command()
@@ -97,41 +101,81 @@ def summary(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A run folder.")],
-    b: Annotated[
-        Path | None, typer.Argument(metavar="[B]", help="Another one, unless --reference.")
-    ] = None,
+    runs: Annotated[list[Path], typer.Argument(metavar="A [B ...]", help="Run folders.")],
     reference: Annotated[
-        str | None, typer.Option(help="A published figure, such as llama-3-8b-fa.")
+        str | None,
+        typer.Option(help="A published figure, such as llama-3-8b-fa, in place of another run."),
     ] = None,
     category: Annotated[
         str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
     ] = None,
     metric: options.Metric = JSD.key,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Draw both and their difference here.")
+        Path | None,
+        typer.Option("--output", "-o", help="Draw them here, or write every change as .csv."),
     ] = None,
 ) -> None:
-    """Compare two runs, or a run and a published figure: by rank, by distance, by phase."""
-    from mlxjsd.analysis import compare as comparing
-    from mlxjsd.output.markdown import compared, panel_of
+    """Compare runs with the first one, or a run with a published figure.
 
-    if (b is None) == (reference is None):
+    Two are compared by rank, by distance and by phase as well. Changes of cells and of answers
+    are counted prompt by prompt, such as between precisions of one model.
+    """
+    if (len(runs) < 2) == (reference is None):
         raise InputError(
             "compare takes a second run folder or --reference, one of the two",
             hint="give one of them",
         )
-    one = panel_of(read(a), category, metric)
-    if reference is not None:
-        other = comparing.published(reference)
-    else:
-        other = panel_of(read(b or a), category, metric)
-    result = comparing.compare(one, other)
+    if len(runs) > 1:
+        compare_runs(runs, category, metric, output)
+        return
+    from mlxjsd.analysis import compare as comparing
+    from mlxjsd.output.markdown import compared, panel_of
+
+    one = panel_of(read(runs[0]), category, metric)
+    result = comparing.compare(one, comparing.published(str(reference)))
     if output is not None:
         from mlxjsd.output.figure import plot_comparison, save_figure
 
         save_figure(plot_comparison(result), output)
     print(compared(result))
+
+
+def compare_runs(
+    folders: Sequence[Path],
+    category: str | None = None,
+    metric: str = JSD.key,
+    output: Path | None = None,
+) -> None:
+    """Print what runs changed from the first of them; draw it, or write it as a table."""
+    from mlxjsd.analysis.compare import compare as compare_panels
+    from mlxjsd.files import write_whole
+    from mlxjsd.output.changes import changes_csv, changes_of, changes_text, named_runs
+    from mlxjsd.output.markdown import compared, panel_of
+
+    found = [read(folder) for folder in folders]
+    runs = named_runs(found, [str(folder) for folder in folders])
+    panels = {name: panel_of(run, category, metric) for name, run in runs.items()}
+    one_model = len({(run.grid.rows, run.grid.layers) for run in found}) == 1
+    parts: list[str] = []
+    changed: list[Change] = []
+    if len(found) == 2:
+        parts.append(compared(compare_panels(*panels.values())))
+    if one_model or len(found) > 2:
+        shared, changed = changes_of(runs, metric, category)
+        parts.append(changes_text(runs, shared, changed))
+    if output is not None and output.suffix.lower() == ".csv":
+        text = changes_csv(changed)
+        write_whole(output, lambda partial: partial.write_text(text, encoding="utf-8"))
+    elif output is not None:
+        from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
+
+        if len(found) == 2:
+            drawn = plot_comparison(compare_panels(*panels.values()))
+        else:
+            heatmaps = {name: run.heatmap(metric=metric) for name, run in runs.items()}
+            drawn = plot_groups(heatmaps, columns=len(heatmaps))
+        save_figure(drawn, output)
+    print("\n\n".join(parts))
 
 
 @app.command(help=f"Write a run's numbers as {EXPORTS}.")

@@ -37,7 +37,13 @@ def run(
     The same command again goes on where it stopped. Under mlx.launch, or with --rank, several
     processes share the prompts.
     """
-    measure(asked.job(), rank=rank, tensor_parallel=tensor_parallel)
+    jobs = asked.jobs()
+    for job in jobs:
+        measure(job, rank=rank, tensor_parallel=tensor_parallel)
+    if len(jobs) > 1:
+        from mlxjsd.cli.results import compare_runs
+
+        compare_runs([job.folder for job in jobs])
 
 
 @app.command()
@@ -78,7 +84,15 @@ def measure(
     prompts = prompts_of(job.data, job.format)
     talk = console_for(stderr=True, quiet=not process.leads)  # one process prints for all
     with joined_group(tensor_parallel) as group:
-        loaded = load(talk, job.model, job.trust_remote_code, job.revision, job.adapter_path, group)
+        loaded = load(
+            talk,
+            job.model,
+            job.trust_remote_code,
+            job.revision,
+            job.adapter_path,
+            group,
+            job.bits,
+        )
         plan = job.plan(loaded, prompts)
         measuring = measuring_rank(group, process, plan)
         if measuring is None:

@@ -21,6 +21,7 @@ from mlxjsd.model.hub import find_model
 from mlxjsd.model.loaded import LoadedModel, ModelIdentity
 from mlxjsd.model.lora import check_applied, find_adapter
 from mlxjsd.model.packaged import Progress
+from mlxjsd.model.requantize import check_bits, requantize
 from mlxjsd.prompts.encode import Encoder
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def load_model(
     adapter_path: str | Path | None = None,
     group: "TensorParallelGroup | None" = None,
     progress: Progress | None = None,
+    bits: int | None = None,
 ) -> LoadedModel:
     """Load a model that MLX-LM can load.
 
@@ -48,6 +50,7 @@ def load_model(
         revision: a branch, tag or commit of the Hub repository; None for its default.
         adapter_path: folder of a LoRA adapter, as ``mlx_lm.lora`` writes it.
         group: ranks that hold the model together; all of them call this at the same time.
+        bits: to which its weights are quantized once it is loaded; None for what it has.
         progress: told what is being fetched, its bytes that are there and all of them.
 
     Raises:
@@ -62,7 +65,11 @@ def load_model(
         raise InputError(
             "--tensor-parallel takes no adapter", hint="make one model of both with mlx_lm.fuse"
         )
-    module, tokenizer, config = _load(folder, trust_remote_code, adapter, group)
+    if bits is not None:
+        check_bits(bits)
+        if group is not None:
+            raise InputError("--tensor-parallel takes no --bits", hint="convert the model first")
+    module, tokenizer, config = _load(folder, trust_remote_code, adapter, group, bits)
     notes = prepare_cpu(module, OPENBLAS)
     mx.eval(module.parameters())
     module.eval()
@@ -98,6 +105,7 @@ def load_model(
             revision=revision,
             adapter=None if adapter_path is None else str(adapter_path),
             path=blocks.anatomy.path,
+            bits=bits,
         ),
         tokenizer=tokenizer,
         notes=tuple(notes),
@@ -140,6 +148,7 @@ def _load(
     trust_remote_code: bool,
     adapter: Path | None,
     group: "TensorParallelGroup | None",
+    bits: int | None,
 ) -> tuple[nn.Module, Any, dict[str, Any]]:
     from mlx_lm.utils import load
 
@@ -166,6 +175,8 @@ def _load(
         asks = "trust_remote_code" in inspect.signature(load).parameters
         trust = {"trust_remote_code": trust_remote_code} if asks else {}
         module, tokenizer, config = load(str(folder), return_config=True, **trust)
+        if bits is not None:
+            config = requantize(module, config, bits)
         if adapter is not None:
             _adapt(module, adapter)
     except (InputError, GroupBroken):

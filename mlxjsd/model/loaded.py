@@ -40,6 +40,8 @@ class ModelIdentity:
     """Folder of the LoRA adapter, as it was asked for."""
     path: str = "one pass"
     """How it is measured: "one pass", or "plain", a forward pass for each cell."""
+    bits: int | None = None
+    """To which it was quantized once it was loaded; None if it was left as it is."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the identity as JSON values."""

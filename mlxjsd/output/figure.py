@@ -142,7 +142,10 @@ def plot_run(run: Run, style: Style | None = None, metric: str = JSD.key) -> Fig
 
 
 def plot_groups(
-    groups: Mapping[str, Heatmap], title: str = "", style: Style | None = None
+    groups: Mapping[str, Heatmap],
+    title: str = "",
+    style: Style | None = None,
+    columns: int = 3,
 ) -> Figure:
     """Return panels side by side on one colour scale, captioned (a), (b), (c) with each n.
 
@@ -150,11 +153,12 @@ def plot_groups(
         groups: heatmaps of one grid and metric by caption, such as "Factual associations".
         title: over all panels.
         style: shared by them.
+        columns: the most panels beside each other.
     """
     first = next(iter(groups.values()))
     rows, layers = first.mean.shape
     colours = (style or Style()).colours([*groups.values()])
-    columns = min(len(groups), 3)
+    columns = min(len(groups), columns)
     lines = -(-len(groups) // columns)
     width = min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8
     height = (20 + (130 + 30 * _tall(rows)) * lines) / 100

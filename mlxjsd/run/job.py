@@ -41,6 +41,8 @@ class Job:
     """Folder of a LoRA adapter; None for none."""
     memory: float | None = None
     """GB that the run may take; None for what the machine recommends."""
+    bits: int | None = None
+    """To which the model is quantized once it is loaded; None for what it has."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Job":
@@ -70,6 +72,7 @@ class Job:
             self.revision,
             self.adapter_path,
             self.sample,
+            self.bits,
         )
 
     def plan(self, model: "LoadedModel", data: "PromptFile") -> "Plan":

@@ -47,6 +47,7 @@ def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
         labelling=Labelling(**header["labelling"]),
         revision=model.get("revision"),
         adapter_path=None if adapter is None else Path(adapter),
+        bits=model.get("bits"),
     )
 
 

@@ -20,10 +20,13 @@ def run_folder(
     revision: str | None = None,
     adapter_path: Path | None = None,
     sample: int | None = None,
+    bits: int | None = None,
 ) -> Path:
     """Name a run's folder after what it measures, so that asking again finds it again."""
     name = "bundled" if model is None else Path(model).name
     parts = [name, *([data.absolute().stem] if data else [])]
+    if bits is not None:
+        parts.append(f"bits-{bits}")
     if revision is not None:
         parts.append(f"revision-{revision.replace('/', '-')}")
     if adapter_path is not None:

@@ -39,6 +39,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "reliance_threshold": (["--reliance-threshold", "0.1"], 0.1),
     "trust_remote_code": (["--trust-remote-code"], True),
     "revision": (["--revision", "v2"], "v2"),
+    "bits": (["--bits", "3"], 3),
     "adapter_path": (["--adapter-path", "lora"], Path("lora")),
 }
 
