@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -56,8 +57,11 @@ def bench(
     model: options.Model = None,
     data: options.Data = None,
     format: options.Format = None,
-    prompts: Annotated[int, typer.Option(min=1, help="Measured in each round.")] = 16,
+    prompts: Annotated[int, typer.Option(min=1, help="The most of a round.")] = 16,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; each time is their median.")] = 3,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="About so long; prompts and rounds are cut to it.")
+    ] = 60,
     batch_size: options.BatchSize = None,
     memory: options.Memory = None,
     trust_remote_code: options.TrustRemoteCode = False,
@@ -73,9 +77,17 @@ def bench(
     from mlxjsd.run.bench import describe, run_bench
     from mlxjsd.run.plan import plan_run
 
-    with talk.status("taking the time"):
-        plan = plan_run(loaded, read, batch_size=batch_size, memory=memory)
-        found = run_bench(plan, prompts, rounds)
+    plan = plan_run(loaded, read, batch_size=batch_size, memory=memory)
+    columns = TextColumn("timing {task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=talk, transient=True) as bar:
+        task = bar.add_task("one prompt", total=None)
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+            if not talk.is_terminal:
+                talk.print(f"timing {what} ({done} of {total})", markup=False)
+
+        found = run_bench(plan, prompts, rounds, seconds, progress)
     if json:
         from json import dumps
 

@@ -63,6 +63,8 @@ class Bench:
     """Prompts of the whole data file."""
     full_seconds: float
     """Estimated for all of them, by their token-blocks; without the answers of ``run``."""
+    left_out: str
+    """What was not measured of what was asked for, and why; "" for nothing."""
     machine: str
     notes: tuple[str, ...]
 
@@ -71,17 +73,34 @@ class Bench:
         return asdict(self)
 
 
-def run_bench(plan: Plan, prompts: int = 16, rounds: int = 3) -> Bench:
+def run_bench(
+    plan: Plan,
+    prompts: int = 16,
+    rounds: int = 3,
+    seconds: float = 60.0,
+    progress: Callable[[str, int, int], object] = lambda *_: None,
+) -> Bench:
     """Time the four ways over the first batches of ``plan``.
 
     Args:
         plan: all prompts that the time is to be estimated for.
-        prompts: how many are measured in each round at least, in whole batches.
+        prompts: the most that are measured in each round.
         rounds: how often each way is timed.
+        seconds: that it may take, about; fewer rounds and prompts are measured if they would take
+            longer, but one of each at the least.
+        progress: told what is timed, how many steps are done, and how many there are.
     """
     blocks, settings = plan.model.blocks, plan.settings
-    layers = len(blocks)
-    chosen = _first_batches(plan, prompts)
+    layers, asked_rounds = len(blocks), rounds
+    prompts = min(prompts, plan.total)
+    progress("one prompt", 0, 1)
+    fitting, rounds = _what_fits(plan, prompts, rounds, seconds)
+    chosen, left_out = _first(plan, fitting), ""
+    if fitting < prompts or rounds < asked_rounds:
+        left_out = (
+            f"{fitting} of {prompts} prompts and {rounds} of {asked_rounds} rounds, "
+            f"since more would take over {seconds:.0f} seconds"
+        )
     batches = [plan.corruption.batch(batch) for batch in chosen]
     alone = [plan.corruption.batch([prompt]) for batch in chosen for prompt in batch]
 
@@ -98,16 +117,23 @@ def run_bench(plan: Plan, prompts: int = 16, rounds: int = 3) -> Bench:
     sweep()  # first calls compile, and fill caches
     forward()
     times: dict[str, list[float]] = {"sweep": [], "alone": [], "batched": [], "forward": []}
-    peak, gap = 0, 0.0
+    steps, peak, gap = 0, 0, 0.0
+
+    def timed(name: str, what: str, way: Callable[[], Any]) -> Any:
+        nonlocal steps
+        progress(what, steps, 4 * rounds)
+        steps += 1
+        return _timed(times[name], way)
+
     for _ in range(rounds):
         mx.reset_peak_memory()
-        ours = _timed(times["sweep"], sweep)
+        ours = timed("sweep", "one pass", sweep)
         peak = max(peak, mx.get_peak_memory())
-        _timed(times["forward"], forward)
-        theirs = _timed(times["alone"], lambda: reference(alone))
-        together = _timed(times["batched"], lambda: reference(batches))
+        timed("forward", "a plain forward pass", forward)
+        theirs = timed("alone", "one pass for each cell", lambda: reference(alone))
+        together = timed("batched", "one pass for each cell, batched", lambda: reference(batches))
         gap = max(gap, _gap(ours, theirs), _gap(ours, together))
-    seconds = {name: statistics.median(taken) for name, taken in times.items()}
+    taken = {name: statistics.median(found) for name, found in times.items()}
     shapes = [Shape.made(batch) for batch in batches]
     cost = sum(sweep_token_blocks(shape, settings, layers) for shape in shapes)
     plain = sum(forward_token_blocks(shape, layers) for shape in shapes)
@@ -118,33 +144,55 @@ def run_bench(plan: Plan, prompts: int = 16, rounds: int = 3) -> Bench:
     return Bench(
         prompts=len(alone),
         rounds=rounds,
-        sweep_seconds=seconds["sweep"],
-        reference_seconds=seconds["alone"],
-        reference_batched_seconds=seconds["batched"],
-        forward_seconds=seconds["forward"],
-        speedup=seconds["alone"] / seconds["sweep"],
-        speedup_batched=seconds["batched"] / seconds["sweep"],
+        sweep_seconds=taken["sweep"],
+        reference_seconds=taken["alone"],
+        reference_batched_seconds=taken["batched"],
+        forward_seconds=taken["forward"],
+        speedup=taken["alone"] / taken["sweep"],
+        speedup_batched=taken["batched"] / taken["sweep"],
         token_blocks_ratio=by_cell / cost,
-        forward_passes=seconds["sweep"] / seconds["forward"],
-        efficiency=(cost / seconds["sweep"]) / (plain / seconds["forward"]),
-        prompts_per_second=len(alone) / seconds["sweep"],
+        forward_passes=taken["sweep"] / taken["forward"],
+        efficiency=(cost / taken["sweep"]) / (plain / taken["forward"]),
+        prompts_per_second=len(alone) / taken["sweep"],
         peak_memory_bytes=peak,
         weights_bytes=weights_bytes(blocks.model),
         largest_difference=gap,
         full_prompts=plan.total,
-        full_seconds=seconds["sweep"] * whole / cost,
+        full_seconds=taken["sweep"] * whole / cost,
+        left_out=left_out,
         machine=_machine(),
         notes=plan.model.notes,
     )
 
 
-def _first_batches(plan: Plan, prompts: int) -> list[list[Encoded]]:
-    """Return whole batches, in the plan's order, which mixes lengths and relations."""
+def _what_fits(plan: Plan, prompts: int, rounds: int, seconds: float) -> tuple[int, int]:
+    """Return how many prompts and rounds take about so many seconds, by what one prompt takes.
+
+    Nearly all of a round is one pass for each cell. Rounds give way before prompts do.
+    """
+    blocks, settings = plan.model.blocks, plan.settings
+    one = plan.corruption.batch(plan.passes[0][:1])
+    sweep_batch(blocks, one, settings)  # what is found out once about a model is no part of it
+    taken: list[float] = []
+    _timed(taken, lambda: reference_batch(blocks, one, settings))
+    affordable = seconds / (_WAYS * taken[0])
+    if affordable >= prompts:
+        return prompts, min(rounds, int(affordable / prompts))
+    return max(1, int(affordable)), 1
+
+
+#: The time of all four ways, in that of one pass for each cell, a prompt at a time.
+_WAYS = 1.5
+
+
+def _first(plan: Plan, prompts: int) -> list[list[Encoded]]:
+    """Return the first prompts, in passes and in the plan's order, which mixes relations."""
     chosen: list[list[Encoded]] = []
-    for batch in plan.passes:
-        if sum(map(len, chosen)) >= prompts:
+    for together in plan.passes:
+        left = prompts - sum(map(len, chosen))
+        if left < 1:
             break
-        chosen.append(batch)
+        chosen.append(together[:left])
     return chosen
 
 
@@ -189,6 +237,7 @@ def describe(bench: Bench) -> str:
         f"memory {bench.peak_memory_bytes / megabyte:.0f} MB at the most, "
         f"{extra / megabyte:.0f} MB over the weights",
         f"largest difference from the reference {bench.largest_difference:.1e} nats",
+        *([f"measured: {bench.left_out}"] if bench.left_out else []),
         f"all {bench.full_prompts} prompts would take {_spoken(bench.full_seconds)}, "
         "and the answers some more",
     ]

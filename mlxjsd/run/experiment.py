@@ -30,7 +30,7 @@ from mlxjsd.run.distributed.peers import (
     launch_id,
 )
 from mlxjsd.run.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
-from mlxjsd.run.limits import reuse_limited
+from mlxjsd.run.limits import limits
 from mlxjsd.run.plan import Plan, versions
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.shards import shard_name
@@ -56,7 +56,7 @@ def measure(plan: Plan, progress: Callable[[BatchDone], object] | None = None) -
             fail.
     """
     outcome, first = Outcome([], []), True
-    with reuse_limited(_largest_pass(plan)), plan.corruption:
+    with limits(_largest_pass(plan)), plan.corruption:
         for batch in plan.batches:
             began = time.perf_counter()
             found = measure_what_fits(plan, batch, first)
@@ -120,7 +120,7 @@ def run_experiment(
     ours = launch_id(rank, plan.fingerprint)
     with (
         Store(folder, {**plan.header(), LAUNCH_KEY: ours}, shard_name(rank.index)) as store,
-        reuse_limited(_largest_pass(plan)),
+        limits(_largest_pass(plan)),
         plan.corruption,
     ):
         store.set_launch(ours)
