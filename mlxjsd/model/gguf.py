@@ -7,6 +7,8 @@ order of rows in the projections that are rotated, and the tokenizer.
 
 import json
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,7 @@ def _number(about: dict[str, Any], key: str) -> float:
     return value
 
 
-def _renamed(raw: dict[str, mx.array], heads: int, kv_heads: int) -> Any:
+def _renamed(raw: dict[str, mx.array], heads: int, kv_heads: int) -> Iterator[tuple[str, mx.array]]:
     """Yield the weights under MLX-LM's names."""
     rotated = {"attn_q": heads, "attn_k": kv_heads}
     for name, value in raw.items():
@@ -95,20 +97,6 @@ def _rows_back(rows: mx.array, heads: int) -> mx.array:
 
 
 def _config(about: dict[str, Any], weights: dict[str, mx.array]) -> dict[str, Any]:
-    bits = {
-        name.removesuffix(".scales"): weights[f"{name.removesuffix('.scales')}.weight"].shape[-1]
-        * 32
-        // (value.shape[-1] * GROUP_SIZE)
-        for name, value in weights.items()
-        if name.endswith(".scales")
-    }
-    commonest = max(sorted(set(bits.values())), key=list(bits.values()).count)
-    quantization: dict[str, Any] = {"group_size": GROUP_SIZE, "bits": commonest}
-    quantization |= {
-        module: {"group_size": GROUP_SIZE, "bits": own}
-        for module, own in bits.items()
-        if own != commonest
-    }
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -126,8 +114,26 @@ def _config(about: dict[str, Any], weights: dict[str, mx.array]) -> dict[str, An
         "bos_token_id": about["tokenizer.ggml.bos_token_id"].item(),
         "eos_token_id": about["tokenizer.ggml.eos_token_id"].item(),
         "torch_dtype": "float16",
-        "quantization": quantization,
+        **_quantization(weights),
     }
+
+
+def _quantization(weights: dict[str, mx.array]) -> dict[str, Any]:
+    """Return what MLX-LM has to know of the quantized weights; nothing if there are none."""
+    bits = {}
+    for name, scales in weights.items():
+        if name.endswith(".scales"):
+            module = name.removesuffix(".scales")
+            packed = weights[f"{module}.weight"].shape[-1] * 32
+            bits[module] = packed // (scales.shape[-1] * GROUP_SIZE)
+    if not bits:
+        return {}
+    commonest = Counter(bits.values()).most_common(1)[0][0]
+    found: dict[str, Any] = {"group_size": GROUP_SIZE, "bits": commonest}
+    for module, own in bits.items():
+        if own != commonest:
+            found[module] = {"group_size": GROUP_SIZE, "bits": own}
+    return {"quantization": found}
 
 
 def _tokenizer(about: dict[str, Any]) -> dict[str, Any]:

@@ -183,8 +183,10 @@ def test_the_command_lists_what_can_be_measured(
 ) -> None:
     assert call("models") == 0
     out, err = capsys.readouterr()
-    assert out == ""
-    assert "no model that can be measured is in the local Hub cache" in err
+    packaged = ["smollm2-135m", "93", "MB", "30", "layers", "llama,", "Apache-2.0,"]
+    packaged += ["not", "downloaded", "yet"]
+    assert [line.split() for line in out.splitlines()] == [packaged]
+    assert "no model that can be measured is on this machine but the bundled one" in err
     put(cache, "model", "org/llama", {"model_type": "llama", "num_hidden_layers": 16})
     put(cache, "model", "org/mistral", {"model_type": "mistral", "num_hidden_layers": 8})
     put(cache, "model", "org/bert", {"model_type": "bert\x1b[2J", "num_hidden_layers": 12})
@@ -193,6 +195,7 @@ def test_the_command_lists_what_can_be_measured(
     assert call("models") == 0
     out, err = capsys.readouterr()
     assert [line.split() for line in out.splitlines()] == [
+        packaged,
         ["org/bundled", "--revision", "v2", *size_of(size).split(), "32", "layers", "llama"],
         ["org/llama", "1.0", "kB", "16", "layers", "llama"],
         ["org/mistral", "1.0", "kB", "8", "layers", "mistral"],
