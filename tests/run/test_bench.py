@@ -94,3 +94,15 @@ def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "speedup", "speedup_batched", "efficiency", "forward_passes", "prompts_per_second",
         "peak_memory_bytes", "weights_bytes",
     } <= found.keys()  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_bench_is_cut_to_the_time_that_there_is(bundled: LoadedModel) -> None:
+    plan, told = plan_run(bundled, read_prompts(PROMPTS)), []
+    bench = run_bench(plan, seconds=1, progress=lambda *news: told.append(news))
+    assert (bench.prompts, bench.rounds) == (1, 1)
+    assert bench.left_out == (
+        "1 of 16 prompts and 1 of 3 rounds, since more would take over 1 seconds"
+    )
+    assert bench.left_out in describe(bench)
+    assert [(done, total) for _, done, total in told] == [(0, 1), (0, 4), (1, 4), (2, 4), (3, 4)]
