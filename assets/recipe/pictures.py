@@ -1,20 +1,25 @@
-"""The README's pictures, from a real run of the bundled model.
+"""The README's pictures, from a run of a real model and one of the bundled model.
 
-    python -m mlxjsd.assets.recipe.pictures [--run FOLDER]
+    python -m mlxjsd.assets.recipe.pictures [--real FOLDER] [--run FOLDER]
 
-Measures the bundled prompts (or goes on with a run of them), and writes into this checkout's
-``assets/``: the figure that the run itself writes, the panels by kind of answer, and the app in
-the middle of the same measurement.
+Measures the first facts of the tables on SmolLM2-135M-Instruct and the bundled prompts on the
+bundled model (or goes on with runs of them), and writes into this checkout's ``assets/``: the real
+model's panels by kind of answer, the figure that the bundled model's run itself writes, and the app
+in the middle of the same measurement.
 """
 
 import argparse
 import asyncio
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from mlxjsd.assets import MODEL
+from mlxjsd.model.load import load_model
 from mlxjsd.output.figure import plot_groups, save_figure, title_of
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.run.experiment import run_experiment
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.engine import MLXEngine
@@ -25,6 +30,8 @@ from mlxjsd.tui.screens.run import RunScreen
 ASSETS = MODEL.parent
 #: Columns and lines of the app's picture: cells that show their value, and room to read.
 APP_SIZE = (200, 44)
+#: What the real model is measured on: as many facts of each relation, untouched by any training.
+REAL = Job(model="smollm2-135m", data=Path("facts"), limit=800)
 
 
 async def photograph(app: MlxjsdApp, share: float) -> str:
@@ -47,20 +54,28 @@ async def photograph(app: MlxjsdApp, share: float) -> str:
     return taken
 
 
+def draw_real(folder: Path) -> None:
+    """Draw the real model's panels by kind of answer, from a run in ``folder``."""
+    job = replace(REAL, output=folder)
+    for _ in run_experiment(job.plan(load_model(job.model), read_prompts("facts")), folder):
+        pass
+    run = read_run(folder)
+    save_figure(plot_groups(run.heatmap(by="category"), title_of(run)), ASSETS / "real.png")
+
+
 def main() -> None:
     """Make the three pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, help="where the run goes", default=None)
+    parser.add_argument("--real", type=Path, help="where the real model's run goes")
+    parser.add_argument("--run", type=Path, help="where the bundled model's run goes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
+        draw_real(options.real or Path(scratch) / "real")
         folder = options.run or Path(scratch) / "bundled"
         svg = asyncio.run(photograph(MlxjsdApp(MLXEngine(), Job(output=folder)), 0.6))
         if svg:
             (ASSETS / "app.svg").write_text(svg, encoding="utf-8")
-        run = read_run(folder)
         shutil.copyfile(folder / "heatmap.png", ASSETS / "heatmap.png")
-        panels = plot_groups(run.heatmap(by="category"), title_of(run))
-        save_figure(panels, ASSETS / "categories.png")
 
 
 if __name__ == "__main__":
