@@ -12,6 +12,7 @@ from mlxjsd.cli import options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of
 from mlxjsd.cli.exit_codes import WRONG
+from mlxjsd.model.packaged import PACKAGED
 
 if TYPE_CHECKING:
     from mlxjsd.run.check import Check
@@ -23,7 +24,7 @@ def check(
         str | None,
         typer.Argument(
             metavar="[MODEL]",
-            help="A model folder or Hub repository.",
+            help=f"A model folder, a Hub repository, or {' or '.join(PACKAGED)}.",
             show_default="the bundled model",
         ),
     ] = None,

@@ -17,6 +17,7 @@ import typer
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import METRICS
+from mlxjsd.model.packaged import PACKAGED
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.rows import ROWS
 from mlxjsd.run.job import Job
@@ -60,7 +61,10 @@ def break_lines(typed: str) -> str:
 
 Model = Annotated[
     str | None,
-    typer.Option(help="A model folder or Hub repository.", show_default="the bundled model"),
+    typer.Option(
+        help=f"A model folder, a Hub repository, or {' or '.join(PACKAGED)}.",
+        show_default="the bundled model",
+    ),
 ]
 Data = Annotated[
     Path | None,

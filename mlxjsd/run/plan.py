@@ -182,7 +182,7 @@ def plan_run(
     footprint = Footprint.of(model, settings)
     before, size_for = dict(sizes or {}), _sizes(footprint, settings, batch_size, memory)
     unit = before.get(_ANY_SHAPE) or batch_size or BATCH_SIZE
-    # A run of an older version goes on in batches of one shape.
+    # A run of an older version goes on in batches no larger than its passes.
     answered = before.get(_ANSWERED) or before.get(_ANY_SHAPE) or batch_size or ANSWERED
     held = before.get(_TOKENS, Budget.of(memory).tokens_held(footprint))
     chosen = {_ANY_SHAPE: unit, _ANSWERED: answered, _TOKENS: held}
