@@ -32,7 +32,9 @@ def named_runs(runs: Sequence[Run], folders: Sequence[str]) -> dict[str, Run]:
             raise InputError(
                 f"{folder} has measured nothing yet", hint=f"go on with `mlxjsd resume {folder}`"
             )
-    by_precision = [clean(run.model["quantization"] or run.model["dtype"]) for run in runs]
+    by_precision = [
+        clean(str(run.model.get("quantization") or run.model.get("dtype"))) for run in runs
+    ]
     names = by_precision if len(set(by_precision)) == len(runs) else [clean(f) for f in folders]
     return {name if names.count(name) == 1 else f"{name} ({n})": run
             for n, (name, run) in enumerate(zip(names, runs, strict=True), 1)}  # fmt: skip
