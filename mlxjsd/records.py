@@ -43,6 +43,10 @@ class Grid:
         """Every row, in the order in which they are measured."""
         return tuple(ROWS[key] for key in (*self.whole, *self.rows))
 
+    def layers_of(self, row: Row) -> tuple[int, ...]:
+        """Return the layers of which a row has a number; layer 0 stands for the whole model."""
+        return self.measured_layers if row.by_layer else (0,)
+
     def cells(self, prompts: int) -> np.ndarray:
         """Return room for the cells of N prompts, (N, metrics, rows, layers) NaN."""
         shape = (prompts, len(self.metrics), len(self.rows), self.layers)

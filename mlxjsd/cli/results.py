@@ -158,8 +158,9 @@ def compare_runs(
     one_model = len({(run.grid.rows, run.grid.layers) for run in found}) == 1
     parts: list[str] = []
     changed: list[Change] = []
-    if len(found) == 2:
-        parts.append(compared(compare_panels(*panels.values())))
+    beside = compare_panels(*panels.values()) if len(found) == 2 else None
+    if beside is not None:
+        parts.append(compared(beside))
     if one_model or len(found) > 2:
         shared, changed = changes_of(runs, metric, category)
         parts.append(changes_text(runs, shared, changed))
@@ -169,8 +170,8 @@ def compare_runs(
     elif output is not None:
         from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
 
-        if len(found) == 2:
-            drawn = plot_comparison(compare_panels(*panels.values()))
+        if beside is not None:
+            drawn = plot_comparison(beside)
         else:
             heatmaps = {name: run.heatmap(metric=metric) for name, run in runs.items()}
             drawn = plot_groups(heatmaps, columns=len(heatmaps))

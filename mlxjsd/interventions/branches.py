@@ -58,7 +58,7 @@ def branches_of(grid: Grid, settings: Settings, samples: int) -> tuple[Branch, .
     found = [
         branch
         for row in grid.measured
-        for layer in (grid.measured_layers if row.by_layer else (0,))
+        for layer in grid.layers_of(row)
         for branch in _branches(row, layer, samples, settings, grid.layers)
     ]
     kinds = {row.key: row.kind for row in grid.measured}

@@ -78,8 +78,7 @@ def reference_token_blocks(shape: Shape, settings: Settings, layers: int) -> int
     passes = 1 + shape.samples
     grid = Grid.of(settings, layers)
     for row in grid.measured:
-        cells = len(grid.measured_layers) if row.by_layer else 1
-        passes += cells * (shape.samples if row.kind == "patch" else 1)
+        passes += len(grid.layers_of(row)) * (shape.samples if row.kind == "patch" else 1)
     return shape.size * shape.length * layers * passes
 
 

@@ -112,7 +112,7 @@ def edits_of(blocks: Blocks, batch: Batch, settings: Settings) -> Iterator[tuple
     for row in grid.measured:
         if row.kind == "null":
             continue
-        for layer in grid.measured_layers if row.by_layer else (0,):
+        for layer in grid.layers_of(row):
             for states in corrupted[: None if row.kind == "patch" else 1]:
                 name = f"{row.label} at layer {layer}" if row.by_layer else row.label.lower()
                 yield name, _edit(blocks, batch, settings, row, layer, states)
