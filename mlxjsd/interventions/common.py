@@ -37,6 +37,16 @@ def subject_norms(states: mx.array, subject: mx.array) -> mx.array:
     return mx.sum(mx.where(subject, norms, 0.0), axis=-1) / mx.sum(subject, axis=-1)
 
 
+def last_direction(states: mx.array) -> mx.array:
+    """Return the last token's state of ``states`` (B, T, hidden), scaled to length one.
+
+    (B, hidden) float32; zero for a state that is zero.
+    """
+    last = states[:, -1].astype(mx.float32)
+    length = mx.linalg.norm(last, axis=-1, keepdims=True)
+    return last / mx.where(length > 0, length, 1.0)
+
+
 def clean_numbers(logits: mx.array) -> dict[str, np.ndarray]:
     """Return prediction, probability and entropy (each (B,)) of clean ``logits`` (B, 1, V)."""
     logits = logits[:, -1]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd.interventions.common import applicable, clean_numbers, subject_norms
+from mlxjsd.interventions.common import applicable, clean_numbers, last_direction, subject_norms
 from mlxjsd.interventions.divergence import js_divergence
 from mlxjsd.interventions.metrics import Logits, numbers_of
 from mlxjsd.interventions.spec import Batch, Measurement, blocks_of
@@ -39,7 +39,10 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
     grid, tokens = Grid.of(settings, len(blocks)), mx.array(batch.tokens)
     subject = mx.array(batch.mask("subject"))
     clean, clean_states = _record(blocks, tokens, lambda x: x)
-    norms = np.stack([np.array(subject_norms(x, subject)) for x in clean_states], axis=1)
+    about = {
+        "norms": np.stack([np.array(subject_norms(x, subject)) for x in clean_states], axis=1),
+        "directions": np.stack([np.array(last_direction(x)) for x in clean_states], axis=1),
+    }
     corrupted = [_record(blocks, *corrupted_run(batch, j)) for j in range(batch.samples)]
 
     def numbers(row: Row, layer: int) -> np.ndarray:
@@ -60,7 +63,7 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
         whole[:, :, at] = numbers(row, 0)
     by_cell, by_row = applicable(grid, blocks.anatomy, settings)
     cells[:, :, ~by_cell] = whole[:, :, ~by_row] = np.nan
-    return Measurement(grid, cells, whole, norms=norms, **clean_numbers(clean))
+    return Measurement(grid, cells, whole, **about, **clean_numbers(clean))
 
 
 def _rows(keys: tuple[str, ...]) -> list[Row]:

@@ -7,8 +7,8 @@ one and S their sum,
 
 so the mean is (|S|^2 - n) / (n (n - 1)), exactly, from a running sum and a count. Which group a
 prompt belongs to is known only once all are measured (the reliance threshold is a mean over
-the run), so the sums are taken in a pass of their own: clean forward passes, a small part of
-what the sweep costs.
+the run), so the sums are taken at the end: of the directions that the sweep found, and of those
+of clean forward passes where they were not kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,26 +16,37 @@ from collections.abc import Mapping, Sequence
 import mlx.core as mx
 import numpy as np
 
+from mlxjsd.interventions.clean_run import clean_block
+from mlxjsd.interventions.common import last_direction
+from mlxjsd.interventions.spec import shared_beginning
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.stepping import BlockCall
 
 
-def last_token_directions(blocks: Blocks, tokens: np.ndarray) -> np.ndarray:
+def last_token_directions(blocks: Blocks, tokens: np.ndarray, first: int = 0) -> np.ndarray:
     """Return the last token's state as it leaves each block, scaled to length one.
 
     Args:
         blocks: of the model.
         tokens: (B, T).
+        first: where the first subject begins.
 
     Returns:
-        (B, L, hidden) float32.
+        (B, L, hidden) float32: :attr:`mlxjsd.interventions.spec.Measurement.directions` of the
+        same prompts, to the last bit.
     """
     found: list[mx.array] = []
+    one_pass = not blocks.anatomy.trouble
+    shared = shared_beginning(tokens, first) if one_pass else 0
+
+    keeps = [block.keys is not None for block in blocks.anatomy.blocks]
 
     def visit(call: BlockCall) -> mx.array:
-        out = call.forward(call.x, call.mask)
-        last = out[:, -1].astype(mx.float32)
-        found.append(last / mx.linalg.norm(last, axis=-1, keepdims=True))
+        if one_pass:
+            out, _ = clean_block(call, call.x, shared, keeps[call.index])
+        else:
+            out = call.forward(call.x, call.mask)
+        found.append(last_direction(out))
         return out if call.index < len(blocks) - 1 else out[:, -1:]
 
     mx.eval(blocks.run(mx.array(tokens), visit))

@@ -142,6 +142,9 @@ class Measurement:
     """(B,) float32: of the clean next-token distribution, in nats."""
     norms: np.ndarray
     """(B, L) float32: mean L2 norm of the subject's clean states as they leave each block."""
+    directions: np.ndarray
+    """(B, L, hidden) float32: the last token's clean state as it leaves each block, scaled to
+    length one."""
 
     @property
     def jsd(self) -> np.ndarray:

@@ -15,14 +15,15 @@ from itertools import groupby
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd.errors import MeasurementError, UnsupportedModel
+from mlxjsd.errors import UnsupportedModel
 from mlxjsd.interventions.branches import CLEAN, Branch, branches_of
-from mlxjsd.interventions.common import applicable, clean_numbers, subject_norms
+from mlxjsd.interventions.clean_run import clean_block, state_of
+from mlxjsd.interventions.common import applicable, clean_numbers, last_direction, subject_norms
 from mlxjsd.interventions.metrics import Logits, numbers_of
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.model.blocks import Blocks
-from mlxjsd.model.masks import hide_keys, prefix_mask, suffix_mask
+from mlxjsd.model.masks import hide_keys, suffix_mask
 from mlxjsd.model.stepping import BlockCall, Recorder
 from mlxjsd.records import Grid
 from mlxjsd.settings import Settings
@@ -65,7 +66,10 @@ def sweep_batch(
         tokens = np.concatenate([tokens, batch.source_tokens])
     clean = blocks.run(mx.array(tokens), walk.step)
     states, corrupted = walk.finished()
-    norms = np.array(mx.stack(walk.norms, axis=1))
+    about = {
+        "norms": np.array(mx.stack(walk.norms, axis=1)),
+        "directions": np.array(mx.stack(walk.directions, axis=1)),
+    }
     per_call = max(1, READOUT_ELEMENTS // (batch.size * clean.shape[-1]))
     numbers = []
     for at in range(0, states.shape[1], per_call):
@@ -77,7 +81,7 @@ def sweep_batch(
     cells, whole = _averaged(values, walk.branches, grid)
     by_cell, by_row = applicable(grid, blocks.anatomy, settings)
     cells[:, :, ~by_cell] = whole[:, :, ~by_row] = np.nan
-    return Measurement(grid, cells, whole, norms=norms, **clean_numbers(clean))
+    return Measurement(grid, cells, whole, **about, **clean_numbers(clean))
 
 
 class _Group:
@@ -119,22 +123,26 @@ class _Walk:
         self.group_of = {"last": groups[last], "tail": groups[tail]}
         self.groups = tuple(groups.values())
         self.shared = batch.shared
+        """Tokens that all prompts begin with, run once."""
         hidden = dict.fromkeys(branch.hidden for branch in planned if branch.hidden)
         self.masks = {positions: mx.array(batch.mask(positions)) for positions in hidden}
         self.subject = mx.array(batch.mask("subject"))
         self.clean: mx.array
         self.corrupted: mx.array
         self.norms: list[mx.array] = []
+        self.directions: list[mx.array] = []
 
     def step(self, call: BlockCall) -> mx.array:
         """Run one block for every row of the pass; return the clean rows alone."""
         batch, layer = self.batch, call.index
+        keeps = self.anatomy.blocks[layer].keys is not None
         x = self._split(call.x) if layer == 0 else call.x
         self._open(layer, x)
-        x, kept = self._clean(x, call)
+        x, kept = clean_block(call, x, self.shared, keeps)
         if self.kept is not None:
             self.kept.append(kept)
         self.norms.append(subject_norms(x, self.subject))
+        self.directions.append(last_direction(x))
         front = [mx.repeat(a, batch.samples, axis=0) for a in kept]
         corrupted = Recorder(batch.first, front)
         mask = suffix_mask(call.mask, batch.first, batch.length)
@@ -142,13 +150,14 @@ class _Walk:
         # Whose keys and values a branch may stand on: (B * (1 + S), heads, T, depth).
         sources = [
             mx.concatenate([a[:, None], self._by_sample(b)], axis=1).flatten(0, 1)
-            for a, b in zip(kept, _state(corrupted, call, bool(kept)), strict=True)
+            for a, b in zip(kept, state_of(corrupted, call, keeps), strict=True)
         ]
         open_groups = [group for group in self.groups if group.branches]
         for group in open_groups:
             self._advance(group, sources, call)
         # The host builds the next block's graph while the device computes this one.
-        mx.async_eval(x, self.corrupted, self.norms[-1], *(g.arrived[0] for g in open_groups))
+        seen = self.norms[-1], self.directions[-1]
+        mx.async_eval(x, self.corrupted, *seen, *(g.arrived[0] for g in open_groups))
         self.clean = x
         return x if layer < len(self.anatomy.blocks) - 1 else x[:, -1:]
 
@@ -176,25 +185,6 @@ class _Walk:
                 start = group.start - self.batch.first
                 states = self._by_sample(self.corrupted)[:, run - 1 : run, start:]
             group.open(mx.repeat(states, len(branches), axis=1), branches)
-
-    def _clean(self, x: mx.array, call: BlockCall) -> tuple[mx.array, tuple[mx.array, ...]]:
-        """Run one block on the clean rows; return their states and their keys and values."""
-        keeps = self.anatomy.blocks[call.index].keys is not None
-        shared, batch = self.shared, self.batch
-        if not shared:
-            clean = Recorder()
-            x = call.forward(x, call.mask, clean)
-            return x, _state(clean, call, keeps)
-        # What all prompts begin with goes through once.
-        one = Recorder()
-        begun = call.forward(x[:1, :shared], prefix_mask(call.mask, shared), one)
-        rest = [(0, 0), (0, 0), (0, batch.length - shared), (0, 0)]
-        under = [mx.repeat(mx.pad(a, rest), batch.size, axis=0) for a in _state(one, call, keeps)]
-        clean = Recorder(shared, under)
-        mask = suffix_mask(call.mask, shared, batch.length)
-        x = call.forward(x[:, shared:], mask, clean, shared)
-        x = mx.concatenate([mx.repeat(begun, batch.size, axis=0), x], axis=1)
-        return x, _state(clean, call, keeps)
 
     def _by_sample(self, rows: mx.array) -> mx.array:
         """Split (B * S, ...) into (B, S, ...)."""
@@ -240,15 +230,6 @@ class _Walk:
         self._open(len(self.anatomy.blocks), self.clean)
         states = [group.states()[:, :, -1] for group in self.groups if group.branches]
         return mx.concatenate(states, axis=1), self._by_sample(self.corrupted)[:, :, -1]
-
-
-def _state(cache: Recorder, call: BlockCall, keeps: bool) -> tuple[mx.array, ...]:
-    """Return keys and values, or nothing for a block in which no token sees another."""
-    if (cache.state is not None) != keeps:
-        raise MeasurementError(
-            f"block {call.index} does not keep what it was found to keep", hint="try `mlxjsd check`"
-        )
-    return cache.state or ()
 
 
 def _averaged(

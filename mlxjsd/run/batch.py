@@ -1,7 +1,7 @@
 """One batch: finite numbers, answers, and prompts that cannot be measured."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mlx.core as mx
 import numpy as np
@@ -42,12 +42,19 @@ class Outcome:
 
     records: list[Record]
     failed: list[Skipped]
+    directions: dict[str, np.ndarray] = field(default_factory=dict)
+    """Of the prompts that were answered, by id: see
+    :attr:`mlxjsd.interventions.spec.Measurement.directions`, (L, hidden) each."""
 
     @classmethod
     def join(cls, parts: "Iterable[Outcome]") -> "Outcome":
         """Put several together."""
-        found = list(parts)
-        return cls([r for o in found for r in o.records], [f for o in found for f in o.failed])
+        joined = cls([], [])
+        for part in parts:
+            joined.records.extend(part.records)
+            joined.failed.extend(part.failed)
+            joined.directions.update(part.directions)
+        return joined
 
 
 def measure_batch(plan: Plan, batch: Sequence[Encoded]) -> Outcome:
@@ -138,16 +145,18 @@ def _pass(plan: Plan, together: Sequence[Encoded], check: bool) -> _Pass:
 
 
 def _outcome(plan: Plan, found: _Pass, answers: Mapping[str, str]) -> Outcome:
-    records, failed = [], []
+    outcome = Outcome([], [])
     for row, encoded in enumerate(found.prompts):
         if found.finite[row]:
             answer = answers.get(encoded.prompt.id)
-            records.append(_record(plan, encoded, found.numbers, row, answer))
+            outcome.records.append(_record(plan, encoded, found.numbers, row, answer))
+            if answer is not None:
+                outcome.directions[encoded.prompt.id] = found.numbers.directions[row].copy()
         else:
             alone = plan.corruption.batch([encoded])
             reason = where_it_breaks(plan.model.blocks, alone, plan.settings)
-            failed.append(failed_prompt(plan, encoded, reason))
-    return Outcome(records, failed)
+            outcome.failed.append(failed_prompt(plan, encoded, reason))
+    return outcome
 
 
 def failed_prompt(plan: Plan, encoded: Encoded, reason: str) -> Skipped:
@@ -191,7 +200,8 @@ def directions_of(plan: Plan, batch: Sequence[Encoded]) -> np.ndarray:
     tokens = np.array([encoded.tokens for encoded in batch], dtype=np.int32)
 
     def compute() -> np.ndarray:
-        return last_token_directions(plan.model.blocks, tokens)
+        first = min(encoded.start for encoded in batch)
+        return last_token_directions(plan.model.blocks, tokens, first)
 
     if plan.model.group is None:
         return compute()

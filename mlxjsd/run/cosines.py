@@ -1,15 +1,18 @@
-"""The pass over a run's prompts once all are measured: how alike the states of each category are.
+"""What is worked out once all prompts are measured: how alike the states of each category are.
 
 Which category a prompt is of depends on all the others (a threshold is a mean over the run), so
-this cannot go along with the measuring. It costs a clean forward pass for each prompt, a tenth of
-the whole, and so is shared by several ranks like the rest: each leaves its sums in a file beside
-its results, and the first one adds them up, and takes the sums itself of those who are gone.
+the sums wait for the end. The directions that they are of come with the measuring, and are held
+until then, as many as memory has room for; the others, and those of earlier calls of the run,
+cost a clean forward pass each. Several ranks share this like the rest: each leaves its sums in a
+file beside its results, and the first one adds them up, and takes the sums itself of those who
+are gone.
 """
 
 import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +35,40 @@ from mlxjsd.store.writer import Store
 Categories = Mapping[str, str | None]
 
 
-def cosines_of(plan: Plan, run: Run) -> dict[str, Any]:
+class Directions:
+    """The directions of prompts that were measured, (L, hidden) float32 each, by id."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: dict[str, np.ndarray] = {}
+
+    def add(self, found: Mapping[str, np.ndarray]) -> None:
+        """Hold on to ``found``, as far as there is room."""
+        room = max(0, self._most - len(self._held))
+        self._held.update(islice(found.items(), room))
+
+    def of(self, prompts: Sequence[Encoded]) -> np.ndarray | None:
+        """Return those of ``prompts``, (B, L, hidden); None if one is not held."""
+        found = [self._held.get(encoded.prompt.id) for encoded in prompts]
+        held = [each for each in found if each is not None]
+        return np.stack(held) if len(held) == len(found) else None
+
+
+def cosines_of(plan: Plan, run: Run, directions: Directions) -> dict[str, Any]:
     """Return :attr:`mlxjsd.results.Run.cosines` of a run that is held in memory as a whole."""
     category = _categories(run)
     if not any(category.values()):
         return {}
-    return _stored(run, _sums(plan, ALONE, category))
+    return _stored(run, _sums(plan, ALONE, category, directions))
 
 
-def add_cosines(plan: Plan, store: Store, rank: Rank = ALONE) -> None:
+def add_cosines(plan: Plan, store: Store, directions: Directions, rank: Rank = ALONE) -> None:
     """Measure how alike the last-token states of each category are, once all are known.
 
     Args:
         plan: of the run; every prompt of it has been measured, or has failed.
         store: of this process.
+        directions: that this process holds.
         rank: of this process. The first one writes down the cosines, the others their sums.
     """
     folder = store.folder
@@ -53,7 +76,7 @@ def add_cosines(plan: Plan, store: Store, rank: Rank = ALONE) -> None:
     category = _categories(run)
     if run.cosines.get("labelling") == run.labelling.criteria or not any(category.values()):
         return
-    own = _sums(plan, rank, category)
+    own = _sums(plan, rank, category, directions)
     if not rank.leads:
         path = _part(folder, category, rank)
         arrays: dict[str, Any] = own.arrays()
@@ -61,7 +84,8 @@ def add_cosines(plan: Plan, store: Store, rank: Rank = ALONE) -> None:
         return
     for index in range(1, rank.size):
         other = Rank(index, rank.size)
-        own.include(_awaited(folder, category, other) or _sums(plan, other, category))
+        theirs = _awaited(folder, category, other)
+        own.include(theirs or _sums(plan, other, category, directions))
     store.set_cosines(_stored(run, own))
     for path in folder.glob(".sums-*.npz"):
         path.unlink(missing_ok=True)
@@ -75,17 +99,26 @@ def _stored(run: Run, sums: DirectionSums) -> dict[str, Any]:
     return {"labelling": run.labelling.criteria, "groups": sums.cosines()}
 
 
-def _sums(plan: Plan, rank: Rank, category: Categories) -> DirectionSums:
+def _sums(plan: Plan, rank: Rank, category: Categories, directions: Directions) -> DirectionSums:
     """Go through the share of one rank."""
     sums = DirectionSums()
 
-    def add(batch: Sequence[Encoded]) -> None:
-        sums.add([category[e.prompt.id] for e in batch], directions_of(plan, batch))
+    def add(prompts: Sequence[Encoded], found: np.ndarray) -> None:
+        sums.add([category.get(e.prompt.id) for e in prompts], found)
+
+    def measure(prompts: Sequence[Encoded]) -> None:
+        add(prompts, directions_of(plan, prompts))
 
     for planned in plan.share(rank):
-        labelled = [e for e in planned if category.get(e.prompt.id)]
-        for together in plan.units.passes_of(labelled):
-            in_memory(add, together)
+        for together in plan.units.passes_of(planned):
+            labelled = [e for e in together if category.get(e.prompt.id)]
+            if not labelled:
+                continue
+            held = directions.of(labelled)
+            if held is not None:
+                add(labelled, held)
+            else:  # all of the pass, so that the numbers are those of its sweep to the last bit
+                in_memory(measure, together)
     return sums
 
 

@@ -20,7 +20,7 @@ from mlxjsd.rank import ALONE, Rank
 from mlxjsd.records import Skipped
 from mlxjsd.results import Run
 from mlxjsd.run.batch import Outcome, failed_prompt, measure_what_fits
-from mlxjsd.run.cosines import add_cosines, cosines_of
+from mlxjsd.run.cosines import Directions, add_cosines, cosines_of
 from mlxjsd.run.distributed.peers import (
     LAUNCH_KEY,
     Tally,
@@ -55,13 +55,15 @@ def measure(plan: Plan, progress: Callable[[BatchDone], object] | None = None) -
         MeasurementError: if the first batch does not keep to an invariant, or too many prompts
             fail.
     """
-    outcome, first = Outcome([], []), True
+    outcome, first, directions = Outcome([], []), True, Directions(plan.directions_held)
     with limits(_largest_pass(plan)), plan.corruption:
         for batch in plan.batches:
             began = time.perf_counter()
             found = measure_what_fits(plan, batch, first)
             first = first and not found.records  # only numbers can be checked
-            outcome = Outcome.join([outcome, found])
+            outcome.records.extend(found.records)
+            outcome.failed.extend(found.failed)
+            directions.add(found.directions)
             done = len(outcome.records) + len(outcome.failed)
             _refuse_if_too_many_failed(done, outcome.failed, plan.total, "in no folder")
             if progress is not None:
@@ -79,7 +81,7 @@ def measure(plan: Plan, progress: Callable[[BatchDone], object] | None = None) -
             labelling=plan.labelling,
             floor_limit=null_limit(plan.model.identity.dtype),
         )
-        return replace(run, cosines=cosines_of(plan, run))
+        return replace(run, cosines=cosines_of(plan, run, directions))
 
 
 def _batch_done(found: Outcome, done: int, total: int, began: float) -> BatchDone:
@@ -133,6 +135,7 @@ def run_experiment(
         tried |= set() if retry_failed else {failed.id for failed in there.failed}
         done, total, layers = len(tried), plan.total, plan.model.identity.layers
         limit, first, share = null_limit(plan.model.identity.dtype), True, 0
+        directions = Directions(plan.directions_held)
         yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
         left = ([p for p in b if p.prompt.id not in tried] for b in plan.share(rank))
         batches, tally = [batch for batch in left if batch], Tally(folder, rank, there)
@@ -147,6 +150,7 @@ def run_experiment(
                 outcome = measure_what_fits(plan, part, first) if trust else _deadly(plan, part)
                 first = first and not outcome.records  # only numbers can be checked
                 store.add(outcome.records, outcome.failed)
+                directions.add(outcome.directions)
                 share += len(part)
                 tally.add(len(outcome.records), len(outcome.failed))
                 done = tally.done
@@ -158,7 +162,7 @@ def run_experiment(
         waiting = await_others(folder, rank, wanted, should_stop, timeouts)
         whole = rank == ALONE or (yield from waiting)
         if whole:
-            add_cosines(plan, store, rank)
+            add_cosines(plan, store, directions, rank)
         if not rank.leads:
             yield ShareDone(share)
         elif whole:

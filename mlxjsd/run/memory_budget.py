@@ -29,6 +29,8 @@ SHARE_OF_LIMIT = 0.6
 #: Of what the weights leave, the share for the keys and values of prompts that were measured and
 #: are not answered yet.
 SHARE_HELD = 0.05
+#: And for the last token's directions, which are held until the run ends.
+SHARE_DIRECTIONS = 0.02
 #: Copies of a token's state that a pass holds beside what its calls make: those that enter and
 #: leave a block, and those of the branches before and after they are joined.
 STATES = 4
@@ -154,13 +156,21 @@ class Budget:
 
     def tokens_held(self, footprint: Footprint) -> int:
         """Return of how many tokens keys and values may be held until they are answered."""
-        left = max(0, self.limit - footprint.weights)
-        return int(SHARE_HELD * left / footprint.kept) if footprint.kept else 0
+        return int(SHARE_HELD * self._left(footprint) / footprint.kept) if footprint.kept else 0
+
+    def directions_held(self, footprint: Footprint) -> int:
+        """Return of how many prompts the directions (L, hidden) may be held, in float32."""
+        return int(
+            SHARE_DIRECTIONS * self._left(footprint) / (4 * footprint.layers * footprint.hidden)
+        )
+
+    def _left(self, footprint: Footprint) -> int:
+        return max(0, self.limit - footprint.weights)
 
     @staticmethod
     def needed(footprint: Footprint, shape: Shape) -> int:
         """Return the bytes that a run with passes of ``shape`` takes: weights and all."""
-        share = SHARE_HELD if footprint.kept else 0
+        share = SHARE_DIRECTIONS + (SHARE_HELD if footprint.kept else 0)
         return footprint.weights + int(footprint.pass_bytes(shape) / (1 - share))
 
     def prompts(self, footprint: Footprint, shape: Shape, most: int) -> int:

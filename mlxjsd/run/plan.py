@@ -52,6 +52,8 @@ class Plan:
     """Prompts that go together at the most, by their shape."""
     footprint: Footprint
     """How much memory a pass takes."""
+    directions_held: int
+    """Of how many prompts the last token's directions are held until the run ends."""
 
     @property
     def grid(self) -> Grid:
@@ -180,11 +182,12 @@ def plan_run(
         measurable = draw(measurable, sample, settings.seed)
     positions = {prompt.prompt.id: position for position, prompt in measurable}
     footprint = Footprint.of(model, settings)
+    budget = Budget.of(memory)
     before, size_for = dict(sizes or {}), _sizes(footprint, settings, batch_size, memory)
     unit = before.get(_ANY_SHAPE) or batch_size or BATCH_SIZE
     # A run of an older version goes on in batches no larger than its passes.
     answered = before.get(_ANSWERED) or before.get(_ANY_SHAPE) or batch_size or ANSWERED
-    held = before.get(_TOKENS, Budget.of(memory).tokens_held(footprint))
+    held = before.get(_TOKENS, budget.tokens_held(footprint))
     chosen = {_ANY_SHAPE: unit, _ANSWERED: answered, _TOKENS: held}
 
     def size(same: Sequence[Encoded]) -> int:
@@ -208,6 +211,7 @@ def plan_run(
         labelling or Labelling(),
         chosen,
         footprint,
+        budget.directions_held(footprint),
     )
 
 

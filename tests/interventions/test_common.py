@@ -7,7 +7,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxjsd.interventions.common import applicable, clean_numbers, subject_norms
+from mlxjsd.interventions.common import applicable, clean_numbers, last_direction, subject_norms
 from mlxjsd.interventions.spec import Batch, blocks_of, knockout_blocks
 from mlxjsd.model.anatomy import Anatomy, BlockAnatomy
 from mlxjsd.records import Grid
@@ -73,6 +73,11 @@ def test_norms_are_means_over_the_subject() -> None:
     states = mx.array([[[3.0, 4.0], [6.0, 8.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 2.0], [5.0, 12.0]]])
     subject = mx.array([[True, True, False], [False, False, True]])
     assert subject_norms(states, subject).tolist() == [7.5, 13.0]
+
+
+def test_directions_are_of_the_last_token_and_of_length_one() -> None:
+    states = mx.array([[[9.0, 9.0], [3.0, 4.0]], [[9.0, 9.0], [0.0, 0.0]]])
+    np.testing.assert_allclose(last_direction(states), [[0.6, 0.8], [0.0, 0.0]], rtol=1e-6)
 
 
 def test_numbers_of_a_clean_run() -> None:

@@ -29,6 +29,7 @@ def assert_same(a: Measurement, b: Measurement, tolerance: float = 1e-5) -> None
     np.testing.assert_allclose(a.entropy, b.entropy, atol=1e-4, rtol=0)
     np.testing.assert_array_equal(a.prediction, b.prediction)
     np.testing.assert_allclose(a.norms, b.norms, rtol=1e-5)
+    np.testing.assert_allclose(a.directions, b.directions, atol=1e-5)
 
 
 SHAPES = {

@@ -1,14 +1,18 @@
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 from models import HIDDEN, LAYERS, random_batch, tiny
 
+from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.similarity import (
     DirectionSums,
     last_token_directions,
     mean_pairwise_cosine,
 )
+from mlxjsd.interventions.sweep import sweep_batch
+from mlxjsd.settings import Settings
 
 
 def test_the_running_sum_gives_the_mean_over_all_pairs() -> None:
@@ -25,6 +29,21 @@ def test_groups_are_kept_apart_and_one_prompt_has_no_pair() -> None:
     sums.add(["a", "a"], np.stack([units[0], units[0]]))
     sums.add(["b", None], np.stack([units[1], units[2]]))
     assert sums.cosines() == {"a": [pytest.approx(1.0)], "b": [None]}
+
+
+@pytest.mark.parametrize("shared", [0, 40])
+@pytest.mark.parametrize("path", [sweep_batch, reference_batch])
+def test_directions_of_the_measuring_are_those_of_a_clean_run(path: Any, shared: int) -> None:
+    blocks = tiny("llama")
+    begins = [shared + 2, shared + 1, shared + 2, shared + 2]
+    batch = random_batch(size=4, length=shared + 8, end=shared + 5, starts=begins)
+    batch.tokens[:, :shared] = batch.tokens[:1, :shared]
+    assert bool(batch.shared) == bool(shared)
+    measured = path(blocks, batch, Settings()).directions
+    found = last_token_directions(blocks, batch.tokens, batch.first)
+    np.testing.assert_allclose(measured, found, atol=1e-5)
+    if path is sweep_batch:
+        np.testing.assert_array_equal(measured, found)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2"])

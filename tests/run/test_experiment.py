@@ -1,6 +1,7 @@
 """The run, on the bundled model: events, resuming, and the same numbers every way."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def test_a_run_that_was_cut_off_goes_on_bit_for_bit(
     again = list(run_experiment(plan, parts))
     assert again[0].done == LIMIT - sum(len(e.records) for e in again[1:-1])
     assert_equal(read_run(parts), read_run(whole))
+    # Those of the first call are computed again, those of the second were held.
+    assert read_run(parts).cosines == read_run(whole).cosines
     assert [type(e) for e in run_experiment(plan, parts)] == [Started, Finished]
 
 
@@ -201,3 +204,5 @@ def test_a_run_in_memory_has_all_that_a_stored_one_has(
     assert sum(len(event.records) for event in told) == 5
     assert same(run, read_run(tmp_path / "run"))
     assert run.cosines["groups"]
+    # Where memory has no room for them, the directions are computed again.
+    assert measure(replace(plan, directions_held=2)).cosines == run.cosines
