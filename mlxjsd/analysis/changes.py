@@ -6,7 +6,7 @@ its own each, a prompt could change its category without changing at all.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,19 +83,11 @@ def changes(runs: Sequence[Measured], metric: str = JSD.key) -> tuple[int, list[
                 f"{first.name} and {run.name} are not of the same rows and layers",
                 hint="compare runs of one model, with the same --rows",
             )
-    by_id = [{(r.id, r.text): r for r in run.records} for run in runs]
-    shared = [key for key in by_id[0] if all(key in records for records in by_id)]
-    if not shared:
-        raise InputError(
-            f"{' and '.join(run.name for run in runs)} have no prompt in common",
-            hint="compare runs over the same --data",
-        )
-    before = [by_id[0][key] for key in shared]
+    before, *others = in_all({run.name: run.records for run in runs})
     threshold = label(first.records, first.match, first.threshold).threshold
     base = _categories(before, first.match, threshold)
     found = []
-    for run, records in zip(runs[1:], by_id[1:], strict=True):
-        after = [records[key] for key in shared]
+    for run, after in zip(runs[1:], others, strict=True):
         cells = np.stack([b.of(metric) - a.of(metric) for a, b in zip(before, after, strict=True)])
         now = _categories(after, first.match, threshold)
         pairs = list(zip(before, after, zip(base, now, strict=True), strict=True))
@@ -109,7 +101,26 @@ def changes(runs: Sequence[Measured], metric: str = JSD.key) -> tuple[int, list[
                 tuple(Move(a, b, both) for a, b, both in pairs if both[0] != both[1]),
             )
         )
-    return len(shared), found
+    return len(before), found
+
+
+def in_all(records: Mapping[str, Sequence[Record]]) -> list[list[Record]]:
+    """Return what each run has measured of the prompts that all of them have, in one order.
+
+    Args:
+        records: of at least two runs, by their names.
+
+    Raises:
+        InputError: if there is no such prompt.
+    """
+    by_prompt = [{(r.id, r.text): r for r in found} for found in records.values()]
+    shared = [key for key in by_prompt[0] if all(key in found for found in by_prompt)]
+    if not shared:
+        raise InputError(
+            f"{' and '.join(records)} have no prompt in common",
+            hint="compare runs over the same --data",
+        )
+    return [[found[key] for key in shared] for found in by_prompt]
 
 
 def _categories(records: Sequence[Record], match: str, threshold: float | None) -> list[str]:

@@ -149,19 +149,25 @@ def compare_runs(
     """Print what runs changed from the first of them; draw it, or write it as a table."""
     from mlxjsd.analysis.compare import compare as compare_panels
     from mlxjsd.files import write_whole
-    from mlxjsd.output.changes import changes_csv, changes_of, changes_text, named_runs
-    from mlxjsd.output.markdown import compared, panel_of
+    from mlxjsd.output.changes import (
+        changes_csv,
+        changes_of,
+        changes_text,
+        named_runs,
+        of_shared_prompts,
+    )
+    from mlxjsd.output.markdown import compared, of_category, panel_of
 
-    found = [read(folder) for folder in folders]
-    runs = named_runs(found, [str(folder) for folder in folders])
+    read_runs = [read(folder) for folder in folders]
+    runs = of_shared_prompts(named_runs(read_runs, [str(folder) for folder in folders]))
     panels = {name: panel_of(run, category, metric) for name, run in runs.items()}
-    one_model = len({(run.grid.rows, run.grid.layers) for run in found}) == 1
+    one_model = len({(run.grid.rows, run.grid.layers) for run in read_runs}) == 1
     parts: list[str] = []
     changed: list[Change] = []
-    beside = compare_panels(*panels.values()) if len(found) == 2 else None
+    beside = compare_panels(*panels.values()) if len(runs) == 2 else None
     if beside is not None:
         parts.append(compared(beside))
-    if one_model or len(found) > 2:
+    if one_model or len(runs) > 2:
         shared, changed = changes_of(runs, metric, category)
         parts.append(changes_text(runs, shared, changed))
     if output is not None and output.suffix.lower() == ".csv":
@@ -173,7 +179,10 @@ def compare_runs(
         if beside is not None:
             drawn = plot_comparison(beside)
         else:
-            heatmaps = {name: run.heatmap(metric=metric) for name, run in runs.items()}
+            heatmaps = {
+                name: of_category(run, category).heatmap(metric=metric)
+                for name, run in runs.items()
+            }
             drawn = plot_groups(heatmaps, columns=len(heatmaps))
         save_figure(drawn, output)
     print("\n\n".join(parts))

@@ -3,11 +3,12 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from mlxjsd.analysis.answers import CATEGORY_NAMES
-from mlxjsd.analysis.changes import Change, Measured, Move, changes
+from mlxjsd.analysis.changes import Change, Measured, Move, changes, in_all
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.output.export import text_cell
@@ -32,12 +33,31 @@ def named_runs(runs: Sequence[Run], folders: Sequence[str]) -> dict[str, Run]:
             raise InputError(
                 f"{folder} has measured nothing yet", hint=f"go on with `mlxjsd resume {folder}`"
             )
-    by_precision = [
-        clean(str(run.model.get("quantization") or run.model.get("dtype"))) for run in runs
-    ]
+    by_precision = _apart(
+        [clean(str(run.model.get("quantization") or run.model.get("dtype"))) for run in runs]
+    )
     names = by_precision if len(set(by_precision)) == len(runs) else [clean(f) for f in folders]
     return {name if names.count(name) == 1 else f"{name} ({n})": run
             for n, (name, run) in enumerate(zip(names, runs, strict=True), 1)}  # fmt: skip
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Leave out of names such as "4 bits, groups of 64" what all of them say."""
+    parts = [name.split(", ") for name in names]
+    alike = set.intersection(*map(set, parts))
+    short = [", ".join(part for part in own if part not in alike) for own in parts]
+    return short if all(short) else list(names)
+
+
+def of_shared_prompts(runs: Mapping[str, Run]) -> dict[str, Run]:
+    """Return the runs with the prompts that all of them have measured, and no others.
+
+    Raises:
+        InputError: if there is no such prompt.
+    """
+    found = in_all({name: run.records for name, run in runs.items()})
+    pairs = zip(runs.items(), found, strict=True)
+    return {name: replace(run, records=records) for (name, run), records in pairs}
 
 
 def changes_of(

@@ -45,19 +45,30 @@ def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
     return "\n\n".join(parts)
 
 
+def of_category(run: Run, category: str | None) -> Run:
+    """Return a run with its prompts of one category alone; None for all of them.
+
+    Raises:
+        InputError: where there is no such prompt.
+    """
+    if category is None:
+        return run
+    records = run.groups("category").get(category, [])
+    if not records:
+        raise InputError(
+            f"{run.model['name']} has no prompt of category {category}",
+            hint="see `mlxjsd show --by category` for those that it has",
+        )
+    return replace(run, records=records)
+
+
 def panel_of(run: Run, category: str | None = None, metric: str = JSD.key) -> Panel:
     """Return the heatmap of a run, or of one category of it, to be compared.
 
     Raises:
         InputError: where there is no such prompt, or if the run did not measure this metric.
     """
-    records = run.records if category is None else run.groups("category").get(category, [])
-    if not records:
-        raise InputError(
-            f"{run.model['name']} has no prompt of category {category}",
-            hint="see `mlxjsd show --by category` for those that it has",
-        )
-    heatmap = replace(run, records=records).heatmap(metric=metric)
+    heatmap = of_category(run, category).heatmap(metric=metric)
     name = f"{clean(run.model['name'])}, n = {heatmap.count}"
     named = f"{name}, {CATEGORY_NAMES.get(category, category)}" if category else name
     return Panel(named, heatmap.mean, rows=heatmap.rows, metric=metric)

@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from records import HEADER, LAYERS, record, run_of
 
 from mlxjsd.analysis.answers import label
 from mlxjsd.analysis.changes import Measured, changes
+from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.errors import InputError
 from mlxjsd.output.changes import changes_csv, changes_of, changes_text, named_runs
 from mlxjsd.records import Grid, Record
@@ -87,12 +89,12 @@ def test_it_is_said_and_written() -> None:
         ],
         ["a", "b", "c"],
     )
-    assert list(runs) == ["4 bits, groups of 64", "3 bits, groups of 64", "2 bits, groups of 64"]
+    assert list(runs) == ["4 bits", "3 bits", "2 bits"], "what all say tells nothing apart"
     shared, found = changes_of(runs)
     text = changes_text(runs, shared, found)
     assert "12 prompts are in all runs; changes are from 4 bits" in text
-    assert "| 3 bits, groups of 64 | Subj. | +0.1000 |" in text
-    assert "## 3 bits, groups of 64: 3 answers of another category" in text
+    assert "| 3 bits | Subj. | +0.1000 |" in text
+    assert "## 3 bits: 3 answers of another category" in text
     assert "## 2 bits" not in text
     rows = list(csv.reader(io.StringIO(changes_csv(found))))
     assert sum(len(row) == 7 for row in rows) == 1 + 2 * 3 * LAYERS
@@ -114,3 +116,56 @@ def test_the_command_takes_many_runs(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (tmp_path / "all.csv").read_text().startswith("run,row,layer,change,low,high,differs")
     assert call("compare", folders[0]) == 2
     assert call("compare", *folders, "--reference", "llama-3-8b-fa") == 2
+
+
+def folder_of(path: Path, found: list[Record], layers: int = LAYERS, name: str = "tiny") -> Path:
+    grid = Grid(layers)
+    header = {**HEADER, **grid.to_json(), "model": {**HEADER["model"], "name": name}}
+    with Store(path, {**header, "total": COUNT}) as store:
+        store.add(found)
+    return path
+
+
+@pytest.mark.parametrize("layers", [LAYERS, LAYERS + 2])
+def test_runs_over_different_prompts_are_not_compared(
+    layers: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither of one model nor of two, whose depths differ."""
+    one = folder_of(tmp_path / "one", [record(n) for n in range(3)])
+    other = folder_of(tmp_path / "two", [record(n, layers) for n in range(3, 6)], layers)
+    assert call("compare", one, other) == 2
+    said = capsys.readouterr()
+    assert "have no prompt in common" in said.err
+    assert not said.out
+
+
+def test_runs_are_compared_over_the_prompts_that_both_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = folder_of(tmp_path / "one", [record(n) for n in range(4)])
+    # Other numbers for the prompts of both, and a prompt of its own far away.
+    deeper = [record(n, LAYERS + 2) for n in (1, 2)] + [record(7, LAYERS + 2)]
+    other = folder_of(tmp_path / "two", deeper, LAYERS + 2, name="deep")
+    assert call("compare", one, other, "-o", tmp_path / "both.png") == 0
+    said = capsys.readouterr().out
+    assert "A: tiny, n = 2" in said
+    assert "B: deep, n = 2" in said
+
+
+def test_a_picture_of_several_runs_is_of_the_category(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlxjsd.output import figure
+
+    drawn: list[dict[str, int]] = []
+    plotted = figure.plot_groups
+
+    def plot_groups(heatmaps: dict[str, Heatmap], **options: Any) -> Any:
+        drawn.append({name: heatmap.count for name, heatmap in heatmaps.items()})
+        return plotted(heatmaps, **options)
+
+    monkeypatch.setattr(figure, "plot_groups", plot_groups)
+    zero = np.zeros((3, LAYERS), np.float32)
+    folders = [folder_of(tmp_path / f"{n}", records(zero, range(6 - n))) for n in range(3)]
+    assert call("compare", *folders, "--category", "FA", "-o", tmp_path / "all.png") == 0
+    assert list(drawn[0].values()) == [6, 5, 4]
