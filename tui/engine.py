@@ -20,6 +20,7 @@ from mlxjsd.prompts.encode import Encoder, encode_prompts
 from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.prompts.template import fill
+from mlxjsd.run.batching import draw
 from mlxjsd.run.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Tell
@@ -186,12 +187,13 @@ def preview_prompts(
                 skipped[position] = NO_PARTNER
     total = min(len(data.prompts), look.limit or len(data.prompts))
     reasons = Counter(reason for position, reason in skipped.items() if position < total)
-    shown = []
-    for position in list(encoded)[: look.first]:
-        if position < total:
-            prompt = encoded[position]
-            shown.append((encoder.pieces(prompt), (prompt.start, prompt.end)))
-    return Preview(total, dict(reasons.most_common()), tuple(shown))
+    measured = [(at, e) for at, e in encoded.items() if at < total and at not in skipped]
+    drawn = None
+    if look.sample is not None:
+        measured = draw(measured, look.sample, look.settings.seed)
+        drawn = len(measured)
+    shown = [(encoder.pieces(e), (e.start, e.end)) for _, e in measured[: look.first]]
+    return Preview(total, dict(reasons.most_common()), drawn, tuple(shown))
 
 
 def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:

@@ -27,8 +27,9 @@ FIELDS = (
     FieldInfo("model", "Model", "the bundled model", help_of("model")),
     FieldInfo("data", "Prompts", "the bundled prompts", help_of("data")),
     FieldInfo("limit", "Limit", "all prompts", help_of("limit")),
+    FieldInfo("sample", "Sample", "none is drawn", help_of("sample")),
     FieldInfo("noise_level", "Noise", f"{Settings.noise_level:g}", help_of("noise_level")),
-    FieldInfo("noise_samples", "Samples", f"{Settings.noise_samples}", help_of("noise_samples")),
+    FieldInfo("noise_samples", "Repeats", f"{Settings.noise_samples}", help_of("noise_samples")),
     FieldInfo("window", "Window", f"{Settings.window}", help_of("window")),
     FieldInfo("seed", "Seed", f"{Settings.seed}", help_of("seed")),
     FieldInfo("batch_size", "Batch", "chosen for you", help_of("batch_size")),
@@ -63,7 +64,8 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
     numbers = {
         name: _whole(name, texts[name], least)
         for name, least in (
-            ("limit", 1), ("noise_samples", 1), ("window", 0), ("seed", 0), ("batch_size", 1),
+            ("limit", 1), ("sample", 1), ("noise_samples", 1),
+            ("window", 0), ("seed", 0), ("batch_size", 1),
         )
     }  # fmt: skip
     given: dict[str, Any] = {
@@ -92,6 +94,7 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
         data=data,
         output=output,
         limit=numbers["limit"],
+        sample=numbers["sample"],
         settings=settings,
         batch_size=numbers["batch_size"],
         memory=memory,
@@ -108,6 +111,7 @@ def values_of(job: Job) -> dict[str, str]:
         "model": job.model,
         "data": job.data,
         "limit": job.limit,
+        "sample": job.sample,
         "batch_size": job.batch_size,
         "memory": job.memory,
         "output": None,  # other settings need another folder

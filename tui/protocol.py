@@ -21,6 +21,8 @@ class Look:
     data: Path | None
     settings: Settings
     limit: int | None
+    sample: int | None = None
+    """See :attr:`Job.sample`."""
     first: int = 30
     """How many prompts are shown."""
     format: str | None = None
@@ -37,8 +39,11 @@ class Preview:
     """Prompts in the file, or up to the limit."""
     skipped: dict[str, int] = field(default_factory=dict)
     """How many would be skipped, by reason."""
+    drawn: int | None = None
+    """How many of the others are drawn; None if all are measured."""
     prompts: tuple[tuple[tuple[str, ...], tuple[int, int]], ...] = ()
-    """The first ones: the text of each token, and which tokens [start, end) are the subject's."""
+    """The first ones that would be measured: the text of each token, and which tokens [start, end)
+    are the subject's."""
     error: str | None = None
     """Why there is nothing to show."""
     note: str | None = None

@@ -8,12 +8,13 @@ import pytest
 from commands import call
 from rich.console import Console
 
-from mlxjsd.assets import MODEL
+from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.interventions.corruption.swap import NO_PARTNER
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.output.preview import Seen, SeenTally, look_at, seen_text
 from mlxjsd.prompts.prompt import Prompt, PromptFile
-from mlxjsd.run.plan import encode_all
+from mlxjsd.prompts.read import read_prompts
+from mlxjsd.run.plan import encode_all, plan_run
 from mlxjsd.settings import Settings
 from mlxjsd.text import clean
 from mlxjsd.tui.engine import _plain_preview, preview_prompts
@@ -162,6 +163,21 @@ def test_the_app_also_looks_for_partners_beyond_the_limit(bundled: LoadedModel) 
     assert (limited.total, len(limited.prompts)) == (2, 1)
     assert limited.skipped == {"the subject is not in the text": 1}
     assert whole.skipped[NO_PARTNER] == 1
+
+
+def test_the_app_shows_the_prompts_that_would_be_drawn(bundled: LoadedModel) -> None:
+    data = read_prompts(PROMPTS)
+    settings = Settings(corruption="swap", seed=5)
+    look = Look(None, None, settings, limit=100, sample=7, first=5)
+    preview = preview_prompts(data, look, bundled.encoder, lambda: False)
+    plan = plan_run(bundled, data, settings, limit=100, sample=7)
+    assert preview is not None
+    assert (preview.total, preview.drawn) == (100, 7)
+    drawn = sorted(
+        (e for batch in plan.batches for e in batch), key=lambda e: plan.positions[e.prompt.id]
+    )
+    expected = [(bundled.encoder.pieces(e), (e.start, e.end)) for e in drawn]
+    assert preview.prompts == tuple(expected[:5])
 
 
 def test_the_app_stops_looking_at_what_is_outdated(bundled: LoadedModel) -> None:

@@ -26,9 +26,9 @@ def test_a_form_that_was_filled_from_a_job_asks_for_that_job(tmp_path: Path) -> 
     data = tmp_path / "p.jsonl"
     data.write_text("{}")
     values = {**EMPTY, "model": "a/b", "data": str(data), "limit": "7", "window": "3", "seed": "2"}
-    values["memory"] = "12.5"
+    values |= {"memory": "12.5", "sample": "20"}
     job = job_from(values, "swap")
-    assert job.memory == 12.5
+    assert (job.memory, job.sample) == (12.5, 20)
     assert job_from(values_of(job), "swap") == job
 
 
@@ -54,6 +54,7 @@ def test_what_has_no_field_stays_as_it_was(tmp_path: Path) -> None:
     [
         ("limit", "many", "whole number"),
         ("limit", "0", "at least 1"),
+        ("sample", "0", "at least 1"),
         ("window", "-1", "at least 0"),
         ("noise_level", "loud", "a number"),
         ("noise_level", "-2", "positive"),

@@ -215,6 +215,7 @@ class StartScreen(Screen[None]):
             job.data,
             job.settings,
             job.limit,
+            job.sample,
             format=job.format,
             revision=job.revision,
         )

@@ -57,6 +57,8 @@ class PreviewPanel(VerticalScroll):
         usable = preview.total - sum(preview.skipped.values())
         text.append(f"{usable}", self._part("count"))
         text.append(f" of {preview.total} prompts can be measured\n")
+        if preview.drawn is not None:
+            text.append(f"{preview.drawn} of them are drawn\n", self._part("count"))
         for reason, count in preview.skipped.items():
             text.append(f"{count} skipped: {clean(reason)}\n", self._part("bad"))
         if preview.note is not None:
