@@ -21,6 +21,8 @@ ONE_PASS, PLAIN = "one pass", "plain"
 
 #: Rows, tokens, and where a suffix begins: of a few random prompts.
 _ROWS, _TOTAL, _START = 5, 8, 4
+#: Different tokens in them; a vocabulary may hold fewer.
+_KINDS = 89
 
 
 @dataclass(frozen=True)
@@ -57,31 +59,35 @@ class Anatomy:
         return not window or any(self.blocks[i].attends for i in window)
 
 
-def examine(blocks: Stepper) -> Anatomy:
+def examine(blocks: Stepper, vocabulary: int | None = None) -> Anatomy:
     """Run each block of a model on random tokens and say what it does.
+
+    Args:
+        blocks: of the model.
+        vocabulary: how many tokens it can look up; None where that is not known.
 
     Raises:
         UnsupportedModel: if no path would give right numbers; the message says why.
     """
     first, second = _Watcher(), _Watcher()
     try:
-        blocks.run(_tokens(0), first.visit)
-        blocks.run(_tokens(1), second.visit)
+        blocks.run(_tokens(0, vocabulary), first.visit)
+        blocks.run(_tokens(1, vocabulary), second.visit)
     except MeasurementError as error:
         raise UnsupportedModel(
             f"the model does not call its blocks one by one: {error.what}", hint=error.hint
         ) from None
     trouble = first.trouble or _differing_extra(first, second)
     examined = _Examination()
-    blocks.run(_tokens(0), examined.visit)
+    blocks.run(_tokens(0, vocabulary), examined.visit)
     if trouble is None:
         trouble = next((block.trouble for block in examined.found if block.trouble), None)
     return Anatomy(tuple(examined.found), trouble)
 
 
-def _tokens(shift: int) -> mx.array:
-    # Any vocabulary has so many tokens.
-    return (mx.arange(_ROWS * _TOTAL) * (1 + shift) + shift).reshape(_ROWS, _TOTAL) % 89
+def _tokens(shift: int, vocabulary: int | None) -> mx.array:
+    kinds = min(_KINDS, vocabulary or _KINDS)
+    return (mx.arange(_ROWS * _TOTAL) * (1 + shift) + shift).reshape(_ROWS, _TOTAL) % kinds
 
 
 @dataclass

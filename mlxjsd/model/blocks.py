@@ -5,6 +5,7 @@ from functools import cached_property
 from mlxjsd.model.allocations import Allocations, allocations_of
 from mlxjsd.model.anatomy import Anatomy, examine
 from mlxjsd.model.stepping import Stepper
+from mlxjsd.model.tables import Tables, tables_of
 
 
 class Blocks(Stepper):
@@ -14,12 +15,17 @@ class Blocks(Stepper):
     """
 
     @cached_property
+    def tables(self) -> Tables:
+        """How many tokens and positions it can look up."""
+        return tables_of(self)
+
+    @cached_property
     def anatomy(self) -> Anatomy:
         """What each block was found to do, and by which path the model is measured.
 
         Raises ``UnsupportedModel`` where no path would give right numbers.
         """
-        return examine(self)
+        return examine(self, self.tables.tokens)
 
     @cached_property
     def allocations(self) -> tuple[Allocations, ...]:

@@ -88,8 +88,11 @@ class _Writing:
     """Answers to several prompts, token by token."""
 
     def __init__(self, model: LoadedModel, runs: Sequence[CleanRun], max_tokens: int) -> None:
-        self.model, self.runs, self.max_tokens = model.blocks.model, runs, max_tokens
-        self.tokenizer = model.tokenizer
+        self.model, self.runs = model.blocks.model, runs
+        self.tokenizer, self.tables = model.tokenizer, model.blocks.tables
+        lengths = [len(prompt.tokens) for run in runs for prompt in run.prompts]
+        self.most = [min(max_tokens, self._room(length)) for length in lengths]
+        """Tokens of each answer."""
         self.written: list[list[int]] = []
         self.going: list[int] = []
         """The rows that are not at their end."""
@@ -97,13 +100,23 @@ class _Writing:
             self.written.append([])
             self._add(len(self.written) - 1, token)
 
+    def _room(self, length: int) -> float:
+        """Return how many tokens may follow a prompt; the last one is not read, so needs no row."""
+        positions = self.tables.positions
+        return float("inf") if positions is None else positions - length + 1
+
+    def _can_be_read(self, token: int) -> bool:
+        return self.tables.tokens is None or token < self.tables.tokens
+
     def _add(self, row: int, token: int) -> None:
         """Add a token to an answer, and go on with it unless it is at its end."""
         if token in self.tokenizer.eos_token_ids:
             return
         written = self.written[row]
         written.append(token)
-        if len(written) < self.max_tokens and not sentence_ended(self.tokenizer.decode(written)):
+        if len(written) >= self.most[row] or not self._can_be_read(token):
+            return
+        if not sentence_ended(self.tokenizer.decode(written)):
             self.going.append(row)
 
     def write(self, merged: list[Any] | None) -> list[list[int]]:

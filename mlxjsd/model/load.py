@@ -22,6 +22,7 @@ from mlxjsd.model.loaded import LoadedModel, ModelIdentity
 from mlxjsd.model.lora import check_applied, find_adapter
 from mlxjsd.model.packaged import Progress
 from mlxjsd.model.requantize import check_bits, requantize
+from mlxjsd.model.tables import Tables, tables_in
 from mlxjsd.prompts.encode import Encoder
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def load_model(
         notes.append(f"measured by one forward pass a cell, since {trouble}")
     return LoadedModel(
         blocks=blocks,
-        encoder=_encoder(tokenizer, config),
+        encoder=_encoder(tokenizer, config, blocks.tables),
         identity=ModelIdentity(
             name="bundled" if model is None else name,
             family=str(config.get("model_type", type(module).__module__)),
@@ -127,7 +128,7 @@ def load_encoder(model: str | Path | None = None, revision: str | None = None) -
         tokenizer = load_tokenizer(folder)
     except Exception as error:
         raise _unloadable(folder, error) from error
-    return _encoder(tokenizer, config)
+    return _encoder(tokenizer, config, Tables())
 
 
 def _find(
@@ -209,10 +210,17 @@ def _unloadable(folder: Path, error: Exception) -> InputError:
     )
 
 
-def _encoder(tokenizer: Any, config: dict[str, Any]) -> Encoder:
-    limit = config.get("max_position_embeddings") or config.get("n_positions") or MAX_TOKENS
-    # MLX-LM wraps the transformers tokenizer; only that one knows character offsets.
-    return Encoder(tokenizer._tokenizer, min(int(limit), MAX_TOKENS))
+def _encoder(tokenizer: Any, config: dict[str, Any], tables: Tables) -> Encoder:
+    """Return what encodes prompts, none of which reaches beyond the model's tables.
+
+    Args:
+        tokenizer: MLX-LM's wrapper; only the one of transformers knows character offsets.
+        config: of the model.
+        tables: as they were found in it; without weights its configuration is believed.
+    """
+    said = tables_in(config)
+    most = min(tables.positions or MAX_TOKENS, said.positions or MAX_TOKENS, MAX_TOKENS)
+    return Encoder(tokenizer._tokenizer, most, tables.tokens or said.tokens)
 
 
 def reads_family(family: str) -> bool:

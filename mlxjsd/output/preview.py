@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.encode import Encoded, Encoder, encode_prompts
-from mlxjsd.prompts.flags import flag_sentences
+from mlxjsd.prompts.flags import AT_POSITION_0, flag_sentences
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.text import clean
 
@@ -90,7 +90,13 @@ def seen_text(seen: Seen, colour: bool = True) -> Text:
 class SeenTally:
     """Counts prompts as they go by."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: bool = True) -> None:
+        """Begin to count.
+
+        Args:
+            begun: whether the tokenizer puts a token of its own in front of every prompt.
+        """
+        self._begun = begun
         self._reasons: Counter[str] = Counter()
         self._flags: list[tuple[str, ...]] = []
 
@@ -110,4 +116,10 @@ class SeenTally:
         if skipped:
             listed = "; ".join(f"{n} because {why}" for why, n in self._reasons.most_common())
             lines.append(f"{skipped} would be skipped: {listed}.")
-        return [*lines, *flag_sentences(self._flags)]
+        lines += flag_sentences(self._flags)
+        if not self._begun and any(AT_POSITION_0 in flags for flags in self._flags):
+            lines.append(
+                "This model's tokenizer puts no token in front; a template such as "
+                "--prompt-template 'Fact: {prompt}' takes the subject off the first place."
+            )
+        return lines

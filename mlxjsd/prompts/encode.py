@@ -1,5 +1,6 @@
 """From characters to tokens: which tokens of a prompt are its subject's."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +8,7 @@ from typing import Any
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.chat_template import Chat
-from mlxjsd.prompts.flags import AT_POSITION_0, OCCURS_TWICE
+from mlxjsd.prompts.flags import AT_POSITION_0, OCCURS_TWICE, ending_flags
 from mlxjsd.prompts.prompt import Prompt, Unusable
 from mlxjsd.prompts.template import fill
 
@@ -54,10 +55,18 @@ class Encoder:
     Raises ``InputError`` for a tokenizer that cannot say where its tokens stand in the text.
     """
 
-    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
-        """Take a tokenizer of transformers, and the most tokens that a prompt may have."""
+    def __init__(self, tokenizer: Any, max_tokens: int, vocabulary: int | None = None) -> None:
+        """Take a tokenizer, and what the model can read.
+
+        Args:
+            tokenizer: of transformers.
+            max_tokens: the most tokens that a prompt may have.
+            vocabulary: how many tokens have an embedding; None where that is not known.
+        """
         self._tokenizer = tokenizer
         self.max_tokens = max_tokens
+        self.vocabulary = vocabulary
+        self._left: dict[str, bool] = {}
         if not getattr(self._tokenizer, "is_fast", False):
             raise InputError(
                 "this model's tokenizer gives no character offsets, so subjects cannot be found",
@@ -77,10 +86,11 @@ class Encoder:
             InputError: if no prompt can be put like this.
         """
         prompt = fill(template, prompt)
+        # A chat template writes the end of the text itself, and all special tokens.
+        flags = () if chat else ending_flags(prompt.text)
         if chat:
             prompt = self._chat.frame(prompt)
-        # A chat template writes all special tokens itself.
-        return _with_span(self._in_tokens(_checked(prompt), special_tokens=not chat))
+        return _with_span(self._in_tokens(_checked(prompt), special_tokens=not chat), flags)
 
     @cached_property
     def _chat(self) -> Chat:
@@ -93,12 +103,34 @@ class Encoder:
             # As MLX-LM: they are added unless the text brings its own.
             add_special_tokens=special_tokens and (bos is None or not prompt.text.startswith(bos)),
             return_offsets_mapping=True,
+            return_special_tokens_mask=True,
             verbose=False,  # a prompt that is too long gets our own sentence
         )
         ids, offsets = tuple(encoding["input_ids"]), encoding["offset_mapping"]
+        # The answer follows the prompt's own last token, not an end that is put behind it.
+        added = encoding["special_tokens_mask"]
+        while ids and added[len(ids) - 1] and len(set(offsets[len(ids) - 1])) == 1:
+            ids = ids[:-1]
+        offsets = offsets[: len(ids)]
         if len(ids) > self.max_tokens:
             raise Unusable(f"{len(ids)} tokens are more than {self.max_tokens}")
+        self._refuse_unknown(ids)
         return _Tokens(prompt, ids, self._ranges(prompt.text, ids, offsets))
+
+    def _refuse_unknown(self, ids: Sequence[int]) -> None:
+        """Raise ``Unusable`` for a token that the model has no embedding of.
+
+        MLX would look up whatever stands behind the table.
+        """
+        if self.vocabulary is None:
+            return
+        for token in ids:
+            if not 0 <= token < self.vocabulary:
+                piece = self._tokenizer.convert_ids_to_tokens(token)
+                raise Unusable(
+                    f"the token {piece!r} has the id {token}, and the model's embedding ends "
+                    f"before {self.vocabulary}"
+                )
 
     def _ranges(
         self, text: str, tokens: Sequence[int], offsets: Sequence[tuple[int, int]]
@@ -106,20 +138,51 @@ class Encoder:
         """Return which characters [from, to) each token stands for, [0, 0) for none.
 
         These are the tokenizer's offsets with two corrections. The lone space that SentencePiece
-        puts in front of a text stands for no character; its offsets cover the first letter. A
-        mark that normalization composes into its letter belongs to that letter; no offsets cover
-        it.
+        puts in front of a text stands for no character; its offsets cover the first letter. And
+        characters that no offsets cover: a mark that normalization composes into its letter
+        belongs to that letter, one of which nothing is left to no token, and any other to the
+        token after it. An added token, such as one for the beginning, stands for itself alone.
         """
+        ranges = [
+            (0, 0) if a == b or self._is_put_in_front(token, text[a:b]) else (a, b)
+            for token, (a, b) in zip(tokens, offsets, strict=True)
+        ]
         claimed = {at for a, b in offsets for at in range(a, b)}
-        ranges = []
-        for token, (a, b) in zip(tokens, offsets, strict=True):
-            if a == b or self._is_put_in_front(token, text[a:b]):
-                ranges.append((0, 0))
-                continue
-            while b < len(text) and b not in claimed and not text[b].isspace():
-                b += 1
-            ranges.append((a, b))
+        free = [at for at, c in enumerate(text) if at not in claimed and not c.isspace()]
+        words = [i for i, token in enumerate(tokens) if token not in self._added] if free else []
+        following = []
+        for at in free:
+            if at and _joins(text[at - 1], text[at]):
+                for i in words:
+                    a, b = ranges[i]
+                    ranges[i] = (a, b + (b == at))
+            elif self._leaves_something(text[at]):
+                following.append(at)
+        for at in reversed(following):
+            for i in words:
+                a, b = ranges[i]
+                ranges[i] = (a - (a == at + 1 and b > a), b)
         return ranges
+
+    @cached_property
+    def _added(self) -> frozenset[int]:
+        """Ids of the tokens that stand beside the tokenizer's own vocabulary."""
+        return frozenset([*self._tokenizer.added_tokens_decoder, *self._tokenizer.all_special_ids])
+
+    @cached_property
+    def puts_in_front(self) -> bool:
+        """Whether a token of the tokenizer's own stands in front of every prompt."""
+        found = self._tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
+        return bool(found and found[0])
+
+    def _leaves_something(self, character: str) -> bool:
+        """Whether there is a token for a character by itself."""
+        known = self._left.get(character)
+        if known is None:
+            ids = self._tokenizer(character, add_special_tokens=False)["input_ids"]
+            pieces = (str(piece) for piece in self._tokenizer.convert_ids_to_tokens(ids))
+            known = self._left[character] = any(piece.strip(_SPACE) for piece in pieces)
+        return known
 
     def _is_put_in_front(self, token: int, covered: str) -> bool:
         piece = str(self._tokenizer.convert_ids_to_tokens(token))
@@ -172,8 +235,21 @@ def _checked(prompt: Prompt) -> Prompt:
     return prompt
 
 
-def _with_span(found: _Tokens) -> Encoded:
-    """Return a prompt with its subject's tokens: all that share a character with it."""
+def _joins(before: str, character: str) -> bool:
+    """Whether a character is a part of the one before: a mark, or what composes with it."""
+    return (
+        unicodedata.category(character)[0] == "M"
+        or len(unicodedata.normalize("NFC", before + character)) == 1
+    )
+
+
+def _with_span(found: _Tokens, ending: tuple[str, ...]) -> Encoded:
+    """Return a prompt with its subject's tokens: all that share a character with it.
+
+    Args:
+        found: the prompt in tokens.
+        ending: what is odd about its end.
+    """
     start, end = _without_spaces(found.prompt)
     # Special tokens cover no character.
     inside = [i for i, (a, b) in enumerate(found.ranges) if a < end and b > start]
@@ -187,7 +263,7 @@ def _with_span(found: _Tokens) -> Encoded:
         flags.append(AT_POSITION_0)
     if _occurs_twice(found.prompt.text, found.prompt.text[start:end]):
         flags.append(OCCURS_TWICE)
-    return Encoded(found.prompt, found.ids, first, after, tuple(flags))
+    return Encoded(found.prompt, found.ids, first, after, (*flags, *ending))
 
 
 def _without_spaces(prompt: Prompt) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ class Prompt:
     subject: str
     """As it stands in the text."""
     subject_start: int | None = None
-    """Character offset of the subject, where it is not its first occurrence."""
+    """Character offset of the subject, where it is not where :func:`find_subject` finds it."""
     answers: tuple[str, ...] = ()
     """Accepted answers, if known."""
     relation: str | None = None
@@ -37,7 +38,7 @@ class Prompt:
         """Return the subject's characters [from, to) in the text, or None if it is not there."""
         start = self.subject_start
         if start is None:
-            start = self.text.find(self.subject)
+            start = find_subject(self.text, self.subject)
         if start < 0 or self.text[start : start + len(self.subject)] != self.subject:
             return None
         return start, start + len(self.subject)
@@ -52,6 +53,33 @@ class Prompt:
         if chars is None:
             raise Unusable("the subject is not in the text")
         return chars
+
+
+def find_subject(text: str, subject: str) -> int:
+    """Return where a subject stands in a text: whole words go before parts of words.
+
+    In "The country north of Nigeria called Niger" it is the last word. In a script without spaces
+    it is the first occurrence.
+
+    Returns:
+        The character offset; -1 if it is nowhere.
+    """
+    first = at = text.find(subject)
+    while at >= 0:
+        end = at + len(subject)
+        if not (_in_word(text[at - 1 : at]) or _in_word(text[end : end + 1])):
+            return at
+        at = text.find(subject, at + 1)
+    return first
+
+
+def _in_word(character: str) -> bool:
+    # Marks are parts of words, such as the vowel signs of Hindi.
+    return (
+        character.isalnum()
+        or character == "_"
+        or (character != "" and unicodedata.category(character)[0] == "M")
+    )
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,23 @@
 from collections.abc import Iterator
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 from mlxjsd.assets.recipe.tokenizer import BOS, EOS, train_tokenizer
 from mlxjsd.errors import InputError
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.encode import Encoded, Encoder, Unusable, encode_prompts
-from mlxjsd.prompts.flags import AT_POSITION_0
-from mlxjsd.prompts.prompt import Prompt
+from mlxjsd.prompts.flags import AT_POSITION_0, ENDS_A_SENTENCE, ENDS_IN_A_GAP, ENDS_IN_SPACE
+from mlxjsd.prompts.prompt import Prompt, find_subject
 
 WORDS = [
     "The capital of France is Paris.",
@@ -104,6 +112,125 @@ def test_without_one_the_subject_may_stand_at_the_very_front() -> None:
 def test_prompts_that_cannot_be_measured_say_why(text: str, subject: str, reason: str) -> None:
     with pytest.raises(Unusable, match=reason):
         byte_level().encode(Prompt("", text, subject))
+
+
+def special(pre: pre_tokenizers.PreTokenizer, normalizer: object = None) -> Encoder:
+    """A tokenizer with a token for a turn, and none for what it does not know."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    trainer = trainers.BpeTrainer(vocab_size=300, show_progress=False)
+    tokenizer.train_from_iterator(["of Spain France is the user , cafe 한국"] * 4, trainer)
+    tokenizer.add_special_tokens(["<|user|>"])
+    return wrap(tokenizer)
+
+
+def inside(encoder: Encoder, text: str, subject: str) -> str:
+    encoded = encoder.encode(Prompt("", text, subject))
+    return encoder.decode(encoded.subject_tokens).replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "text", "subject", "expected"),
+    [
+        # What no token stands for goes to no special token, and pulls no other word in.
+        (special(pre_tokenizers.Whitespace()), "<|user|>¿France is", "¿France", "France"),
+        (special(pre_tokenizers.ByteLevel(False)), "<|user|>¿France is", "¿France", "France"),
+        (special(pre_tokenizers.Whitespace()), "of Spain¿France is", "¿France", "France"),
+        (special(pre_tokenizers.Whitespace()), "of Spain¿France is", "Spain¿", "Spain"),
+        (
+            special(pre_tokenizers.Whitespace(), normalizers.BertNormalizer(lowercase=False)),
+            "<|user|>\u200bFrance is",
+            "\u200bFrance",
+            "France",
+        ),
+        (
+            special(
+                pre_tokenizers.Sequence(
+                    [pre_tokenizers.Split("-", "removed"), pre_tokenizers.Whitespace()]
+                )
+            ),
+            "of Spain-France is",
+            "-France",
+            "France",
+        ),
+        # What is composed into a letter belongs to that letter, marks or not.
+        (
+            special(pre_tokenizers.Whitespace(), normalizers.NFC()),
+            "of \u1112\u1161\u11ab\u1100\u116e\u11a8 is",
+            "\u1112\u1161\u11ab\u1100\u116e\u11a8",
+            "한국",
+        ),
+    ],
+)
+def test_characters_of_no_token(encoder: Encoder, text: str, subject: str, expected: str) -> None:
+    assert inside(encoder, text, subject) == expected
+    assert encoder.encode(Prompt("", text, subject)).start > 0
+
+
+def test_an_end_that_the_tokenizer_appends_is_taken_off() -> None:
+    plain = byte_level()._tokenizer
+    ended = PreTrainedTokenizerFast(tokenizer_object=plain.backend_tokenizer, bos_token=BOS)
+    ended.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A {EOS}", special_tokens=[(BOS, 0), (EOS, 1)]
+    )
+    text = "The capital of France is"
+    assert ended(text)["input_ids"][-1] == 1, "or this tests nothing"
+    encoded = Encoder(ended, 64).encode(Prompt("", text, "France"))
+    assert encoded.tokens == byte_level().encode(Prompt("", text, "France")).tokens
+    # One that stands in the text is the prompt's own.
+    written = Encoder(ended, 64).encode(Prompt("", f"{text}{EOS}", "France"))
+    assert written.tokens == (*encoded.tokens, 1)
+
+
+def test_tokens_without_an_embedding_are_not_looked_up() -> None:
+    tokenizer = byte_level()._tokenizer
+    text = "The capital of France is"
+    ids = tokenizer(text)["input_ids"]
+    assert Encoder(tokenizer, 64, max(ids) + 1).encode(Prompt("", text, "France"))
+    with pytest.raises(Unusable, match=f"has the id {max(ids)}, and the model's embedding ends"):
+        Encoder(tokenizer, 64, max(ids)).encode(Prompt("", text, "France"))
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("The capital of France is", ()),
+        ("The capital of France is ", (ENDS_IN_SPACE,)),
+        ("The capital of France is\n", (ENDS_IN_SPACE,)),
+        ("What is the capital of France?", (ENDS_A_SENTENCE,)),
+        ("France has a capital.", (ENDS_A_SENTENCE,)),
+        ('He asked "Is it France?"', (ENDS_A_SENTENCE,)),
+        ("France の首都は何ですか？", (ENDS_A_SENTENCE,)),
+        ("The capital of France is [MASK]", (ENDS_IN_A_GAP,)),
+        ("The capital of France is [MASK] .", (ENDS_A_SENTENCE,)),
+        ("The capital of France is ___ ", (ENDS_IN_SPACE, ENDS_IN_A_GAP)),
+    ],
+)
+def test_odd_endings_are_flagged(text: str, flags: tuple[str, ...]) -> None:
+    encoded = byte_level().encode(Prompt("", text, "France"))
+    assert encoded.flags == flags
+    # What a template puts behind a prompt is what the model reads last.
+    framed = byte_level().encode(Prompt("", text, "France"), "Q: {prompt}\nA:")
+    assert framed.flags == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "start"),
+    [
+        ("The country north of Nigeria called Niger has", "Niger", 36),
+        ("In Romania, the mayor of Roma is", "Roma", 25),
+        ("Nigeria is", "Niger", 0),
+        ("東京都の首都は東京", "東京", 0),
+        ("कुली और कुल", "कुल", 8),
+        ("snake_case snake", "snake", 11),
+        ("A. B. C is", "B.", 3),
+    ],
+)
+def test_subjects_are_whole_words_first(text: str, subject: str, start: int) -> None:
+    assert find_subject(text, subject) == start
+    assert Prompt("", text, subject).place() == (start, start + len(subject))
 
 
 def test_a_tokenizer_without_offsets_is_refused() -> None:
