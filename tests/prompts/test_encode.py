@@ -146,6 +146,12 @@ def inside(encoder: Encoder, text: str, subject: str) -> str:
             "France",
         ),
         (
+            special(pre_tokenizers.Whitespace(), normalizers.BertNormalizer(strip_accents=True)),
+            "<|user|>\u0301France is",
+            "\u0301France",
+            "france",
+        ),
+        (
             special(
                 pre_tokenizers.Sequence(
                     [pre_tokenizers.Split("-", "removed"), pre_tokenizers.Whitespace()]
