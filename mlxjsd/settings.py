@@ -7,12 +7,15 @@ from typing import Any
 
 from mlxjsd import metrics as metric_table
 from mlxjsd import rows as row_table
-from mlxjsd.corruptions import CORRUPTIONS, NOISE
+from mlxjsd.corruptions import CORRUPTIONS, NOISE, SWAP
 from mlxjsd.errors import InputError
 
 #: How the blocks of a knockout's window are counted; see
 #: :func:`mlxjsd.interventions.spec.knockout_blocks`.
 WINDOW_RULE = 2
+#: How a partner's subject is put in; see
+#: :func:`mlxjsd.interventions.corruption.swap.choose_partners`.
+SWAP_RULE = 2
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,14 @@ class Settings:
     """The numbers of each cell; keys of :data:`mlxjsd.metrics.METRICS`."""
     layers: tuple[int, ...] | None = None
     """The layers whose cells are measured, in ascending order; None for all."""
+    swap_any: bool = False
+    """Whether prompts without a relation are taken for one relation when subjects are swapped."""
     window_rule: int = WINDOW_RULE
     """How the blocks of the window are counted: 1 in runs of older versions, where an even
     window was one block too wide."""
+    swap_rule: int = SWAP_RULE
+    """How a partner's subject is put in: 1 in swaps of older versions, by its tokens, even where
+    its text would have had others."""
 
     def __post_init__(self) -> None:
         if self.corruption not in CORRUPTIONS:
@@ -68,11 +76,15 @@ class Settings:
             check_template(self.prompt_template)
         if self.layers is not None:
             _check_layers(self.layers)
-        if self.window_rule not in (1, WINDOW_RULE):
-            raise InputError(
-                f"there is no window rule {self.window_rule}",
-                hint="bring mlxjsd up to date, since a newer one wrote it",
-            )
+        for kind, rule, newest in (
+            ("window", self.window_rule, WINDOW_RULE),
+            ("swap", self.swap_rule, SWAP_RULE),
+        ):
+            if rule not in (1, newest):
+                raise InputError(
+                    f"there is no {kind} rule {rule}",
+                    hint="bring mlxjsd up to date, since a newer one wrote it",
+                )
         _check_names("row", self.rows, row_table.ROWS.find)
         if not any(row_table.ROWS[key].by_layer for key in self.rows):
             raise InputError(
@@ -136,6 +148,8 @@ class Settings:
         # Before there were two rules, there was the first; of odd windows they say the same.
         even = found.get("window", cls.window) % 2 == 0
         found.setdefault("window_rule", 1 if even else WINDOW_RULE)
+        swaps = found.get("corruption") == SWAP.key
+        found.setdefault("swap_rule", 1 if swaps else SWAP_RULE)
         return cls(**found)
 
 

@@ -44,7 +44,7 @@ FACTS = (
 class Reversed:
     """A corruption that puts the subject's tokens in the opposite order."""
 
-    def __init__(self, settings: Settings, prompts: Sequence[Encoded], embed: Any) -> None:
+    def __init__(self, settings: Settings, prompts: Sequence[Encoded], model: Any) -> None:
         pass
 
     def reason_against(self, prompt: Encoded) -> str | None:

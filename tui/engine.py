@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError, MachineError, MeasurementError, is_out_of_memory, said_by
-from mlxjsd.interventions.corruption.swap import NO_PARTNER, choose_partners
+from mlxjsd.interventions.corruption.swap import choose_partners, why_no_partner
 from mlxjsd.prompts.encode import Encoder, encode_prompts
 from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
@@ -181,10 +181,10 @@ def preview_prompts(
         else:
             encoded[position] = found
     if look.settings.corruption == "swap":
-        partners = choose_partners(list(encoded.values()), look.settings.seed)
+        partners = choose_partners(list(encoded.values()), look.settings, encoder)
         for position, prompt in encoded.items():
             if prompt.prompt.id not in partners:
-                skipped[position] = NO_PARTNER
+                skipped[position] = why_no_partner(prompt, look.settings.swap_any)
     total = min(len(data.prompts), look.limit or len(data.prompts))
     reasons = Counter(reason for position, reason in skipped.items() if position < total)
     measured = [(at, e) for at, e in encoded.items() if at < total and at not in skipped]

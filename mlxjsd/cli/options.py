@@ -201,6 +201,9 @@ class RunOptions:
         ),
     ] = None
     seed: Annotated[int, typer.Option(help="Of the noise and of the swaps.")] = Settings.seed
+    swap_any: Annotated[
+        bool, typer.Option("--swap-any", help="Take prompts without a relation for one relation.")
+    ] = Settings.swap_any
     prompt_template: PromptTemplate = None
     chat: Chat = False
     batch_size: BatchSize = None

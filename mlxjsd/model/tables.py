@@ -12,6 +12,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
+import numpy as np
 
 from mlxjsd.model.stepping import Stepper
 
@@ -75,7 +76,7 @@ def _watched(model: nn.Module) -> Iterator[list[tuple[int, list[int]]]]:
 
     def watching(cls: type) -> type:
         def __call__(table: nn.Module, x: mx.array) -> mx.array:  # noqa: N807
-            seen.append((table["weight"].shape[0], x.reshape(-1).tolist()))
+            seen.append((table["weight"].shape[0], np.array(x).ravel().tolist()))
             found: mx.array = cls.__call__(table, x)
             return found
 

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -91,6 +91,22 @@ class Encoder:
         if chat:
             prompt = self._chat.frame(prompt)
         return _with_span(self._in_tokens(_checked(prompt), special_tokens=not chat), flags)
+
+    def with_subject(self, prompt: Prompt, subject: str, special_tokens: bool) -> Encoded:
+        """Return a prompt as it would be read with another subject in its subject's place.
+
+        Args:
+            prompt: with all that is put around it, as in :attr:`Encoded.prompt`.
+            subject: stands where the prompt's own did.
+            special_tokens: whether the tokenizer adds its own, as it does but to a chat.
+
+        Raises:
+            Unusable: with the reason, if it cannot be measured.
+        """
+        start, end = prompt.place()
+        text = prompt.text[:start] + subject + prompt.text[end:]
+        other = replace(prompt, text=text, subject=subject, subject_start=start)
+        return _with_span(self._in_tokens(_checked(other), special_tokens), ())
 
     @cached_property
     def _chat(self) -> Chat:

@@ -168,7 +168,7 @@ def plan_run(
     usable, skipped = encode_all(model, data, settings)
     if not usable:
         raise _no_prompt(data, skipped)
-    corruption = Corruption(settings, [prompt for _, prompt in usable], model.embed)
+    corruption = Corruption(settings, [prompt for _, prompt in usable], model)
     measurable: list[tuple[int, Encoded]] = []
     for position, prompt in usable:
         if reason := corruption.reason_against(prompt):

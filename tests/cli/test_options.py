@@ -30,6 +30,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "metrics": (["--metrics", "jsd"], ("jsd",)),  # there is one
     "layers": (["--layers", "0-8:4,5"], (0, 4, 5, 8)),
     "seed": (["--seed", "9"], 9),
+    "swap_any": (["--swap-any"], True),
     "prompt_template": (["--prompt-template", r"Q: {prompt}\nA:"], "Q: {prompt}\nA:"),
     "chat": (["--chat"], True),
     "batch_size": (["--batch-size", "5"], 5),
@@ -45,7 +46,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
 
 
 #: What has no option: a rule of older versions, which their runs go on with.
-NOT_ASKED = {"window_rule"}
+NOT_ASKED = {"window_rule", "swap_rule"}
 
 
 def own(kind: type[Any]) -> set[str]:

@@ -164,9 +164,10 @@ def test_a_file_without_a_usable_prompt_is_bad_input(bundled: LoadedModel, tmp_p
     data = write(tmp_path / "p.jsonl", {"id": "x", "prompt": "The capital is", "subject": "France"})
     with pytest.raises(InputError, match=r"no prompt of .* can be measured; the first one, 'x'"):
         plan_run(bundled, data)
-    data = write(tmp_path / "p.jsonl", GOOD)
-    with pytest.raises(InputError, match=NO_PARTNER):
-        plan_run(bundled, data, Settings("swap"))
+    for relation, reason in (("capital", NO_PARTNER), (None, "it has no relation")):
+        data = write(tmp_path / "p.jsonl", {**GOOD, "relation": relation})
+        with pytest.raises(InputError, match=reason):
+            plan_run(bundled, data, Settings("swap"))
 
 
 @pytest.mark.parametrize("bad", [{"limit": 0}, {"batch_size": 0}])

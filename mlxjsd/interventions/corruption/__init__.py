@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlxjsd.interventions.corruption.noise import Noise
-from mlxjsd.interventions.corruption.protocol import Corruptor, Embed, Make
+from mlxjsd.interventions.corruption.protocol import Corruptor, Make, Model
 from mlxjsd.interventions.corruption.swap import Swap
 from mlxjsd.interventions.spec import Batch
 from mlxjsd.prompts.encode import Encoded
@@ -21,16 +21,16 @@ MAKE: dict[str, Make] = {"noise": Noise, "swap": Swap}
 class Corruption:
     """Makes batches of prompts with their corruption; a context manager."""
 
-    def __init__(self, settings: Settings, prompts: Sequence[Encoded], embed: Embed) -> None:
+    def __init__(self, settings: Settings, prompts: Sequence[Encoded], model: Model) -> None:
         """Prepare for all usable ``prompts`` of the file, before any limit.
 
         Args:
             settings: which corruption, and its seed.
             prompts: at least one.
-            embed: maps tokens (rows, T) to what enters block 0, (rows, T, hidden).
+            model: to be measured.
         """
         self.settings = settings
-        self.by: Corruptor = MAKE[settings.corruption](settings, prompts, embed)
+        self.by: Corruptor = MAKE[settings.corruption](settings, prompts, model)
         self._maker: ThreadPoolExecutor | None = None
         self._ahead: dict[tuple[str, ...], Future[Batch]] = {}
 

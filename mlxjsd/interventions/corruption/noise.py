@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd.interventions.corruption.protocol import Embed
+from mlxjsd.interventions.corruption.protocol import Embed, Model
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.settings import Settings
 
@@ -19,10 +19,10 @@ EMBED_ROWS = 64
 class Noise:
     """Adds noise to what enters block 0 at the subject's tokens."""
 
-    def __init__(self, settings: Settings, prompts: Sequence[Encoded], embed: Embed) -> None:
+    def __init__(self, settings: Settings, prompts: Sequence[Encoded], model: Model) -> None:
         self._settings = settings
-        self.deviation = settings.noise_level * embedding_deviation(embed, prompts)
-        self._hidden = embed(np.array([prompts[0].tokens], dtype=np.int32)).shape[-1]
+        self.deviation = settings.noise_level * embedding_deviation(model.embed, prompts)
+        self._hidden = model.embed(np.array([prompts[0].tokens], dtype=np.int32)).shape[-1]
 
     def reason_against(self, prompt: Encoded) -> str | None:
         """Return None: every prompt can be corrupted by noise."""

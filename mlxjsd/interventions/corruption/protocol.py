@@ -5,11 +5,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlxjsd.prompts.encode import Encoded
+from mlxjsd.prompts.encode import Encoded, Encoder
 from mlxjsd.settings import Settings
 
 Embed = Callable[[np.ndarray], np.ndarray]
 """Maps tokens (rows, T) to what enters block 0, (rows, T, hidden) float32."""
+
+
+class Model(Protocol):
+    """What a corruption may ask of the model."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """What reads prompts."""
+
+    def embed(self, tokens: np.ndarray) -> np.ndarray:
+        """See :data:`Embed`."""
 
 
 class Corruptor(Protocol):
@@ -33,5 +44,5 @@ class Corruptor(Protocol):
         """Return what is added to the subject's embeddings, (subject tokens, hidden); or None."""
 
 
-Make = Callable[[Settings, Sequence[Encoded], Embed], Corruptor]
+Make = Callable[[Settings, Sequence[Encoded], Model], Corruptor]
 """Prepares for all usable prompts of a data file, before any limit."""
