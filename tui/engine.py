@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError, MachineError, MeasurementError, is_out_of_memory, said_by
 from mlxjsd.interventions.corruption.swap import choose_partners, why_no_partner
+from mlxjsd.prompts.answers import AnswersTally, known_of
 from mlxjsd.prompts.encode import Encoder, encode_prompts
 from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
@@ -23,7 +24,7 @@ from mlxjsd.prompts.template import fill
 from mlxjsd.run.batching import draw
 from mlxjsd.run.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.store.reader import read_run
-from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Tell
+from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Shown, Tell
 
 if TYPE_CHECKING:
     from mlxjsd.model.loaded import LoadedModel
@@ -192,8 +193,12 @@ def preview_prompts(
     if look.sample is not None:
         measured = draw(measured, look.sample, look.settings.seed)
         drawn = len(measured)
-    shown = [(encoder.pieces(e), (e.start, e.end)) for _, e in measured[: look.first]]
-    return Preview(total, dict(reasons.most_common()), drawn, tuple(shown))
+    shown = tuple(
+        Shown(encoder.pieces(e), (e.start, e.end), known_of(e.prompt))
+        for _, e in measured[: look.first]
+    )
+    answers = AnswersTally([e.prompt for _, e in measured]).sentence(data.unread)
+    return Preview(total, dict(reasons.most_common()), drawn, shown, answers if measured else "")
 
 
 def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
@@ -206,7 +211,8 @@ def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
             start, end = prompt.place()
         except Unusable:
             prompt, start, end = given, 0, 0
-        shown.append(((prompt.text[:start], prompt.text[start:end], prompt.text[end:]), (1, 2)))
+        tokens = prompt.text[:start], prompt.text[start:end], prompt.text[end:]
+        shown.append(Shown(tokens, (1, 2), known_of(prompt)))
     return Preview(total, prompts=tuple(shown), note=why)
 
 

@@ -10,7 +10,18 @@ from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Settings
 
-__all__ = ["Engine", "Failed", "Job", "Loading", "Look", "News", "Opened", "Preview", "Tell"]
+__all__ = [
+    "Engine",
+    "Failed",
+    "Job",
+    "Loading",
+    "Look",
+    "News",
+    "Opened",
+    "Preview",
+    "Shown",
+    "Tell",
+]
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,18 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A prompt, as a model's tokenizer reads it."""
+
+    tokens: tuple[str, ...]
+    """The text of each token."""
+    span: tuple[int, int]
+    """Which tokens [start, end) are the subject's."""
+    known: str = ""
+    """Its answers and its relation."""
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a file of prompts holds, as a model's tokenizer reads it."""
 
@@ -41,9 +64,10 @@ class Preview:
     """How many would be skipped, by reason."""
     drawn: int | None = None
     """How many of the others are drawn; None if all are measured."""
-    prompts: tuple[tuple[tuple[str, ...], tuple[int, int]], ...] = ()
-    """The first ones that would be measured: the text of each token, and which tokens [start, end)
-    are the subject's."""
+    prompts: tuple[Shown, ...] = ()
+    """The first ones that would be measured."""
+    answers: str = ""
+    """How many prompts have answers, in words."""
     error: str | None = None
     """Why there is nothing to show."""
     note: str | None = None

@@ -41,7 +41,7 @@ def prompts(
     from mlxjsd.model.load import load_encoder
 
     encoder = load_encoder(model, revision)
-    console, tally = console_for(), SeenTally(encoder.puts_in_front)
+    console, tally = console_for(), SeenTally(encoder.puts_in_front, found.unread)
     for seen in tally.passing(look_at(found, encoder, prompt_template, chat, limit)):
         # Lines are left whole: where one breaks, a token's space would be lost.
         console.print(seen_text(seen, has_colour(console)), soft_wrap=True)

@@ -15,6 +15,7 @@ from mlxjsd.cli.distributed import joined_group, measuring_rank, rank_of
 from mlxjsd.cli.exit_codes import DONE, INTERRUPTED
 from mlxjsd.cli.options import RunOptions, takes_run_options
 from mlxjsd.cli.signals import Interrupts
+from mlxjsd.prompts.answers import AnswersTally
 from mlxjsd.rank import Rank
 from mlxjsd.run.job import Job
 
@@ -83,6 +84,9 @@ def measure(
         check_free(folder, shard_name(process.index))
     prompts = prompts_of(job.data, job.format)
     talk = console_for(stderr=True, quiet=not process.leads)  # one process prints for all
+    known = AnswersTally(prompts.prompts)
+    if job.labelling.max_tokens is not None and not known.answered:
+        talk.print(known.sentence(prompts.unread), markup=False, soft_wrap=True)
     with joined_group(tensor_parallel) as group:
         loaded = load(
             talk,

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from rich.text import Text
 
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.answers import AnswersTally, known_of
 from mlxjsd.prompts.encode import Encoded, Encoder, encode_prompts
 from mlxjsd.prompts.flags import AT_POSITION_0, flag_sentences
 from mlxjsd.prompts.prompt import Prompt, PromptFile
@@ -29,6 +31,8 @@ class Seen:
     flags: tuple[str, ...] = ()
     reason: str | None = None
     """Why it would be skipped; None if it can be measured."""
+    prompt: Prompt | None = None
+    """As the model reads it, with its answers and its relation; None if it would be skipped."""
 
 
 def look_at(
@@ -54,18 +58,19 @@ def look_at(
         raise InputError(
             f"the limit must be at least 1, not {limit}", hint="leave --limit out for all prompts"
         )
-    found = encode_prompts(encoder, data.prompts[:limit], template, chat)
+    found = islice(encode_prompts(encoder, data.prompts, template, chat), limit)
     return (_seen(encoder, prompt, read) for _, prompt, read in found)
 
 
 def _seen(encoder: Encoder, prompt: Prompt, read: Encoded | str) -> Seen:
     if isinstance(read, str):
         return Seen(prompt.id, (prompt.text,), reason=read)
-    return Seen(prompt.id, encoder.pieces(read), (read.start, read.end), read.flags)
+    span = read.start, read.end
+    return Seen(prompt.id, encoder.pieces(read), span, read.flags, prompt=read.prompt)
 
 
 def seen_text(seen: Seen, colour: bool = True) -> Text:
-    """Return two lines: the prompt's name with what is odd about it, and its tokens.
+    """Return two or three lines: a prompt's name with what is odd, its tokens, and its answers.
 
     Bars separate the tokens. The subject's are highlighted or, without colour, in brackets.
     """
@@ -84,19 +89,23 @@ def seen_text(seen: Seen, colour: bool = True) -> Text:
             text.append(shown, _SUBJECT if colour else "")
         else:
             text.append(clean(token))
+    if seen.prompt is not None and (known := known_of(seen.prompt)):
+        text.append(f"\n  = {known}", _EDGE if colour else "")
     return text
 
 
 class SeenTally:
     """Counts prompts as they go by."""
 
-    def __init__(self, begun: bool = True) -> None:
+    def __init__(self, begun: bool = True, unread: Sequence[str] = ()) -> None:
         """Begin to count.
 
         Args:
             begun: whether the tokenizer puts a token of its own in front of every prompt.
+            unread: fields of the file that nothing was taken from.
         """
-        self._begun = begun
+        self._begun, self._unread = begun, unread
+        self._answers = AnswersTally()
         self._reasons: Counter[str] = Counter()
         self._flags: list[tuple[str, ...]] = []
 
@@ -105,6 +114,8 @@ class SeenTally:
         for seen in prompts:
             if seen.reason is None:
                 self._flags.append(seen.flags)
+                if seen.prompt is not None:
+                    self._answers.add(seen.prompt)
             else:
                 self._reasons[seen.reason] += 1
             yield seen
@@ -116,6 +127,8 @@ class SeenTally:
         if skipped:
             listed = "; ".join(f"{n} because {why}" for why, n in self._reasons.most_common())
             lines.append(f"{skipped} would be skipped: {listed}.")
+        if self._answers.total:
+            lines.append(self._answers.sentence(self._unread))
         lines += flag_sentences(self._flags)
         if not self._begun and any(AT_POSITION_0 in flags for flags in self._flags):
             lines.append(

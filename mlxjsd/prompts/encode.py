@@ -1,7 +1,7 @@
 """From characters to tokens: which tokens of a prompt are its subject's."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.prompts.chat_template import Chat
 from mlxjsd.prompts.flags import AT_POSITION_0, OCCURS_TWICE, ending_flags
 from mlxjsd.prompts.prompt import Prompt, Unusable
+from mlxjsd.prompts.repeats import ASKED_ALREADY, asked_once
 from mlxjsd.prompts.template import fill
 
 __all__ = ["Encoded", "Encoder", "Unusable", "encode_prompts"]
@@ -214,15 +215,20 @@ class Encoder:
 
 
 def encode_prompts(
-    encoder: Encoder, prompts: Iterable[Prompt], template: str | None = None, chat: bool = False
+    encoder: Encoder,
+    prompts: Sequence[Prompt],
+    template: str | None = None,
+    chat: bool = False,
+    once: bool = True,
 ) -> Iterator[tuple[int, Prompt, Encoded | str]]:
     """Encode prompts one by one.
 
     Args:
         encoder: of the model.
-        prompts: as they stand in their file.
+        prompts: as they stand in their file, all of them.
         template: as in :meth:`Encoder.encode`.
         chat: as in :meth:`Encoder.encode`.
+        once: leave out those that ask the same again, whose answers go to the first.
 
     Yields:
         The place among the prompts, the prompt, and what the model reads or, of a prompt that
@@ -231,8 +237,13 @@ def encode_prompts(
     Raises:
         InputError: if no prompt can be put like this.
     """
-    for position, prompt in enumerate(prompts):
-        found: Encoded | str
+    repeated = asked_once(prompts) if once else {}
+    for position, given in enumerate(prompts):
+        prompt = repeated.get(position, given)
+        found: Encoded | str = ASKED_ALREADY
+        if prompt is None:
+            yield position, given, found
+            continue
         try:
             found = encoder.encode(prompt, template, chat)
         except Unusable as reason:

@@ -92,6 +92,8 @@ class PromptFile:
     prompts: tuple[Prompt, ...]
     format: str | None = None
     """One of :data:`mlxjsd.prompts.formats.FORMATS`; None for prompts that are in no file."""
+    unread: tuple[str, ...] = ()
+    """Fields of the first record that nothing was taken from."""
 
     @classmethod
     def of(cls, prompts: Iterable[Prompt], name: str = "prompts") -> "PromptFile":

@@ -85,10 +85,9 @@ class Job:
         from mlxjsd.store.reader import read_header
         from mlxjsd.store.shards import shard_files
 
-        sizes = None
+        begun = read_header(self.folder) if shard_files(self.folder) else None
         chosen = self.batch_size is not None or self.memory is not None
-        if not chosen and shard_files(self.folder):
-            sizes = read_header(self.folder).get("batch_sizes")
+        sizes = begun.get("batch_sizes") if begun and not chosen else None
         return plan_run(
             model,
             data,
@@ -99,4 +98,5 @@ class Job:
             self.memory,
             sizes,
             self.sample,
+            once=begun is None or begun.get("repeats") == "once",
         )

@@ -54,6 +54,8 @@ class Plan:
     """How much memory a pass takes."""
     directions_held: int
     """Of how many prompts the last token's directions are held until the run ends."""
+    once: bool
+    """Whether prompts that are asked twice are measured once."""
 
     @property
     def grid(self) -> Grid:
@@ -97,6 +99,7 @@ class Plan:
             "sample": self.sample,
             # Going on with the same batches gives the same numbers to the last bit.
             "batch_sizes": self.batch_sizes,
+            "repeats": "once" if self.once else "each",
             "floor_limit": null_limit(self.model.identity.dtype),
             "labelling": asdict(self.labelling),
             "versions": versions(),
@@ -106,12 +109,15 @@ class Plan:
 
 
 def encode_all(
-    model: LoadedModel, data: PromptFile, settings: Settings
+    model: LoadedModel, data: PromptFile, settings: Settings, once: bool = True
 ) -> tuple[list[tuple[int, Encoded]], list[Skipped]]:
-    """Encode every prompt of a file; return (position, prompt) of the usable ones and the rest."""
+    """Encode every prompt of a file; return (position, prompt) of the usable ones and the rest.
+
+    With ``once``, a prompt that asks the same again is among the rest.
+    """
     usable, skipped = [], []
     for position, prompt, found in encode_prompts(
-        model.encoder, data.prompts, settings.prompt_template, settings.chat
+        model.encoder, data.prompts, settings.prompt_template, settings.chat, once
     ):
         if isinstance(found, str):
             skipped.append(Skipped(prompt.id, position, found))
@@ -130,6 +136,7 @@ def plan_run(
     memory: float | None = None,
     sizes: Mapping[str, int] | None = None,
     sample: int | None = None,
+    once: bool = True,
 ) -> Plan:
     """Decide what to measure.
 
@@ -144,6 +151,7 @@ def plan_run(
             Decides how many prompts go through the model together, where the batch size does not.
         sizes: the plan's ``batch_sizes`` when the run began, which go before both.
         sample: measure only N prompts, drawn by the seed and spread over the relations.
+        once: measure prompts that are asked twice once; runs of older versions did not.
 
     Raises:
         InputError: if no prompt is usable, or a number makes no sense.
@@ -165,7 +173,7 @@ def plan_run(
             hint="leave --batch-size out to have it chosen",
         )
     settings.measured_layers(model.identity.layers)  # they must be there
-    usable, skipped = encode_all(model, data, settings)
+    usable, skipped = encode_all(model, data, settings, once)
     if not usable:
         raise _no_prompt(data, skipped)
     corruption = Corruption(settings, [prompt for _, prompt in usable], model)
@@ -212,6 +220,7 @@ def plan_run(
         chosen,
         footprint,
         budget.directions_held(footprint),
+        once,
     )
 
 

@@ -12,13 +12,14 @@ from mlxjsd.assets import MODEL, PROMPTS
 from mlxjsd.interventions.corruption.swap import NO_PARTNER
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.output.preview import Seen, SeenTally, look_at, seen_text
+from mlxjsd.prompts.answers import known_of
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.run.plan import encode_all, plan_run
 from mlxjsd.settings import Settings
 from mlxjsd.text import clean
 from mlxjsd.tui.engine import _plain_preview, preview_prompts
-from mlxjsd.tui.protocol import Look
+from mlxjsd.tui.protocol import Look, Shown
 
 FRANCE = {"id": "france", "prompt": "The capital of France is", "subject": "France"}
 TWICE = {"id": "twice", "prompt": "France, yes France, is", "subject": "France"}
@@ -100,6 +101,55 @@ def test_boundaries_and_the_subject_show_with_and_without_colour(no_color: bool)
         assert seen_text(seen).plain == "p\n  <s>|The| Nor|land| is"
 
 
+def test_answers_and_relations_are_shown_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {**FRANCE, "answers": ["Paris", "Lut\x1betia"], "relation": "capital"}
+    lines = said(capsys, write(tmp_path / "p.jsonl", known, {**TWICE, "relation": "land"}))
+    assert "  = Paris | Lutetia  (capital)" in lines.splitlines()
+    assert "  = (land)" in lines.splitlines()
+    assert "1 of 2 prompts have answers. They are of 2 relations." in lines
+    lines = said(capsys, write(tmp_path / "q.jsonl", FRANCE, TWICE))
+    assert "0 of 2 prompts have answers, so nothing will be judged." in lines
+
+
+def test_a_run_says_that_nothing_will_be_judged_before_the_model_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "p.jsonl", FRANCE)
+    asked = ("run", "--data", path, "--model", tmp_path / "nowhere")
+    assert call(*asked) == 2
+    assert "0 of 1 prompts have answers, so nothing will be judged" in capsys.readouterr().err
+    assert call(*asked, "--no-label") == 2
+    assert "judged" not in capsys.readouterr().err
+
+
+def test_prompts_that_are_asked_twice_are_measured_once(
+    bundled: LoadedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {**FRANCE, "answers": ["Paris"]},
+        TWICE,
+        {**FRANCE, "id": "again", "answers": ["Lutetia", "Paris"]},
+        {**TWICE, "id": "elsewhere", "subject_start": 12},  # another place is another question
+    ]
+    path = write(tmp_path / "p.jsonl", *rows)
+    out = said(capsys, path)
+    assert "again  skipped: it asks the same again" in out
+    assert "3 of 4 prompts can be measured." in out
+    assert "  = Paris | Lutetia" in out
+    plan = plan_run(bundled, read_prompts(path))
+    assert plan.positions == {"france": 0, "twice": 1, "elsewhere": 3}
+    assert [s.id for s in plan.skipped] == ["again"]
+    answers = {e.prompt.id: e.prompt.answers for batch in plan.batches for e in batch}
+    assert answers["france"] == ("Paris", "Lutetia")
+    # As before for runs that began so.
+    assert plan_run(bundled, read_prompts(path), once=False).total == 4
+    # The first N rows, whatever is among them; with the answers of all.
+    limited = plan_run(bundled, read_prompts(path), limit=1)
+    assert limited.batches[0][0].prompt.answers == ("Paris", "Lutetia")
+
+
 def test_every_prompt_that_goes_by_is_counted_once() -> None:
     tally = SeenTally()
     seen = [Seen("a", ("x",), (0, 1), ("at-position-0",)), Seen("b", ("x",), reason="why")]
@@ -144,10 +194,11 @@ def test_a_run_and_both_previews_see_the_same_tokens_and_reasons(
     ]
     shown = [(bundled.encoder.pieces(e), (e.start, e.end)) for _, e in usable]
     assert [(s.tokens, s.span) for s in seen if not s.reason] == shown
+    assert [s.prompt for s in seen if not s.reason] == [e.prompt for _, e in usable]
     look = Look(None, None, settings, None)
     preview = preview_prompts(SOME, look, bundled.encoder, lambda: False)
     assert preview is not None
-    assert preview.prompts == tuple(shown)
+    assert [(s.tokens, s.span) for s in preview.prompts] == shown
     assert preview.skipped == {s.reason: 1 for s in skipped}
 
 
@@ -177,7 +228,8 @@ def test_the_app_shows_the_prompts_that_would_be_drawn(bundled: LoadedModel) -> 
         (e for batch in plan.batches for e in batch), key=lambda e: plan.positions[e.prompt.id]
     )
     expected = [(bundled.encoder.pieces(e), (e.start, e.end)) for e in drawn]
-    assert preview.prompts == tuple(expected[:5])
+    assert [(s.tokens, s.span) for s in preview.prompts] == expected[:5]
+    assert preview.prompts[0].known == known_of(drawn[0].prompt)
 
 
 def test_the_app_stops_looking_at_what_is_outdated(bundled: LoadedModel) -> None:
@@ -191,6 +243,6 @@ def test_without_a_tokenizer_the_app_shows_characters() -> None:
     )
     assert (preview.total, preview.note) == (2, "why")
     assert preview.prompts == (
-        (("", "", "The capital is"), (1, 2)),
-        (("Q: The capital of ", "France", " is"), (1, 2)),
+        Shown(("", "", "The capital is"), (1, 2)),
+        Shown(("Q: The capital of ", "France", " is"), (1, 2), "(capital)"),
     )

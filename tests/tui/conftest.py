@@ -19,7 +19,7 @@ from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.writer import Store
 from mlxjsd.tui.app import MlxjsdApp
-from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Tell
+from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Shown, Tell
 from mlxjsd.tui.screens.run import RunScreen
 
 LAYERS = 32
@@ -33,7 +33,10 @@ class FakeEngine:
         self.jobs: list[Job] = []
         self.looks: list[Look] = []
         self.preview = Preview(
-            3, {"the subject is not in the text": 1}, ((("<s>", "Paris", " is"), (1, 2)),)
+            3,
+            {"the subject is not in the text": 1},
+            prompts=(Shown(("<s>", "Paris", " is"), (1, 2), "France  (country)"),),
+            answers="2 of 2 prompts have answers. They are of 1 relation.",
         )
         self.tell: Tell = lambda news: None
         self.total = 0

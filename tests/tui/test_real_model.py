@@ -82,7 +82,9 @@ def test_the_preview_reads_prompts_as_the_run_does(
     preview: Preview = told.pop()
     records = read_run(from_the_command_line).records
     assert (preview.total, preview.skipped) == (LIMIT, {})
-    assert preview.prompts == tuple((r.tokens, r.subject_span) for r in records)
+    assert [(s.tokens, s.span) for s in preview.prompts] == [
+        (r.tokens, r.subject_span) for r in records
+    ]
     odd = tmp_path / "odd.jsonl"
     odd.write_text('{"prompt": "x", "subject": "y"}\n{"prompt": "Paris is", "subject": "Paris"}\n')
     engine.look(Look(None, odd, settings, None), told.append)
@@ -98,7 +100,8 @@ def test_the_preview_reads_prompts_as_the_run_does(
     for answered, model in ((4, None), (5, "no/where")):
         engine.look(Look(model, None, templated, 2), told.append)
         _wait(lambda answered=answered: len(told) == answered)
-        for (tokens, (start, end)), record in zip(told[-1].prompts, records[:2], strict=True):
+        for shown, record in zip(told[-1].prompts, records[:2], strict=True):
+            tokens, (start, end) = shown.tokens, shown.span
             assert "".join(tokens).endswith(f"Q: {record.text} A:")
             assert "".join(tokens[start:end]).strip() == record.subject
     assert engine.close(PATIENCE)

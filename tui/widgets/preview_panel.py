@@ -63,12 +63,15 @@ class PreviewPanel(VerticalScroll):
             text.append(f"{count} skipped: {clean(reason)}\n", self._part("bad"))
         if preview.note is not None:
             text.append(f"tokens are not known yet: {clean(preview.note)}\n", self._part("bad"))
+        if preview.answers:
+            text.append(f"{preview.answers}\n", self._part("dim"))
         text.append("the subject's tokens are marked\n", self._part("dim"))
-        for tokens, span in preview.prompts:
+        for shown in preview.prompts:
+            parts = self._part("subject"), Style(), self._part("edge")
             text.append("\n")
-            text.append_text(
-                token_text(tokens, span, self._part("subject"), Style(), self._part("edge"))
-            )
+            text.append_text(token_text(shown.tokens, shown.span, *parts))
+            if shown.known:
+                text.append(f"\n  = {shown.known}", self._part("dim"))
         return text
 
     def _part(self, name: str) -> Style:
