@@ -115,7 +115,7 @@ class StartScreen(Screen[None]):
                     yield FormLine(info, self._values[info.name])
                     if info.name == "model":
                         yield ModelList()
-                    elif info.name == "limit":
+                    elif info.name == "sample":
                         with Horizontal(classes="line"):
                             yield Label("Corrupt", markup=False)
                             yield Select(
