@@ -255,6 +255,12 @@ class Labelling:
                 f"an answer has at least one token, not {self.max_tokens}",
                 hint="give 1 or more with --max-tokens, or --no-label",
             )
+        threshold = self.reliance_threshold
+        if threshold is not None and not 0 <= threshold < float("inf"):
+            raise InputError(
+                f"the reliance threshold is a number of nats from 0 up, not {threshold}",
+                hint="give one with --reliance-threshold, or leave it out",
+            )
         if self.match not in MATCHES:
             raise InputError(
                 f"--match is {', '.join(MATCHES)}, not {self.match!r}", hint="give one of them"

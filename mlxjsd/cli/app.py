@@ -6,6 +6,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from mlxjsd.cli.encoding import prepare_output
 from mlxjsd.cli.exit_codes import BAD_INPUT, HUNG_UP, INTERRUPTED, WRONG
 from mlxjsd.cli.signals import terminal_is_gone, without_terminal
 from mlxjsd.errors import InputError, MachineError, MeasurementError
@@ -41,6 +42,7 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; the exit codes are those of :mod:`mlxjsd.cli.exit_codes`."""
+    prepare_output()
     try:
         app(arguments, prog_name="mlxjsd")
     except InputError as error:

@@ -1,18 +1,14 @@
-"""The figure: the only file that imports matplotlib, and never its global state."""
+"""The figure, drawn by matplotlib as it is by itself, and never with its global state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
-from matplotlib.figure import Figure
 
 from mlxjsd.analysis.compare import Comparison, Panel
 from mlxjsd.analysis.curves import KINDS, confidences, cosines, norm_ratios
@@ -21,6 +17,14 @@ from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
 from mlxjsd.output.colours import DIVERGING, map_for
+from mlxjsd.output.plain_matplotlib import (
+    Axes,
+    Figure,
+    QuadMesh,
+    colormaps,
+    matplotlib,
+    own_defaults,
+)
 from mlxjsd.output.writers import FIGURES
 from mlxjsd.results import Run
 from mlxjsd.rows import label
@@ -41,6 +45,9 @@ class Style:
     """Any matplotlib colour map; None for Blues or, of a signed metric, a diverging one."""
 
     def __post_init__(self) -> None:
+        for option, end in (("--vmin", self.vmin), ("--vmax", self.vmax)):
+            if end is not None and not isfinite(end):
+                raise InputError(f"{option} is a finite number, not {end}", hint="give one")
         if self.cmap is not None and self.cmap not in colormaps:
             raise InputError(
                 f"matplotlib has no colour map {self.cmap!r}", hint="try Blues or viridis"
@@ -115,6 +122,7 @@ def _tall(rows: int) -> int:
     return max(rows, 3)
 
 
+@own_defaults()
 def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) -> Figure:
     """Return the figure of one heatmap: its rows by layer, in the unit of its metric."""
     rows, layers = heatmap.mean.shape
@@ -131,6 +139,7 @@ def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) 
     return figure
 
 
+@own_defaults()
 def plot_run(run: Run, style: Style | None = None, metric: str = JSD.key) -> Figure:
     """Return the figure of a run, with its model, number of prompts and corruption as title.
 
@@ -141,6 +150,7 @@ def plot_run(run: Run, style: Style | None = None, metric: str = JSD.key) -> Fig
     return plot_heatmap(heatmap, title_of(run, heatmap.count), style)
 
 
+@own_defaults()
 def plot_groups(
     groups: Mapping[str, Heatmap],
     title: str = "",
@@ -182,6 +192,7 @@ def plot_groups(
     return figure
 
 
+@own_defaults()
 def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figure:
     """Return both heatmaps and their difference, the latter on a diverging scale around 0."""
     a, b = (_bare(panel, panel.mean) for panel in (comparison.a, comparison.b))
@@ -211,6 +222,7 @@ def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figur
 _CATEGORY_COLOURS = {"FA": "#2171b5", "AH": "#d95f0e", "UH": "#737373", "wrong": "#d95f0e"}
 
 
+@own_defaults()
 def plot_curves(run: Run, kind: str) -> Figure:
     """Return curves by category: ``norms``, ``cosine`` or ``probability``.
 
@@ -293,6 +305,6 @@ def save_figure(figure: Figure, path: Path | str) -> None:
 def to_image(figure: Figure, kind: str) -> bytes:
     """Return ``figure`` as png, pdf or svg; text stays text in PDF and SVG."""
     out = BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
+    with own_defaults(), matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
         figure.savefig(out, format=kind, dpi=200)
     return out.getvalue()

@@ -1,0 +1,48 @@
+"""matplotlib as it is by itself, whatever the user's surroundings set for other programs.
+
+Jupyter leaves an MPLBACKEND behind that may name nothing here; a matplotlibrc may ask for TeX, or
+for another size of letters. A figure of mlxjsd is the same everywhere.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+#: Settings of windows, which nothing is drawn in.
+_OF_WINDOWS = ("backend", "backend_fallback", "interactive", "toolbar")
+
+
+def _imported() -> None:
+    """Import matplotlib, which refuses to be imported with a backend that it does not know."""
+    wanted = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if wanted is not None:
+            os.environ["MPLBACKEND"] = wanted
+    if wanted is not None:
+        # What the program around asked for is still its own, where there is such a backend.
+        with suppress(ValueError, ImportError):
+            matplotlib.rcParams["backend"] = wanted
+
+
+_imported()
+
+import matplotlib  # noqa: E402
+from matplotlib import colormaps  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.collections import QuadMesh  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+__all__ = ["Axes", "Figure", "QuadMesh", "colormaps", "matplotlib", "own_defaults"]
+
+
+@contextmanager
+def own_defaults() -> Iterator[None]:
+    """Draw with the settings that matplotlib has of its own, within this context."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
+        defaults = matplotlib.rcParamsDefault
+        matplotlib.rcParams.update({k: defaults[k] for k in defaults if k not in _OF_WINDOWS})
+        yield

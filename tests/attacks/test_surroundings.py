@@ -1,0 +1,113 @@
+"""What the user's surroundings set for other programs neither breaks nor changes anything here."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+from commands import call
+from records import HEADER, record, run_of
+
+from mlxjsd.cli import encoding
+from mlxjsd.errors import MachineError
+from mlxjsd.output import artifacts
+from mlxjsd.output.figure import plot_run, to_image
+from mlxjsd.store.writer import Store
+
+IMPORTS = "import mlxjsd.output.figure, matplotlib; print(matplotlib.rcParams['backend'])"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with Store(tmp_path / "run", HEADER) as store:
+        store.add([record(n) for n in range(HEADER["total"])])
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("backend", "kept"), [("nowhere", "agg"), ("module://nowhere.backend", None), ("svg", "svg")]
+)
+def test_a_backend_that_is_not_there(backend: str, kept: str | None) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        env={**os.environ, "MPLBACKEND": backend, "DISPLAY": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    # What another program asked for is left to it, where it is possible.
+    assert found.stdout.strip().lower() == (kept or backend)
+
+
+def test_a_matplotlibrc_of_the_user_changes_no_figure() -> None:
+    plain = to_image(plot_run(run_of()), "png")
+    own = {"text.usetex": True, "font.size": 30, "savefig.dpi": 20, "axes.facecolor": "red"}
+    with matplotlib.rc_context(own):
+        assert to_image(plot_run(run_of()), "png") == plain
+        assert matplotlib.rcParams["font.size"] == 30, "and is left as it was"
+
+
+def test_the_averages_are_written_even_if_the_figure_fails(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no font")
+
+    monkeypatch.setattr(artifacts, "plot_run", broken)
+    with pytest.raises(MachineError, match="the figure cannot be drawn: no font"):
+        artifacts.write_products(folder)
+    assert (folder / "heatmap.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["ascii", "latin-1", "cp1252"])
+def test_output_that_is_not_utf8(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    stream = io.TextIOWrapper(out, encoding=name)
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert call("show", folder) == 0
+    stream.flush()
+    shown = out.getvalue().decode(name)
+    assert "Subj.  " in shown
+    assert "#" in shown, "the highest cells are told from the others"
+    assert "█" not in shown
+
+
+def test_every_sign_that_is_drawn_has_a_plain_one() -> None:
+    for sign in "░▒▓█·→↵σ…":
+        plain, _ = encoding._plain(UnicodeEncodeError("ascii", sign, 0, 1, ""))
+        assert plain not in (b"", b"?")
+    # Bytes of a file's name that are no text come out as they went in.
+    assert encoding._plain(UnicodeEncodeError("utf-8", "\udcff", 0, 1, ""))[0] == b"\xff"
+
+
+def test_the_app_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys can never come; it would wait for ever, at the cost of a core."""
+    assert call("tui") == 2
+    assert "the app needs a terminal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plot", "-o", "p.png", "--vmin"),
+        ("plot", "-o", "p.png", "--vmax"),
+        ("show", "--reliance-threshold"),
+    ],
+)
+def test_numbers_that_are_none(
+    command: tuple[str, ...], number: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *options = command
+    assert call(name, folder, *options[:-1], f"{options[-1]}={number}") == 2
+    assert not Path("p.png").exists()
+    assert "finite" in (said := capsys.readouterr().err) or "from 0 up" in said
+
+
+def test_a_run_is_refused_a_threshold_that_is_no_number(tmp_path: Path) -> None:
+    assert call("run", "--limit", 2, "--reliance-threshold", "nan", "--output", tmp_path / "r") == 2
+    assert not (tmp_path / "r").exists()
