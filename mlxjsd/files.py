@@ -3,26 +3,37 @@
 import errno
 import glob
 import os
-from collections.abc import Callable
+import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from mlxjsd.errors import InputError, MachineError
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let ``write`` fill a temporary file, then give it the name ``path``.
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then give it the name ``path``.
+
+    Neither name is followed if it is a link: what one points to is left alone. A file that was
+    there leaves its mode to the new one.
 
     Raises:
         InputError: if that is not possible; a file that was there is left as it was.
         MachineError: if the disk is full; the same.
     """
     _remove_abandoned(path)
-    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    # Random, and new: in a folder of several people, somebody may have put a link in our way.
+    name = f".{path.stem}.partial-{os.getpid()}-{secrets.token_hex(8)}{path.suffix}"
+    partial = path.with_name(name)
     try:
-        write(partial)
-        _sync(partial)
+        # Not by tempfile, whose files nobody else may read, whatever the umask.
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            if (mode := _mode_of(path)) is not None:
+                os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)  # the content is on the disk before the name is
         partial.replace(path)
     except OSError as error:
         why = error.strerror or error
@@ -35,7 +46,17 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
             f"cannot write {path}: {why}", hint="name a file that can be written with -o"
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path) -> int | None:
+    """Return the mode of a regular file; None if there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
 
 
 def is_disk_full(error: OSError) -> bool:
@@ -48,7 +69,7 @@ def _remove_abandoned(path: Path) -> None:
     before, after = f".{path.stem}.partial-", path.suffix
     with suppress(OSError):
         for left in path.parent.glob(f"{glob.escape(before)}*{glob.escape(after)}"):
-            pid = left.name.removeprefix(before).removesuffix(after)
+            pid = left.name.removeprefix(before).removesuffix(after).partition("-")[0]
             if pid.isdecimal() and not process_lives(int(pid)):
                 left.unlink(missing_ok=True)
 
@@ -62,9 +83,3 @@ def process_lives(pid: int) -> bool:
     except PermissionError:
         pass
     return True
-
-
-def _sync(path: Path) -> None:
-    """See to it that the content is on the disk before the name is."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -171,8 +171,7 @@ def compare_runs(
         shared, changed = changes_of(runs, metric, category)
         parts.append(changes_text(runs, shared, changed))
     if output is not None and output.suffix.lower() == ".csv":
-        text = changes_csv(changed)
-        write_whole(output, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_whole(output, changes_csv(changed).encode())
     elif output is not None:
         from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
 

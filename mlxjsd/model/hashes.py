@@ -117,7 +117,7 @@ def _keep(file_id: str, entry: list[Any]) -> None:
     with suppress(OSError, InputError, MachineError, RuntimeError):
         place = _place()
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(place, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_whole(place, text.encode())
 
 
 def _seal(files: dict[str, list[Any]]) -> str:

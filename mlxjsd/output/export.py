@@ -47,7 +47,7 @@ def export_salvaged(salvaged: Salvaged, path: Path | str) -> None:
         )
     document = {"salvage": salvaged.to_json(), **_document(salvaged.run)}
     content = _json(document)
-    write_whole(path, lambda partial: partial.write_bytes(content))
+    write_whole(path, content)
 
 
 def to_csv(run: Run) -> bytes:

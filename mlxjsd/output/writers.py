@@ -71,8 +71,7 @@ class Writers(Generic[Source]):
                 f"{self._what} ends in {', '.join(self.endings)}, not {path.name!r}",
                 hint="name such a file with -o",
             )
-        content = writer.content(source)
-        write_whole(path, lambda partial: partial.write_bytes(content))
+        write_whole(path, writer.content(source))
 
 
 def _csv(run: "Run") -> bytes:

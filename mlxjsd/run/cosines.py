@@ -12,6 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,9 @@ def add_cosines(plan: Plan, store: Store, directions: Directions, rank: Rank = A
         return
     own = _sums(plan, rank, category, directions)
     if not rank.leads:
-        path = _part(folder, category, rank)
         arrays: dict[str, Any] = own.arrays()
-        write_whole(path, lambda partial: np.savez(partial, **arrays))
+        np.savez(content := BytesIO(), **arrays)
+        write_whole(_part(folder, category, rank), content.getvalue())
         return
     for index in range(1, rank.size):
         other = Rank(index, rank.size)

@@ -5,10 +5,12 @@ dead is simply taken. Readers need none. What the owner was at when it died stan
 file: a batch that ends the process each time must not be begun for ever.
 """
 
+import errno
 import fcntl
 import json
 import os
 import socket
+import stat
 from contextlib import suppress
 from datetime import datetime
 from io import FileIO
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError
+
+#: A link is not followed, for what it points to would be written over; a pipe is not waited for.
+_AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class FileLock:
@@ -48,11 +53,19 @@ class FileLock:
 
     def _try(self) -> FileIO | None:
         """Return an open, locked file; None if its owner has just given it up."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _AS_IT_IS, 0o644)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise self._not_ours() from None
+            raise
         file = FileIO(descriptor, "r+")  # closed, and so let go, with its last reference
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), self.path.stat()):
+            here = os.fstat(descriptor)
+            if not stat.S_ISREG(here.st_mode) or here.st_nlink > 1:
+                raise self._not_ours()
+            if os.path.samestat(here, self.path.lstat()):
                 return file
         except BlockingIOError:
             raise InputError(
@@ -62,6 +75,12 @@ class FileLock:
         except FileNotFoundError:
             pass  # removed between our two steps
         return None
+
+    def _not_ours(self) -> InputError:
+        return InputError(
+            f"{self.path} is no lock: it is a link, or no regular file",
+            hint="remove it, if you know who put it there",
+        )
 
     def begin(self, task: str) -> None:
         """Write down what is done next: if the process dies, it died at that."""
@@ -101,7 +120,7 @@ def lock_path(path: Path) -> Path:
 def owner_of(path: Path) -> str | None:
     """Say who holds the lock of the file ``path``, or None if nobody does."""
     try:
-        file = os.open(lock_path(path), os.O_RDWR)
+        file = os.open(lock_path(path), os.O_RDONLY | _AS_IT_IS)
     except OSError:
         return None
     try:

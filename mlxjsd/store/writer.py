@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError, MachineError
+from mlxjsd.files import is_disk_full
 from mlxjsd.results import Record, Skipped
 from mlxjsd.store import schema
 from mlxjsd.store.checksums import add_to_seal, insert, put_meta, seal, take_from_seal
@@ -59,13 +60,14 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             why = error.strerror or error
+            what = "make room, or give" if is_disk_full(error) else "give"
             raise InputError(
-                f"no run can be begun in {folder}: {why}",
-                hint="make room, or give another --output",
+                f"no run can be begun in {folder}: {why}", hint=f"{what} another --output"
             ) from None
         self._lock = FileLock(self.path)
         try:
             self._connection = self._open(header)
+            self._file = self.path.stat()
         except BaseException:
             self._lock.release()
             raise
@@ -153,6 +155,7 @@ class Store:
 
     @contextmanager
     def _commit(self) -> Iterator[sqlite3.Connection]:
+        self._refuse_if_gone()
         try:
             with self._connection:
                 yield self._connection
@@ -163,6 +166,22 @@ class Store:
                 f"{self.folder}`",
             ) from error
 
+    def _refuse_if_gone(self) -> None:
+        """Raise ``MachineError`` if the file that is written to is no longer at its place."""
+        try:
+            now = self.path.stat()
+        except OSError:
+            what = "was removed, or its folder was moved,"
+        else:
+            if os.path.samestat(now, self._file):
+                return
+            what = "was replaced by another file"
+        raise MachineError(
+            f"{self.path} {what} while it was written",
+            hint="what was measured until then is where the file went; put it back and give "
+            f"`mlxjsd resume {self.folder}`, or begin anew",
+        )
+
 
 def _reason(given: Skipped) -> tuple[Any, ...]:
     """Return a prompt without numbers as a row of ``skipped`` or ``failed``."""
@@ -170,10 +189,23 @@ def _reason(given: Skipped) -> tuple[Any, ...]:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ``InputError`` if ``folder`` holds something that is not a run."""
-    if folder.exists() and not folder.is_dir():
+    """Raise ``InputError`` if ``folder`` holds something that is not a run, or can be none."""
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise InputError(
+            f"{folder} cannot be a run folder: {error.strerror or error}",
+            hint="give another --output",
+        ) from None
+    if not folder.exists():
+        raise InputError(
+            f"{folder} is a link that leads nowhere", hint="remove it, or give another --output"
+        )
+    if not folder.is_dir():
         raise InputError(f"{folder} is a file", hint="name a folder for the run")
-    if not folder.exists() or shard_files(folder):
+    if shard_files(folder):
         return
     if any(not _LEFTOVER.fullmatch(path.name) for path in folder.iterdir()):
         raise InputError(f"{folder} holds something else", hint="name a new or an empty folder")
