@@ -133,7 +133,7 @@ def _document(run: Run) -> dict[str, Any]:
             metric: _averages_as_json(*_averages(run, run.records, metric))
             for metric in _further(run.grid.metrics)
         },
-        "labelling": {**asdict(run.labelling), "threshold": labels.threshold},
+        "labelling": {**run.labelling.to_json(), "threshold": labels.threshold},
         "n": heatmap.count,
         "floor": _number(heatmap.floor),
         "floor_limit": run.floor_limit,

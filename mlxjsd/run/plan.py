@@ -98,7 +98,7 @@ class Plan:
             # Going on with the same batches gives the same numbers to the last bit.
             "batch_sizes": self.batch_sizes,
             "floor_limit": null_limit(self.model.identity.dtype),
-            "labelling": asdict(self.labelling),
+            "labelling": self.labelling.to_json(),
             "versions": versions(),
             **self.grid.to_json(),
             "total": self.total,

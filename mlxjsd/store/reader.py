@@ -145,7 +145,7 @@ def run_of(
         records=sorted(records, key=lambda record: record.position),
         skipped=sorted(skipped, key=lambda one: one.position),
         failed=sorted(failed, key=lambda one: one.position),
-        labelling=Labelling(**meta["labelling"]),
+        labelling=Labelling.from_json(meta["labelling"]),
         cosines=meta.get("cosines", {}),
         floor_limit=meta.get("floor_limit"),
     )

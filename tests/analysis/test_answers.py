@@ -7,7 +7,7 @@ from records import record, run_of
 from mlxjsd.analysis.answers import is_correct, label, normalise
 from mlxjsd.analysis.groups import group
 from mlxjsd.errors import InputError
-from mlxjsd.model.generate import first_sentence
+from mlxjsd.sentences import first_sentence
 from mlxjsd.settings import Labelling
 
 
@@ -68,6 +68,17 @@ def test_the_first_token_needs_no_generated_answer() -> None:
         ("St. Petersburg! Or", "St. Petersburg"),
         ("3.14 is pi? Yes", "3.14 is pi"),
         ("no end here", "no end here"),
+        ("東京です。大阪は", "東京です"),
+        ("东京！北京", "东京"),
+        ("दिल्ली है। मुंबई", "दिल्ली है"),
+        ("القاهرة؟ نعم", "القاهرة"),
+        ("لاہور۔ کراچی", "لاہور"),
+        ("Երևան։ Գյումրի", "Երևան"),
+        ("አዲስ አበባ። ሌላ", "አዲስ አበባ"),
+        ("Αθήνα; Ναι", "Αθήνα"),
+        ("Vitamin C. It is in fruit", "Vitamin C"),
+        ('"Paris." It is', '"Paris'),
+        ("... Paris. It is", "... Paris"),
         ("", ""),
         (" \n ", ""),
     ],

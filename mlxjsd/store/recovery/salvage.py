@@ -28,7 +28,7 @@ from mlxjsd.store.shards import FILE, joined, shard_files
 _NEEDED = ("settings", "model", "data", *Grid(0).to_json())
 #: What the numbers can do without.
 _STAND_INS: dict[str, Any] = {
-    "labelling": asdict(Labelling(max_tokens=None)),
+    "labelling": Labelling(max_tokens=None).to_json(),
     "versions": {},
     "total": 0,
 }

@@ -1,0 +1,275 @@
+"""Whether an answer names what a prompt accepts: text in, the name that was found out.
+
+A name is found as whole words. What a word is depends on its script: Latin, Greek, Cyrillic, Indic
+and most others separate words; Korean, Arabic and Hebrew attach particles to them; Chinese and
+Japanese write none apart, so a name ends there where another kind of character or a function word
+begins; Thai, Lao, Khmer and Burmese leave only that syllables stay whole.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import regex
+
+from mlxjsd.analysis import particles
+from mlxjsd.analysis.negation import is_negated
+from mlxjsd.analysis.spelling import (
+    has_points,
+    spelled,
+    spellings,
+    without_case,
+    without_points,
+)
+from mlxjsd.sentences import first_sentence
+
+#: Letters of a name up to which its case counts: IN is India, and "in" is not.
+SHORT = 3
+#: Scripts whose words are not separated, or carry particles.
+_ATTACHED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
+#: What goes on with a word of any other script.
+_INSIDE = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_ATTACHED}]]"
+_KINDS = {
+    "han": regex.compile(r"\p{Han}"),
+    "hiragana": regex.compile(r"\p{Hiragana}"),
+    "katakana": regex.compile(r"[\p{Katakana}ー]"),
+    "hangul": regex.compile(r"\p{Hangul}"),
+    "syllables": regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"),
+    "semitic": regex.compile(r"[\p{Arabic}\p{Hebrew}]"),
+    "number": regex.compile(r"\d"),
+}
+_WORDS = regex.compile(
+    r"(?:(?<![\p{L}\p{M}\p{N}])-)?\d+(?:\.\d+)*(?![\p{L}\p{M}])|[\p{L}\p{M}\p{N}]+[+#]*"
+)
+_SQUEEZED = regex.compile(r"[^\p{L}\p{M}\p{N}+#]+")
+_LETTERS = regex.compile(r"\p{L}")
+_ONLY_LETTERS = regex.compile(r"[\p{L}\p{M}\s.'-]+")
+#: Articles in front: English ones in any case, others where their lower case says that they are
+#: no part of the name, as in "la Seine", but not in "La Paz".
+_THE = regex.compile(r"(?i:the)\s+(?=\S)|(?:l'|(?:la|le|les|der|die|das|el|los|las|il|lo)\s+)(?=\S)")
+_A = regex.compile(r"(?i:an?)\s+(?=\S)")
+_IN_FRONT = regex.compile(
+    r"[\s\p{P}]*(?:(?:the|an?|la|le|les|der|die|das|el|los|las|il|lo|η|ο|το)\s+|l')?[\s\p{P}]*"
+)
+_NOTHING = regex.compile(r"[\s\p{P}]*(?:the\s+)?")
+#: Words that make another name of the one that follows.
+_MODIFIERS = "New|North|South|East|West|Inner|American|Equatorial|Democratic|People's"
+_OTHER_NAME = regex.compile(rf"(?<![\p{{L}}\p{{M}}])(?:{_MODIFIERS}) $|\p{{Lu}}[\p{{L}}\p{{M}}]*-$")
+#: English words that say nothing of what is to follow, so a first token that is one counts not.
+_FUNCTION_WORDS = frozenset(
+    "a an the in it is at on no to he she we so as of or by my be do if i and are was not".split()
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in an answer."""
+
+    name: str | None
+    """The first accepted name that the answer gives; None if it gives none."""
+    negated: str | None = None
+    """A name that stands there, but is negated."""
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """One way to write a name."""
+
+    pattern: "regex.Pattern[str]"
+    cased: bool
+    """Whether case counts."""
+    in_front: bool
+    """Whether it may only begin an answer."""
+    letters: str
+    """What an answer must hold for the pattern to be worth trying."""
+    named: bool
+    """Whether it begins with a capital letter, as part of a longer name would."""
+
+
+def find(names: "tuple[str, ...]", answer: str, prefix: bool = False) -> Found:
+    """Look for the first of ``names`` that stands in the first sentence of ``answer``.
+
+    Args:
+        names: accepted ones.
+        answer: what the model has written.
+        prefix: whether it has to begin with the name; an article may stand in front.
+    """
+    negated = None
+    texts = [(text, without_case(text)) for text in spellings(first_sentence(answer))]
+    for name in names:
+        for text, folded in texts:
+            for way in _ways(name):
+                seen, low = (text, folded)
+                if has_points(text) and not has_points(name):
+                    seen, low = without_points(text), without_points(folded)
+                said = _said(way, seen, low, prefix)
+                if said:
+                    return Found(name)
+                if said is False:
+                    negated = negated or name
+    return Found(None, negated)
+
+
+def _said(way: _Pattern, text: str, folded: str, prefix: bool) -> bool | None:
+    """Say whether a name is said in a text: True, False where it is negated, None if not."""
+    where = text if way.cased else folded
+    if way.letters not in _SQUEEZED.sub("", where):
+        return None
+    found = None
+    for match in way.pattern.finditer(where, overlapped=True):
+        start, end = match.span("name")
+        if prefix and not _IN_FRONT.fullmatch(folded, 0, match.start()):
+            continue
+        if way.in_front and not _NOTHING.fullmatch(folded, 0, match.start()):
+            continue
+        if way.named and (
+            _OTHER_NAME.search(text, 0, start)
+            or (text[end : end + 1] == "-" and text[end + 1 : end + 2].isupper())
+        ):
+            continue
+        if not is_negated(folded, match.start(), end):
+            return True
+        found = False
+    return found
+
+
+def begins(names: "tuple[str, ...]", token: str) -> str | None:
+    """Return the first of ``names`` that a predicted token begins, or gives whole; None if none.
+
+    One letter begins too many names, and an article or another function word all of them: such a
+    token counts only as the whole name. In scripts whose characters are syllables or words, one
+    is enough. Case counts up to three letters, as it does in names.
+    """
+    said = spelled(token).strip()
+    if found := find(names, token, prefix=True).name:
+        return found
+    letters = _LETTERS.findall(said)
+    cased = len(letters) <= SHORT
+    one_is_enough = bool(said) and regex.match(rf"(?V1)[{_ATTACHED}]", said) is not None
+    if not said or said.casefold() in _FUNCTION_WORDS:
+        return None
+    if not one_is_enough and (len(_SQUEEZED.sub("", said)) < 2):
+        return None
+    for name in names:
+        for spelling in spellings(name):
+            for core in (spelling, _core(spelling)):
+                whole, start = (core, said) if cased else (without_case(core), without_case(said))
+                if whole.startswith(start):
+                    return name
+    return None
+
+
+def key_of(name: str) -> str:
+    """Return what is the same of two spellings of one name, the article in front left out."""
+    spelling = spelled(name)
+    core = _core(spelling)
+    letters = len(_LETTERS.findall(core))
+    return _SQUEEZED.sub(" ", core if letters <= SHORT else without_case(core)).strip()
+
+
+def is_name(text: str) -> bool:
+    """Say whether there is something in an accepted answer that can be looked for."""
+    return _WORDS.search(spelled(text)) is not None
+
+
+def _core(spelling: str) -> str:
+    """Return a name without the article in front of it."""
+    for article in (_THE, _A):
+        if found := article.match(spelling):
+            return spelling[found.end() :]
+    return spelling
+
+
+@lru_cache(maxsize=1 << 14)
+def _ways(name: str) -> "tuple[_Pattern, ...]":
+    """Return the ways in which a name can be written."""
+    found = []
+    for spelling in spellings(name):
+        found += _with_article(spelling)
+        if spelling.startswith("ال") and len(spelling) > 4:
+            found += _written(spelling[2:], spelling[2:], cased=False)
+    return tuple(found)
+
+
+def _with_article(spelling: str) -> "list[_Pattern]":
+    short = len(_LETTERS.findall(spelling)) <= SHORT and bool(_ONLY_LETTERS.fullmatch(spelling))
+    ways = _written(spelling, spelling, short)
+    if article := _THE.match(spelling):
+        core = spelling[article.end() :]
+        # Without its article, "The Band" is not any band; at the beginning it is.
+        ways += _written(core, core, cased=True)
+        if len(_LETTERS.findall(core)) > SHORT:
+            ways += _written(core, core, cased=False, in_front=True)
+    elif article := _A.match(spelling):
+        core = spelling[article.end() :]
+        ways += _written(core, core, cased=len(_LETTERS.findall(core)) <= SHORT, in_front=True)
+    if short and len(spelling) == SHORT and spelling.islower() and spelling not in _FUNCTION_WORDS:
+        # A sentence begins with a capital letter: "Red." is red.
+        ways += _written(spelling.capitalize(), spelling, cased=True, in_front=True)
+    return ways
+
+
+def _written(
+    text: str, named: str, cased: bool, in_front: bool = False
+) -> "list[_Pattern]":
+    """Return the one pattern of a spelling, or none where it holds no word."""
+    capital = named[:1].isupper()
+    text = text if cased else without_case(text)
+    words = list(_WORDS.finditer(text))
+    if not words:
+        return []
+    parts = [_word(words[0][0])]
+    for before, after in zip(words, words[1:], strict=False):
+        between = text[before.end() : after.start()]
+        parts += [_between(between, before[0], after[0]), _word(after[0])]
+    left, right = _left(words[0][0]), _right(words[-1][0])
+    if len(words) == 1 and len(text) == 1 and _KINDS["han"].match(text):
+        left, right = particles.AROUND_ONE_HAN
+    compiled = regex.compile(rf"(?V1){left}(?P<name>{''.join(parts)}){right}")
+    letters = "".join(_SQUEEZED.sub("", word[0]) for word in words)
+    return [_Pattern(compiled, cased, in_front, letters, capital)]
+
+
+def _word(word: str) -> str:
+    """Return the pattern of a word: inside of one of letters, signs may stand or be missing."""
+    if regex.fullmatch(r"(?V1)[\p{Latin}\p{Greek}\p{Cyrillic}]{4,}", word):
+        return "['-]?".join(word)
+    if regex.fullmatch(r"[\p{Katakana}ー]+", word):
+        return "[・=-]?".join(word)
+    return "[·・]?".join(map(regex.escape, word)) if _KINDS["han"].match(word) else regex.escape(word)
+
+
+def _between(sign: str, before: str, after: str) -> str:
+    """Return the pattern of what stands between two words of a name."""
+    if not sign:
+        return ""
+    both_numbers = before[-1].isdigit() and after[0].isdigit()
+    joins = sign in ("-", "'", "·", "・", "=") and not both_numbers
+    return r"[\s\p{P}=]*" if joins else r"[\s\p{P}]+"
+
+
+def _kind(char: str) -> str:
+    return next((kind for kind, pattern in _KINDS.items() if pattern.match(char)), "spaced")
+
+
+def _left(word: str) -> str:
+    """Return what has to be in front of a name that begins with ``word``."""
+    kind = "number" if word[0] == "-" else _kind(word[0])
+    if kind in particles.BEFORE:
+        return particles.BEFORE[kind]
+    if kind == "semitic":
+        clitics = particles.CLITICS if len(word) >= 3 else ""
+        return rf"(?<!{_INSIDE}){clitics}"
+    if kind == "number":
+        return rf"(?<!{_INSIDE})(?<!\d[.,])(?<![\s(]-|^-)" if word[0] != "-" else rf"(?<!{_INSIDE})"
+    return rf"(?<!{_INSIDE})"
+
+
+def _right(word: str) -> str:
+    """Return what has to follow a name that ends with ``word``."""
+    if word[-1] in "+#":
+        return rf"(?![+#]|[{_INSIDE}--\p{{N}}])"
+    kind = _kind(word[-1])
+    if kind in particles.AFTER:
+        return particles.AFTER[kind]
+    number = r"(?![.,]\d)" if kind == "number" else ""
+    return rf"(?!{_INSIDE}|[+#]){number}"
