@@ -45,7 +45,9 @@ _LETTERS = regex.compile(r"\p{L}")
 _ONLY_LETTERS = regex.compile(r"[\p{L}\p{M}\s.'-]+")
 #: Articles in front: English ones in any case, others where their lower case says that they are
 #: no part of the name, as in "la Seine", but not in "La Paz".
-_THE = regex.compile(r"(?i:the)\s+(?=\S)|(?:l'|(?:la|le|les|der|die|das|el|los|las|il|lo)\s+)(?=\S)")
+_THE = regex.compile(
+    r"(?i:the)\s+(?=\S)|(?:l'|(?:la|le|les|der|die|das|el|los|las|il|lo)\s+)(?=\S)"
+)
 _A = regex.compile(r"(?i:an?)\s+(?=\S)")
 _IN_FRONT = regex.compile(
     r"[\s\p{P}]*(?:(?:the|an?|la|le|les|der|die|das|el|los|las|il|lo|η|ο|το)\s+|l')?[\s\p{P}]*"
@@ -56,7 +58,35 @@ _MODIFIERS = "New|North|South|East|West|Inner|American|Equatorial|Democratic|Peo
 _OTHER_NAME = regex.compile(rf"(?<![\p{{L}}\p{{M}}])(?:{_MODIFIERS}) $|\p{{Lu}}[\p{{L}}\p{{M}}]*-$")
 #: English words that say nothing of what is to follow, so a first token that is one counts not.
 _FUNCTION_WORDS = frozenset(
-    "a an the in it is at on no to he she we so as of or by my be do if i and are was not".split()
+    [
+        "a",
+        "an",
+        "the",
+        "in",
+        "it",
+        "is",
+        "at",
+        "on",
+        "no",
+        "to",
+        "he",
+        "she",
+        "we",
+        "so",
+        "as",
+        "of",
+        "or",
+        "by",
+        "my",
+        "be",
+        "do",
+        "if",
+        "i",
+        "and",
+        "are",
+        "was",
+        "not",
+    ]
 )
 
 
@@ -208,9 +238,7 @@ def _with_article(spelling: str) -> "list[_Pattern]":
     return ways
 
 
-def _written(
-    text: str, named: str, cased: bool, in_front: bool = False
-) -> "list[_Pattern]":
+def _written(text: str, named: str, cased: bool, in_front: bool = False) -> "list[_Pattern]":
     """Return the one pattern of a spelling, or none where it holds no word."""
     capital = named[:1].isupper()
     text = text if cased else without_case(text)
@@ -235,7 +263,9 @@ def _word(word: str) -> str:
         return "['-]?".join(word)
     if regex.fullmatch(r"[\p{Katakana}ー]+", word):
         return "[・=-]?".join(word)
-    return "[·・]?".join(map(regex.escape, word)) if _KINDS["han"].match(word) else regex.escape(word)
+    return (
+        "[·・]?".join(map(regex.escape, word)) if _KINDS["han"].match(word) else regex.escape(word)
+    )
 
 
 def _between(sign: str, before: str, after: str) -> str:

@@ -9,7 +9,7 @@ _BEFORE = frozenset(
     "не ни δεν οχι ουτε khong bukan tidak لا ليس ليست لم לא אינה אינו איננה".split()
 )
 #: After one of these a negation takes nothing back: "not only Paris".
-_NO_NEGATION = frozenset("only just doubt less nur seulement solo solamente".split())
+_NO_NEGATION = frozenset(["only", "just", "doubt", "less", "nur", "seulement", "solo", "solamente"])
 #: What begins a clause of its own, so that a negation in front does not reach over it.
 _CLAUSE = regex.compile(
     r"[,;:.!?()\[\]\"…、。，；：？！،؛؟»«]| - "

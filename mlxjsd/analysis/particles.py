@@ -15,9 +15,7 @@ _HAN_AFTER = (
     "导導将將曾以因而但还還又就不没沒到从從对對向让讓使用来來去过過了吗嗎吧呢啊氏様"
 )
 #: Particles of Japanese that follow a name, and the copula.
-_KANA_AFTER = (
-    "です|だ|でし|でも|では|で|は|が|を|に|の|と|も|や|へ|か|から|まで|より|という|なの|な|よ|ね|じゃ"
-)
+_KANA_AFTER = "です|だ|でし|でも|では|で|は|が|を|に|の|と|も|や|へ|か|から|まで|より|という|なの|な|よ|ね|じゃ"
 #: Particles of Korean, the copula, and what places are called; any number of them.
 _HANGUL_AFTER = (
     "입니다|입니까|이에요|예요|이었|이라|이다|이며|이고|이란|이나|이랑|이지|이므|이니|이자|"
@@ -44,7 +42,10 @@ AFTER = {
     "syllables": r"(?![\p{M}ะาำๅ])",
 }
 #: One Chinese character is a word of its own only where nothing but these touches it.
-AROUND_ONE_HAN = (r"(?:(?<!\p{Han})|(?<=[是为為在的叫]))", r"(?:(?![\p{Han}\p{Katakana}])|(?=[是的色]))")
+AROUND_ONE_HAN = (
+    r"(?:(?<!\p{Han})|(?<=[是为為在的叫]))",
+    r"(?:(?![\p{Han}\p{Katakana}])|(?=[是的色]))",
+)
 #: One-letter words of Arabic and Hebrew that are written together with the next one, and the
 #: Arabic article.
 CLITICS = r"(?:[وف]?[بكل]?(?:ال)?|[وف]?لل|[והבלמשכ]{0,2})"

@@ -4,12 +4,13 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
 import mlx.core as mx
 
+from mlxjsd.analysis.aliases import concerning
 from mlxjsd.errors import InputError
 from mlxjsd.interventions.corruption import Corruption
 from mlxjsd.interventions.cost import Shape
@@ -208,11 +209,17 @@ def plan_run(
         positions,
         units,
         tuple(skipped),
-        labelling or Labelling(),
+        _about(labelling or Labelling(), wanted),
         chosen,
         footprint,
         budget.directions_held(footprint),
     )
+
+
+def _about(labelling: Labelling, prompts: Sequence[Encoded]) -> Labelling:
+    """Return a labelling with those aliases alone that the prompts' answers have."""
+    aliases = concerning(labelling.aliases, (encoded.prompt.answers for encoded in prompts))
+    return replace(labelling, aliases=aliases)
 
 
 def _sizes(

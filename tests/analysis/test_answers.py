@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from records import record, run_of
 
-from mlxjsd.analysis.answers import is_correct, label, normalise
+from mlxjsd.analysis.answers import is_correct, label
 from mlxjsd.analysis.groups import group
 from mlxjsd.errors import InputError
 from mlxjsd.sentences import first_sentence
@@ -85,11 +85,6 @@ def test_the_first_token_needs_no_generated_answer() -> None:
 )
 def test_answers_are_cut_at_the_first_sentence(text: str, sentence: str) -> None:
     assert first_sentence(text) == sentence
-
-
-def test_articles_alone_are_still_words() -> None:
-    assert normalise("The the") == ["the", "the"]
-    assert normalise("A Tale of the City") == ["tale", "of", "city"]
 
 
 def made_up() -> list:  # type: ignore[type-arg]
