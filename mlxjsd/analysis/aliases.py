@@ -82,7 +82,8 @@ def further_names(answers: tuple[str, ...], aliases: Aliases | None) -> dict[str
     """
     if aliases is None:
         return {}
-    table, found, known = _table(aliases), {}, {key_of(answer) for answer in answers}
+    table, known = _table(aliases), {key_of(answer) for answer in answers}
+    found: dict[str, str] = {}
     for answer in answers:
         for name in table.get(key_of(answer), ()):
             if key_of(name) not in known:

@@ -8,6 +8,7 @@ begins; Thai, Lao, Khmer and Burmese leave only that syllables stay whole.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import regex
 
@@ -57,37 +58,10 @@ _NOTHING = regex.compile(r"[\s\p{P}]*(?:the\s+)?")
 _MODIFIERS = "New|North|South|East|West|Inner|American|Equatorial|Democratic|People's"
 _OTHER_NAME = regex.compile(rf"(?<![\p{{L}}\p{{M}}])(?:{_MODIFIERS}) $|\p{{Lu}}[\p{{L}}\p{{M}}]*-$")
 #: English words that say nothing of what is to follow, so a first token that is one counts not.
-_FUNCTION_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "in",
-        "it",
-        "is",
-        "at",
-        "on",
-        "no",
-        "to",
-        "he",
-        "she",
-        "we",
-        "so",
-        "as",
-        "of",
-        "or",
-        "by",
-        "my",
-        "be",
-        "do",
-        "if",
-        "i",
-        "and",
-        "are",
-        "was",
-        "not",
-    ]
-)
+_FUNCTION_WORDS = {
+    *("a", "an", "the", "i", "it", "he", "she", "we", "my", "so", "do", "be", "if", "no", "not"),
+    *("in", "at", "on", "to", "as", "of", "or", "by", "is", "are", "was", "and"),
+}
 
 
 @dataclass(frozen=True)
@@ -246,7 +220,7 @@ def _written(text: str, named: str, cased: bool, in_front: bool = False) -> "lis
     if not words:
         return []
     parts = [_word(words[0][0])]
-    for before, after in zip(words, words[1:], strict=False):
+    for before, after in pairwise(words):
         between = text[before.end() : after.start()]
         parts += [_between(between, before[0], after[0]), _word(after[0])]
     left, right = _left(words[0][0]), _right(words[-1][0])

@@ -3,13 +3,15 @@
 import regex
 
 #: Words that negate what follows, in their spelling without accents.
-_BEFORE = frozenset(
-    "not never no nor neither without instead except unlike cannot "  # English
-    "nicht nie kein keine keinen pas jamais nunca nao non mai niet geen inte ikke nie "
-    "не ни δεν οχι ουτε khong bukan tidak لا ليس ليست لم לא אינה אינו איננה".split()
-)
+_BEFORE = {
+    *("not", "never", "no", "nor", "neither", "without", "instead", "except", "unlike", "cannot"),
+    *("nicht", "nie", "kein", "keine", "keinen", "niet", "geen", "inte", "ikke"),
+    *("pas", "jamais", "nunca", "nao", "non", "mai"),
+    *("не", "ни", "δεν", "οχι", "ουτε", "khong", "bukan", "tidak"),
+    *("لا", "ليس", "ليست", "لم", "לא", "אינה", "אינו", "איננה"),
+}
 #: After one of these a negation takes nothing back: "not only Paris".
-_NO_NEGATION = frozenset(["only", "just", "doubt", "less", "nur", "seulement", "solo", "solamente"])
+_NO_NEGATION = {"only", "just", "doubt", "less", "nur", "seulement", "solo", "solamente"}
 #: What begins a clause of its own, so that a negation in front does not reach over it.
 _CLAUSE = regex.compile(
     r"[,;:.!?()\[\]\"…、。，；：？！،؛؟»«]| - "

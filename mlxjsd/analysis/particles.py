@@ -15,7 +15,7 @@ _HAN_AFTER = (
     "导導将將曾以因而但还還又就不没沒到从從对對向让讓使用来來去过過了吗嗎吧呢啊氏様"
 )
 #: Particles of Japanese that follow a name, and the copula.
-_KANA_AFTER = "です|だ|でし|でも|では|で|は|が|を|に|の|と|も|や|へ|か|から|まで|より|という|なの|な|よ|ね|じゃ"
+_KANA_AFTER = "です|だ|でし|で|は|が|を|に|の|と|も|や|へ|か|より|まで|な|よ|ね|じゃ"
 #: Particles of Korean, the copula, and what places are called; any number of them.
 _HANGUL_AFTER = (
     "입니다|입니까|이에요|예요|이었|이라|이다|이며|이고|이란|이나|이랑|이지|이므|이니|이자|"
