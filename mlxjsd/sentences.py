@@ -50,7 +50,11 @@ def _sentence_end(line: str) -> int | None:
         if not words:
             continue  # dots before the first word
         last = words[-1]
-        initial = len(last) == 1 and last.isalpha() and not _BEGINNING.match(line, end.end())
-        if end.group() != "." or not (initial or last.casefold() in _ABBREVIATIONS):
+        begins = _BEGINNING.match(line, end.end()) is not None
+        initial = len(last) == 1 and last.isalpha() and not begins
+        # "1. Paris" is a list's first line.
+        number = len(words) == 1 and len(last) <= 2 and last.isdecimal() and not begins
+        abbreviated = initial or number or last.casefold() in _ABBREVIATIONS
+        if end.group() != "." or not abbreviated:
             return end.start()
     return None

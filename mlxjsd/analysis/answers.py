@@ -83,10 +83,10 @@ def judge(
         name, negated = found.name, found.negated
     if name is not None:
         if name in further and aliases is not None:
-            return Verdict(True, f"{name!r}, an alias of {further[name]!r} ({aliases.name})")
-        return Verdict(True, f"{name!r}, an accepted answer")
+            return Verdict(True, f"alias {name!r} of {further[name]!r} ({aliases.name})")
+        return Verdict(True, f"accepted answer {name!r}")
     if negated is not None:
-        return Verdict(False, f"{negated!r} is negated")
+        return Verdict(False, f"negated: {negated!r}")
     where = {"contains": "in it", "prefix": "at its beginning", "first-token": "begun by its token"}
     return Verdict(False, f"no accepted answer is {where[match]}")
 

@@ -7,7 +7,7 @@ begins; Thai, Lao, Khmer and Burmese leave only that syllables stay whole.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import regex
@@ -75,18 +75,38 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Pattern:
+class _Way:
     """One way to write a name."""
 
-    pattern: "regex.Pattern[str]"
+    text: str
+    """Its spelling; without case where that does not count."""
     cased: bool
     """Whether case counts."""
-    in_front: bool
-    """Whether it may only begin an answer."""
-    letters: str
-    """What an answer must hold for the pattern to be worth trying."""
     named: bool
     """Whether it begins with a capital letter, as part of a longer name would."""
+    in_front: bool = False
+    """Whether it may only begin an answer."""
+
+    @cached_property
+    def letters(self) -> str:
+        """What an answer must hold for the pattern to be worth making: most hold nothing of it."""
+        return _SQUEEZED.sub("", self.text).lstrip("+#")
+
+    @cached_property
+    def pattern(self) -> "regex.Pattern[str]":
+        """Finds it as ``name``."""
+        return _pattern(self.text)
+
+
+class _Text:
+    """An answer in one of its spellings."""
+
+    def __init__(self, text: str) -> None:
+        self.cased, self.folded = text, without_case(text)
+        self.letters = {
+            True: _SQUEEZED.sub("", self.cased),
+            False: _SQUEEZED.sub("", self.folded),
+        }
 
 
 def find(names: "tuple[str, ...]", answer: str, prefix: bool = False) -> Found:
@@ -98,39 +118,38 @@ def find(names: "tuple[str, ...]", answer: str, prefix: bool = False) -> Found:
         prefix: whether it has to begin with the name; an article may stand in front.
     """
     negated = None
-    texts = [(text, without_case(text)) for text in spellings(first_sentence(answer))]
+    sentence = first_sentence(answer)
+    texts = [_Text(text) for text in spellings(sentence)]
+    bare = texts
+    if has_points(sentence):
+        bare = [_Text(without_points(text)) for text in spellings(sentence)]
     for name in names:
-        for text, folded in texts:
+        for text in texts if has_points(name) else bare:
             for way in _ways(name):
-                seen, low = (text, folded)
-                if has_points(text) and not has_points(name):
-                    seen, low = without_points(text), without_points(folded)
-                said = _said(way, seen, low, prefix)
-                if said:
-                    return Found(name)
-                if said is False:
-                    negated = negated or name
+                if way.letters in text.letters[way.cased]:
+                    said = _said(way, text, prefix)
+                    if said:
+                        return Found(name)
+                    if said is False:
+                        negated = negated or name
     return Found(None, negated)
 
 
-def _said(way: _Pattern, text: str, folded: str, prefix: bool) -> bool | None:
+def _said(way: _Way, text: _Text, prefix: bool) -> bool | None:
     """Say whether a name is said in a text: True, False where it is negated, None if not."""
-    where = text if way.cased else folded
-    if way.letters not in _SQUEEZED.sub("", where):
-        return None
     found = None
-    for match in way.pattern.finditer(where, overlapped=True):
+    for match in way.pattern.finditer(text.cased if way.cased else text.folded, overlapped=True):
         start, end = match.span("name")
-        if prefix and not _IN_FRONT.fullmatch(folded, 0, match.start()):
+        if prefix and not _IN_FRONT.fullmatch(text.folded, 0, match.start()):
             continue
-        if way.in_front and not _NOTHING.fullmatch(folded, 0, match.start()):
+        if way.in_front and not _NOTHING.fullmatch(text.folded, 0, match.start()):
             continue
         if way.named and (
-            _OTHER_NAME.search(text, 0, start)
-            or (text[end : end + 1] == "-" and text[end + 1 : end + 2].isupper())
+            _OTHER_NAME.search(text.cased, 0, start)
+            or (text.cased[end : end + 1] == "-" and text.cased[end + 1 : end + 2].isupper())
         ):
             continue
-        if not is_negated(folded, match.start(), end):
+        if not is_negated(text.folded, match.start(), end):
             return True
         found = False
     return found
@@ -172,7 +191,7 @@ def key_of(name: str) -> str:
 
 def is_name(text: str) -> bool:
     """Say whether there is something in an accepted answer that can be looked for."""
-    return _WORDS.search(spelled(text)) is not None
+    return bool(_ways(text))
 
 
 def _core(spelling: str) -> str:
@@ -183,52 +202,52 @@ def _core(spelling: str) -> str:
     return spelling
 
 
-@lru_cache(maxsize=1 << 14)
-def _ways(name: str) -> "tuple[_Pattern, ...]":
-    """Return the ways in which a name can be written."""
-    found = []
+@lru_cache(maxsize=1 << 16)
+def _ways(name: str) -> "tuple[_Way, ...]":
+    """Return the ways in which a name can be written; none for one without a letter or digit."""
+    found: list[_Way] = []
     for spelling in spellings(name):
         found += _with_article(spelling)
         if spelling.startswith("ال") and len(spelling) > 4:
-            found += _written(spelling[2:], spelling[2:], cased=False)
-    return tuple(found)
+            found.append(_way(spelling[2:], cased=False))
+    return tuple(way for way in found if _WORDS.search(way.text))
 
 
-def _with_article(spelling: str) -> "list[_Pattern]":
-    short = len(_LETTERS.findall(spelling)) <= SHORT and bool(_ONLY_LETTERS.fullmatch(spelling))
-    ways = _written(spelling, spelling, short)
+def _with_article(spelling: str) -> list[_Way]:
+    letters = _LETTERS.findall(spelling)
+    short = len(letters) <= SHORT and bool(_ONLY_LETTERS.fullmatch(spelling))
+    ways = [_way(spelling, short)]
     if article := _THE.match(spelling):
         core = spelling[article.end() :]
         # Without its article, "The Band" is not any band; at the beginning it is.
-        ways += _written(core, core, cased=True)
+        ways.append(_way(core, cased=True))
         if len(_LETTERS.findall(core)) > SHORT:
-            ways += _written(core, core, cased=False, in_front=True)
+            ways.append(_way(core, cased=False, in_front=True))
     elif article := _A.match(spelling):
         core = spelling[article.end() :]
-        ways += _written(core, core, cased=len(_LETTERS.findall(core)) <= SHORT, in_front=True)
-    if short and len(spelling) == SHORT and spelling.islower() and spelling not in _FUNCTION_WORDS:
+        ways.append(_way(core, cased=len(_LETTERS.findall(core)) <= SHORT, in_front=True))
+    if short and len(letters) == SHORT and spelling.islower() and spelling not in _FUNCTION_WORDS:
         # A sentence begins with a capital letter: "Red." is red.
-        ways += _written(spelling.capitalize(), spelling, cased=True, in_front=True)
+        ways.append(_way(spelling.capitalize(), cased=True, in_front=True))
     return ways
 
 
-def _written(text: str, named: str, cased: bool, in_front: bool = False) -> "list[_Pattern]":
-    """Return the one pattern of a spelling, or none where it holds no word."""
-    capital = named[:1].isupper()
-    text = text if cased else without_case(text)
+def _way(spelling: str, cased: bool, in_front: bool = False) -> _Way:
+    text = spelling if cased else without_case(spelling)
+    return _Way(text, cased, spelling[:1].isupper(), in_front)
+
+
+def _pattern(text: str) -> "regex.Pattern[str]":
+    """Return the pattern of a name, at least a word, with what has to be around it."""
     words = list(_WORDS.finditer(text))
-    if not words:
-        return []
     parts = [_word(words[0][0])]
     for before, after in pairwise(words):
         between = text[before.end() : after.start()]
         parts += [_between(between, before[0], after[0]), _word(after[0])]
     left, right = _left(words[0][0]), _right(words[-1][0])
-    if len(words) == 1 and len(text) == 1 and _KINDS["han"].match(text):
+    if len(words) == 1 and len(words[0][0]) == 1 and _KINDS["han"].match(words[0][0]):
         left, right = particles.AROUND_ONE_HAN
-    compiled = regex.compile(rf"(?V1){left}(?P<name>{''.join(parts)}){right}")
-    letters = "".join(_SQUEEZED.sub("", word[0]) for word in words)
-    return [_Pattern(compiled, cased, in_front, letters, capital)]
+    return regex.compile(rf"(?V1){left}(?P<name>{''.join(parts)}){right}")
 
 
 def _word(word: str) -> str:
@@ -247,7 +266,7 @@ def _between(sign: str, before: str, after: str) -> str:
     if not sign:
         return ""
     both_numbers = before[-1].isdigit() and after[0].isdigit()
-    joins = sign in ("-", "'", "·", "・", "=") and not both_numbers
+    joins = sign in ("-", "'", "/", "·", "・", "=") and not both_numbers
     return r"[\s\p{P}=]*" if joins else r"[\s\p{P}]+"
 
 

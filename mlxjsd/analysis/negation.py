@@ -11,7 +11,7 @@ _BEFORE = {
     *("لا", "ليس", "ليست", "لم", "לא", "אינה", "אינו", "איננה"),
 }
 #: After one of these a negation takes nothing back: "not only Paris".
-_NO_NEGATION = {"only", "just", "doubt", "less", "nur", "seulement", "solo", "solamente"}
+_NO_NEGATION = {"only", "just", "other", "doubt", "less", "nur", "seulement", "solo", "solamente"}
 #: What begins a clause of its own, so that a negation in front does not reach over it.
 _CLAUSE = regex.compile(
     r"[,;:.!?()\[\]\"…、。，；：？！،؛؟»«]| - "
@@ -19,7 +19,7 @@ _CLAUSE = regex.compile(
 )
 _WORD = regex.compile(r"[\p{L}\p{M}']+")
 #: Words between a negation and what it negates.
-_REACH = 3
+_REACH = 5
 _ATTACHED_BEFORE = regex.compile(r"(?:不是|并不是|並不是|并非|並非|绝非|而非|不在|ไม่ใช่)\s*$")
 _AFTER = regex.compile(
     r"\s*(?:では|じゃ|で)(?:は)?(?:ない|なく|なか|ありません)"
