@@ -31,6 +31,7 @@ def label(
 
     They go before the rules. Lines whose verdict and judge were left alone stay the rules'.
     """
+    from mlxjsd.analysis.answers import RULE
     from mlxjsd.analysis.judgements import Judgements
     from mlxjsd.output.answers import read_answers
     from mlxjsd.store.judgements import write_judgements
@@ -40,8 +41,10 @@ def label(
         raise InputError(
             "label takes --judgements FILE or --rules, one of the two", hint="give one of them"
         )
-    if judge is not None and not judge.strip():
-        raise InputError("a judge has a name", hint="give one with --judge, or leave it out")
+    if judge is not None and judge.strip().casefold() in ("", RULE):
+        raise InputError(
+            f"a judge has a name, and not {judge!r}", hint="give one with --judge, or leave it out"
+        )
     run = read_run(folder)
     found = Judgements()
     if judgements is not None:

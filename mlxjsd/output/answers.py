@@ -72,7 +72,7 @@ def read_answers(path: Path, run: Run, judge: str | None = None) -> Source:
         ) from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text", hint="save it as UTF-8") from None
-    records = {_plain(text_cell(record.id)): record for record in run.records}
+    records = {cell: record for record in run.records for cell in _cells(record.id)}
     judged: dict[str, tuple[bool, str]] = {}
     seen: dict[str, int] = {}
     for line, row in _rows(path, text):
@@ -90,7 +90,7 @@ def _verdict(
     path: Path, line: int, row: dict[str, str], record: Record, run: Run, judge: str | None
 ) -> tuple[bool, str] | None:
     """Return the verdict of a line, and whose it is; None if it is what the run says itself."""
-    if "answer" in row and _plain(row["answer"]) != _plain(text_cell(record.answer or "")):
+    if "answer" in row and _plain(row["answer"]) not in _cells(record.answer or ""):
         raise _refused(
             path, line, row, f"the answer to {record.id!r} is {(record.answer or '')[:80]!r} there"
         )
@@ -153,6 +153,11 @@ def _refused(path: Path, line: int, row: dict[str, str], why: str) -> InputError
         f"line {line} of {path}: {why}; its fields are {', '.join(row)}",
         hint="correct the line, or leave it out",
     )
+
+
+def _cells(text: str) -> set[str]:
+    """Return what a spreadsheet can make of a text: some take the apostrophe away again."""
+    return {_plain(text), _plain(text_cell(text))}
 
 
 def _plain(cell: str) -> str:

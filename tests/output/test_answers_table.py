@@ -117,6 +117,20 @@ def test_edited_verdicts_are_taken_over_and_say_whose_they_are(
     assert read_run(folder).labels() == label(run.records)
 
 
+def test_apostrophes_may_stay_or_go(tmp_path: Path) -> None:
+    records = [record(0, id="=1", answer="-5 or\n so"), record(1, id="@x", answer="'tis")]
+    run = run_of(records=records)
+    rows = table_of(run)
+    assert rows[0]["id"] == "'=1"
+    for row in rows:
+        row["verdict"] = "right"
+    for change in ("", "'"):
+        named = [{key: value.removeprefix(change) for key, value in row.items()} for row in rows]
+        named[1]["answer"] = "'tis"
+        path = written(tmp_path / "answers.csv", named)
+        assert set(read_answers(path, run).verdicts) == {"=1", "@x"}
+
+
 def test_a_later_table_goes_before_an_earlier_one(tmp_path: Path) -> None:
     folder = stored(tmp_path / "run")
     path = tmp_path / "large-model.csv"
@@ -162,6 +176,7 @@ def test_a_table_that_does_not_fit_is_refused_and_nothing_is_written(
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert call("label", folder, "--judgements", tmp_path / "none.csv") == 2
     assert call("label", folder) == 2
+    assert call("label", folder, "--judgements", path, "--judge", "Rule") == 2
     assert call("label", folder, "--rules", "--judgements", path) == 2
     assert call("label", tmp_path / "nowhere", "--rules") == 2
 
