@@ -168,9 +168,12 @@ def begins(names: "tuple[str, ...]", token: str) -> str | None:
     letters = _LETTERS.findall(said)
     cased = len(letters) <= SHORT
     one_is_enough = bool(said) and regex.match(rf"(?V1)[{_ATTACHED}]", said) is not None
-    if not said or said.casefold() in _FUNCTION_WORDS:
+    low = said.casefold()
+    # "And" begins Andrew, since a capital letter stands there for a name; so short a word as "In",
+    # or an article, says too little all the same.
+    if low in _FUNCTION_WORDS and (said == low or len(said) < SHORT or low == "the"):
         return None
-    if not one_is_enough and (len(_SQUEEZED.sub("", said)) < 2):
+    if not said or (not one_is_enough and len(_SQUEEZED.sub("", said)) < 2):
         return None
     for name in names:
         for spelling in spellings(name):

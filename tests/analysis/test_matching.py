@@ -75,6 +75,8 @@ def test_a_pair_is_judged_as_by_hand(pair: Pair) -> None:
         ("India", " In", False),
         ("Italy", " It", False),
         ("New York", " New", True),
+        ("Andrew Stanton", " And", True),
+        ("android", " and", False),
         ("The Hague", " The", False),
         ("the Netherlands", " the", False),
         ("The Hague", " Hag", True),
