@@ -13,3 +13,5 @@ PUBLISHED = ASSETS / "published"
 FACTS = ASSETS / "facts"
 #: What each column of a table asserts, and how a sentence says it.
 RELATIONS = ASSETS / "relations.json"
+#: What countries are called, for ``--aliases countries``.
+COUNTRIES = ASSETS / "countries.tsv"

@@ -7,9 +7,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from mlxjsd.analysis.answers import CATEGORY_NAMES, Labels, label
+from mlxjsd.analysis.answers import CATEGORY_NAMES, Labels, Verdict, judge, label
 from mlxjsd.analysis.groups import UNLABELLED, group
 from mlxjsd.analysis.heatmap import Heatmap, aggregate, floor_warning
+from mlxjsd.analysis.judgements import Judgements
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.records import Grid, Record, Skipped
@@ -53,6 +54,8 @@ class Run:
     ``labelling`` for which they hold; empty until the run is finished."""
     floor_limit: float | None = None
     """nats that the noise floor may have in this dtype; None in runs of older versions."""
+    judgements: Judgements = field(default_factory=Judgements)
+    """Verdicts on answers that go before the rules, and who gave them."""
 
     def __repr__(self) -> str:
         done = f"{len(self.records)} of {self.total} prompts"
@@ -110,7 +113,25 @@ class Run:
 
     @cached_property
     def _labels(self) -> Labels:
-        return label(self.records, self.labelling.match, self.labelling.reliance_threshold)
+        asked = self.labelling
+        return label(
+            self.records, asked.match, asked.reliance_threshold, asked.aliases, self.judgements
+        )
+
+    def verdict(self, record: Record) -> Verdict:
+        """Say whether a record's answer is right, why, and who says so."""
+        return judge(record, self.labelling.match, self.labelling.aliases, self.judgements)
+
+    @property
+    def judged(self) -> str:
+        """Who has judged the answers, as one sentence; nothing if the rules judged all."""
+        return self.judgements.said(record.id for record in self.records)
+
+    @property
+    def criteria(self) -> dict[str, Any]:
+        """What decides a prompt's category, as JSON values."""
+        judged = {"judgements": self.judgements.digest} if self.judgements else {}
+        return self.labelling.criteria | judged
 
     def groups(self, by: str) -> dict[str, list[Record]]:
         """Return the records by category, relation or correctness.

@@ -234,8 +234,29 @@ def check_template(template: str) -> None:
 
 #: What counts as right; see :func:`mlxjsd.analysis.answers.is_correct`.
 MATCHES = ("contains", "prefix", "first-token")
+#: Version of the rules by which an answer is right; what was worked out by others is stale. 1 in
+#: runs of older versions, which name none.
+MATCHING_RULES = 2
 #: What prompts can be grouped by.
 GROUPINGS = ("category", "relation", "correct")
+
+
+@dataclass(frozen=True)
+class Aliases:
+    """Sets of names, each for one thing: an accepted answer stands for all names of its set."""
+
+    name: str
+    """Of the table: that of its file, without the folder."""
+    sha256: str
+    """Of the whole file."""
+    sets: tuple[tuple[str, ...], ...]
+    """Those of the file or, in a run, those of its own accepted answers: so a run folder can be
+    judged again wherever it lies."""
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Aliases":
+        """Build aliases from their fields as JSON values."""
+        return cls(values["name"], values["sha256"], tuple(map(tuple, values["sets"])))
 
 
 @dataclass(frozen=True)
@@ -248,6 +269,8 @@ class Labelling:
     """See :func:`mlxjsd.analysis.answers.is_correct`."""
     reliance_threshold: float | None = None
     """In nats; None for the mean over the FA prompts."""
+    aliases: Aliases | None = None
+    """What else an accepted answer is called; see :mod:`mlxjsd.analysis.aliases`."""
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -269,4 +292,24 @@ class Labelling:
     @property
     def criteria(self) -> dict[str, Any]:
         """What decides a prompt's category, as JSON values."""
-        return {"match": self.match, "threshold": self.reliance_threshold}
+        criteria = {
+            "match": self.match,
+            "threshold": self.reliance_threshold,
+            "rules": MATCHING_RULES,
+        }
+        return criteria | ({} if self.aliases is None else {"aliases": self.aliases.sha256})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the labelling as JSON values; without aliases, as before there were any."""
+        values = asdict(self)
+        if self.aliases is None:
+            del values["aliases"]
+        else:
+            values["aliases"]["sets"] = [list(names) for names in self.aliases.sets]
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Labelling":
+        """Build a labelling from :meth:`to_json`."""
+        aliases = values.get("aliases")
+        return cls(**{**values, "aliases": aliases and Aliases.from_json(aliases)})

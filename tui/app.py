@@ -178,7 +178,12 @@ class MlxjsdApp(App[None]):
 
 
 def launch(job: Job | None = None, folder: Path | None = None) -> int:
-    """Run the app on this terminal; return the exit code."""
+    """Run the app on this terminal; return the exit code.
+
+    Raises:
+        InputError: without a terminal.
+    """
+    _check_terminal()
     from mlxjsd.tui.engine import MLXEngine
 
     # A small model keeps the engine's thread in Python, not in MLX, most of the time: asked
@@ -198,3 +203,15 @@ def launch(job: Job | None = None, folder: Path | None = None) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _check_terminal() -> None:
+    """Raise ``InputError`` where keys could never come from: Textual would wait for ever."""
+    if "TEXTUAL_DRIVER" in os.environ:  # it is asked for from elsewhere, as for a browser
+        return
+    streams = (sys.__stdin__, sys.__stderr__)  # where Textual reads and draws
+    if not all(stream is not None and stream.isatty() for stream in streams):
+        raise InputError(
+            "the app needs a terminal",
+            hint="use `mlxjsd run`, or `mlxjsd tui --serve` for a browser",
+        )

@@ -13,8 +13,10 @@ from mlxjsd.analysis.answers import (
     Labels,
     categorise,
     is_correct,
+    verdict_on,
 )
 from mlxjsd.analysis.heatmap import Heatmap, aggregate, average
+from mlxjsd.analysis.judgements import Judgements
 from mlxjsd.metrics import JSD
 from mlxjsd.records import Grid, Record
 from mlxjsd.settings import Labelling
@@ -48,6 +50,7 @@ class Measured:
     grid: Grid
     records: list[Record] = field(default_factory=list)
     labelling: Labelling = field(default_factory=Labelling)
+    judgements: Judgements = field(default_factory=Judgements)
     intervals: dict[View, Interval] = field(default_factory=dict)
     """The newest that are known; see :mod:`mlxjsd.tui.intervals`."""
     _cells: np.ndarray = field(init=False)
@@ -74,7 +77,8 @@ class Measured:
             self._cells[place] = record.cells
             self._scalars[place] = record.reliance, record.floor
             # An answer is right or wrong for good; its category waits for the others.
-            self._correct.append(is_correct(record, self.labelling.match))
+            asked = self.labelling
+            self._correct.append(is_correct(record, asked.match, asked.aliases, self.judgements))
             self._places[record.id] = place
             self.records.append(record)
         self._labels = None
@@ -93,6 +97,11 @@ class Measured:
     def category_of(self, record: Record) -> str | None:
         """Return a measured prompt's category; None where nothing is known."""
         return self.labels.categories[self._places[record.id]]
+
+    def verdict_on(self, record: Record) -> bool | None:
+        """Say whether an answer or, where none was generated, the first token is right."""
+        asked = self.labelling
+        return verdict_on(record, asked.match, asked.aliases, self.judgements)
 
     def groups(self) -> list[str]:
         """Return the groups that hold a prompt, All first."""

@@ -100,7 +100,7 @@ class RunState:
         self.model, self.data, self.notes = run.model, run.data, notes
         self.skipped, self.failed = tuple(run.skipped), tuple(run.failed)
         self.floor_limit = run.floor_limit
-        self.measured = Measured(run.grid, list(run.records), run.labelling)
+        self.measured = Measured(run.grid, list(run.records), run.labelling, run.judgements)
         self._leave_empty_group()
         self.go_to(self.row, self.layer)
         if self.metric not in run.grid.metrics:

@@ -7,16 +7,17 @@ subject may attend to it. The threshold is the mean reliance of the FA prompts, 
 all prompts of a run, and labels are worked out from the stored rows whenever they are asked for.
 """
 
-import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mlxjsd.analysis.aliases import further_names
+from mlxjsd.analysis.judgements import Judgements
+from mlxjsd.analysis.matching import begins, find, is_name
 from mlxjsd.errors import InputError
 from mlxjsd.records import Record
-from mlxjsd.settings import MATCHES
+from mlxjsd.settings import MATCHES, Aliases
 
 FACTUAL, ASSOCIATED, UNASSOCIATED, WRONG = "FA", "AH", "UH", "wrong"
 #: What the categories are called where there is room.
@@ -26,52 +27,92 @@ CATEGORY_NAMES = {
     UNASSOCIATED: "Unassociated hallucinations",
     WRONG: "Wrong answers",
 }
-_ARTICLES = {"a", "an", "the"}
-_NEGATIONS = {"not", "never", "no", "nor", "neither", "isn", "wasn", "aren"}
+#: Who judges where nobody else has.
+RULE = "rule"
+#: By how much the threshold is moved to see what hangs on it.
+SHIFTS = (-0.25, -0.1, 0.1, 0.25)
 
 
-def normalise(text: str) -> list[str]:
-    """Return the words of ``text`` without case, accents, punctuation and articles."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in apart if not unicodedata.combining(c))
-    words = re.sub(r"[\W_]+", " ", plain).split()
-    return [word for word in words if word not in _ARTICLES] or words
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of an answer."""
+
+    right: bool | None
+    """None where it is not known."""
+    why: str
+    """Which accepted answer or alias it gives, or why it gives none."""
+    judge: str = RULE
+    """Who says so."""
 
 
-def is_correct(record: Record, match: str = "contains") -> bool | None:
-    """Say whether a record's answer is one of its prompt's; None where that is not known.
+def judge(
+    record: Record,
+    match: str = "contains",
+    aliases: Aliases | None = None,
+    judgements: Judgements | None = None,
+) -> Verdict:
+    """Say whether a record's answer is one of its prompt's, and why.
 
     Args:
         record: with ``answers``; and with ``answer``, unless the first token alone is asked for.
-        match: ``contains`` (the answer holds an accepted one as whole words that no negation
-            stands before), ``prefix`` (it begins with one) or ``first-token`` (the predicted
-            token begins one).
+        match: ``contains`` (the answer holds an accepted one as whole words, and no negation of
+            it), ``prefix`` (it begins with one) or ``first-token`` (the predicted token begins
+            one); see :mod:`mlxjsd.analysis.matching`.
+        aliases: further names of the accepted answers.
+        judgements: of a person or another model, which go before the rules.
 
     Raises:
         InputError: for another ``match``.
     """
     if match not in MATCHES:
         raise InputError(f"--match is {', '.join(MATCHES)}, not {match!r}", hint="give one of them")
-    accepted = [words for answer in record.answers if (words := normalise(answer))]
+    if judgements is not None and (judged := judgements.of(record.id)) is not None:
+        right, by = judged
+        return Verdict(right, f"judged by {by}", by)
+    accepted = tuple(answer for answer in record.answers if is_name(answer))
     if not accepted:
-        return None
+        return Verdict(None, "no accepted answer is known")
+    further = further_names(accepted, aliases)
+    names = (*accepted, *further)
     if match == "first-token":
-        said = "".join(normalise(record.prediction))
-        return bool(said) and any("".join(words).startswith(said) for words in accepted)
-    if record.answer is None:
-        return None
-    words = normalise(record.answer)
-    starts = range(1) if match == "prefix" else range(len(words))
-    return any(
-        words[at : at + len(wanted)] == wanted and not _NEGATIONS & set(words[max(0, at - 2) : at])
-        for wanted in accepted
-        for at in starts
-    )
+        name, negated = begins(names, record.prediction), None
+    elif record.answer is None:
+        return Verdict(None, "no answer was generated")
+    else:
+        found = find(names, record.answer, match == "prefix")
+        name, negated = found.name, found.negated
+    if name is not None:
+        if name in further and aliases is not None:
+            return Verdict(True, f"alias {name!r} of {further[name]!r} ({aliases.name})")
+        return Verdict(True, f"accepted answer {name!r}")
+    if negated is not None:
+        return Verdict(False, f"negated: {negated!r}")
+    where = {"contains": "in it", "prefix": "at its beginning", "first-token": "begun by its token"}
+    return Verdict(False, f"no accepted answer is {where[match]}")
 
 
-def verdict_on(record: Record, match: str = "contains") -> bool | None:
+def is_correct(
+    record: Record,
+    match: str = "contains",
+    aliases: Aliases | None = None,
+    judgements: Judgements | None = None,
+) -> bool | None:
+    """Say whether a record's answer is one of its prompt's; None where that is not known.
+
+    See :func:`judge`, which also says why.
+    """
+    return judge(record, match, aliases, judgements).right
+
+
+def verdict_on(
+    record: Record,
+    match: str = "contains",
+    aliases: Aliases | None = None,
+    judgements: Judgements | None = None,
+) -> bool | None:
     """Say whether a record is right by its answer or, where none was generated, first token."""
-    return is_correct(record, "first-token" if record.answer is None else match)
+    match = "first-token" if record.answer is None else match
+    return is_correct(record, match, aliases, judgements)
 
 
 @dataclass(frozen=True)
@@ -95,21 +136,59 @@ class Labels:
 
 
 def label(
-    records: Sequence[Record], match: str = "contains", threshold: float | None = None
+    records: Sequence[Record],
+    match: str = "contains",
+    threshold: float | None = None,
+    aliases: Aliases | None = None,
+    judgements: Judgements | None = None,
 ) -> Labels:
     """Sort ``records`` into FA, AH and UH.
 
     Args:
         records: all of a run.
-        match: see :func:`is_correct`.
+        match: see :func:`judge`, as for ``aliases`` and ``judgements``.
         threshold: of the reliance in nats; None for the mean over the FA records. Without an FA
             record there is none, and wrong answers are only called wrong.
+        aliases: further names of the accepted answers.
+        judgements: that go before the rules.
 
     Raises:
         InputError: for an unknown ``match``.
     """
-    correct = [is_correct(record, match) for record in records]
+    correct = [is_correct(record, match, aliases, judgements) for record in records]
     return categorise(correct, [record.reliance for record in records], threshold)
+
+
+def side_changes(records: Sequence[Record], labels: Labels) -> Mapping[float, int]:
+    """Return how many answers go from AH to UH or back when the threshold moves.
+
+    Args:
+        records: of a run.
+        labels: of these.
+
+    Returns:
+        A count for each share of the threshold by which it moves, -0.25 to 0.25; none where there
+        is no threshold.
+    """
+    if labels.threshold is None:
+        return {}
+    wrong = [
+        (record.reliance, category == ASSOCIATED)
+        for record, category in zip(records, labels.categories, strict=True)
+        if category in (ASSOCIATED, UNASSOCIATED)
+    ]
+    return {
+        shift: sum((lean > labels.threshold * (1 + shift)) != was for lean, was in wrong)
+        for shift in SHIFTS
+    }
+
+
+def said_of_shifts(changes: Mapping[float, int]) -> str:
+    """Say what hangs on the threshold, as one sentence without its stop; "" without one."""
+    if not changes:
+        return ""
+    told = ", ".join(f"{count} at {shift:+.0%}" for shift, count in changes.items())
+    return f"answers that change between AH and UH when it moves: {told}"
 
 
 def why_no_threshold(records: Sequence[Record]) -> str:

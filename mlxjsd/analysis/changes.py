@@ -7,15 +7,17 @@ its own each, a prompt could change its category without changing at all.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlxjsd.analysis.answers import label
+from mlxjsd.analysis.answers import Labels, label
 from mlxjsd.analysis.heatmap import bootstrap_interval
+from mlxjsd.analysis.judgements import Judgements
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.records import Grid, Record
+from mlxjsd.settings import Aliases
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,14 @@ class Measured:
     """What counts as a right answer."""
     threshold: float | None
     """The reliance threshold that was asked for, in nats; None for the mean of the right ones."""
+    aliases: Aliases | None = None
+    """Further names of the accepted answers."""
+    judgements: Judgements | None = None
+    """Verdicts on this run's own answers, which go before the rules."""
+
+    def categories(self, records: Sequence[Record], first: "Measured") -> Labels:
+        """Return the categories of this run's records, by what the first run asks for."""
+        return label(records, first.match, first.threshold, first.aliases, self.judgements)
 
 
 @dataclass(frozen=True)
@@ -84,12 +94,13 @@ def changes(runs: Sequence[Measured], metric: str = JSD.key) -> tuple[int, list[
                 hint="compare runs of one model, with the same --rows",
             )
     before, *others = in_all({run.name: run.records for run in runs})
-    threshold = label(first.records, first.match, first.threshold).threshold
-    base = _categories(before, first.match, threshold)
+    threshold = first.categories(first.records, first).threshold
+    rule = replace(first, threshold=threshold)
+    base = _named(first.categories(before, rule))
     found = []
     for run, after in zip(runs[1:], others, strict=True):
         cells = np.stack([b.of(metric) - a.of(metric) for a, b in zip(before, after, strict=True)])
-        now = _categories(after, first.match, threshold)
+        now = _named(run.categories(after, rule))
         pairs = list(zip(before, after, zip(base, now, strict=True), strict=True))
         found.append(
             Change(
@@ -123,5 +134,5 @@ def in_all(records: Mapping[str, Sequence[Record]]) -> list[list[Record]]:
     return [[found[key] for key in shared] for found in by_prompt]
 
 
-def _categories(records: Sequence[Record], match: str, threshold: float | None) -> list[str]:
-    return [category or "-" for category in label(records, match, threshold).categories]
+def _named(labels: Labels) -> list[str]:
+    return [category or "-" for category in labels.categories]

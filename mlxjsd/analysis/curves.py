@@ -9,7 +9,6 @@ import numpy as np
 from mlxjsd.analysis.answers import FACTUAL
 from mlxjsd.errors import InputError
 from mlxjsd.records import Record
-from mlxjsd.settings import Labelling
 
 KINDS = ("norms", "cosine", "probability")
 
@@ -46,14 +45,14 @@ def norm_ratios(categories: Categories) -> dict[str, np.ndarray]:
 
 
 def cosines(
-    categories: Categories, measured: Mapping[str, Any], labelling: Labelling
+    categories: Categories, measured: Mapping[str, Any], criteria: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
     """Return the mean pairwise cosine of last-token states by layer (L), for each category.
 
     Args:
         categories: those that occur in the run.
         measured: :attr:`mlxjsd.results.Run.cosines`.
-        labelling: of the run.
+        criteria: what decides a prompt's category now, :attr:`mlxjsd.results.Run.criteria`.
 
     Raises:
         InputError: if the run is unfinished, or they were taken for other labels.
@@ -62,10 +61,11 @@ def cosines(
         raise InputError(
             "cosines are taken when a run is finished", hint="finish it first with `mlxjsd resume`"
         )
-    if measured["labelling"] != labelling.criteria:
+    if measured["labelling"] != criteria:
         raise InputError(
             "cosines hold for the labels that the run was made with",
-            hint="leave out --match and --reliance-threshold",
+            hint="leave out --match, --reliance-threshold and --aliases, or take them anew with "
+            "`mlxjsd resume`",
         )
     found = measured["groups"]
     return {

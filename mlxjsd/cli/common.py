@@ -39,7 +39,12 @@ def load(
         return load_model(model, trust_remote_code, revision, adapter_path, group, progress, bits)
 
 
-def read(folder: Path, match: str | None = None, reliance_threshold: float | None = None) -> "Run":
+def read(
+    folder: Path,
+    match: str | None = None,
+    reliance_threshold: float | None = None,
+    aliases: str | None = None,
+) -> "Run":
     """Read a run, with the labelling that was asked for now in place of the run's own."""
     from dataclasses import replace
 
@@ -48,6 +53,10 @@ def read(folder: Path, match: str | None = None, reliance_threshold: float | Non
     run = read_run(folder)
     asked = {"match": match, "reliance_threshold": reliance_threshold}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if aliases is not None:
+        from mlxjsd.analysis.aliases import read_aliases
+
+        given["aliases"] = read_aliases(aliases)
     return replace(run, labelling=replace(run.labelling, **given))
 
 
@@ -57,12 +66,13 @@ def show_run(
     match: str | None = None,
     reliance_threshold: float | None = None,
     metric: str = JSD.key,
+    aliases: str | None = None,
 ) -> None:
     """Print the heatmap of a run and what it says."""
     from mlxjsd.output.terminal import summary
 
     console = console_for()
-    run = read(folder, match, reliance_threshold)
+    run = read(folder, match, reliance_threshold, aliases)
     shown = summary(run, console.width, has_colour(console), by, metric)
     console.print(shown, markup=False)
 

@@ -113,6 +113,15 @@ _MATCH = f"What counts as right: {', '.join(MATCHES)}."
 ShownMatch = Annotated[
     str | None, typer.Option("--match", help=_MATCH, show_default="as the run was asked for")
 ]
+AliasTable = Annotated[
+    str | None,
+    typer.Option(
+        "--aliases",
+        metavar="FILE",
+        help="Further names of accepted answers: a set a line, or `countries` for those.",
+        show_default="none",
+    ),
+]
 RelianceThreshold = Annotated[
     float | None,
     typer.Option(
@@ -213,6 +222,7 @@ class RunOptions:
     ] = True
     max_tokens: Annotated[int, typer.Option(help="Most tokens of an answer.")] = 10
     match: Annotated[str, typer.Option(help=_MATCH)] = Labelling.match
+    aliases: AliasTable = None
     reliance_threshold: RelianceThreshold = None
     trust_remote_code: TrustRemoteCode = False
     revision: Revision = None
@@ -260,6 +270,10 @@ class RunOptions:
             values["bits"] = int(self.bits)
         if self.layers is not None:
             values["layers"] = parse_layers(self.layers)
+        if self.aliases is not None:
+            from mlxjsd.analysis.aliases import read_aliases
+
+            values["aliases"] = read_aliases(self.aliases)
         return Job.of(values)
 
 

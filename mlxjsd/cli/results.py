@@ -24,10 +24,11 @@ def show(
     by: options.By = None,
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
+    aliases: options.AliasTable = None,
     metric: options.Metric = JSD.key,
 ) -> None:
     """Print a run's heatmap, the peak of each row, the noise floor, and what they say."""
-    show_run(folder, by, match, reliance_threshold, metric)
+    show_run(folder, by, match, reliance_threshold, metric, aliases)
 
 
 @app.command(
@@ -43,6 +44,7 @@ def plot(
     ] = "heatmap",
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
+    aliases: options.AliasTable = None,
     metric: options.Metric = JSD.key,
     vmin: Annotated[
         float | None,
@@ -68,7 +70,7 @@ def plot(
     )
 
     style = Style(vmin, vmax, cmap)
-    run = read(folder, match, reliance_threshold)
+    run = read(folder, match, reliance_threshold, aliases)
     if kind != "heatmap":
         for option, given in (("--by", by is not None), ("--metric", metric != JSD.key)):
             if given:
@@ -91,12 +93,13 @@ def summary(
     by: options.By = None,
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
+    aliases: options.AliasTable = None,
     metric: options.Metric = JSD.key,
 ) -> None:
     """Say as Markdown what a run's heatmap shows: phases, crossing, a sentence for each row."""
     from mlxjsd.output.markdown import report
 
-    print(report(read(folder, match, reliance_threshold), by, metric))
+    print(report(read(folder, match, reliance_threshold, aliases), by, metric))
 
 
 @app.command()
@@ -110,6 +113,7 @@ def compare(
         str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
     ] = None,
     metric: options.Metric = JSD.key,
+    aliases: options.AliasTable = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Draw them here, or write every change as .csv."),
@@ -126,12 +130,12 @@ def compare(
             hint="give one of them",
         )
     if len(runs) > 1:
-        compare_runs(runs, category, metric, output)
+        compare_runs(runs, category, metric, output, aliases)
         return
     from mlxjsd.analysis import compare as comparing
     from mlxjsd.output.markdown import compared, panel_of
 
-    one = panel_of(read(runs[0]), category, metric)
+    one = panel_of(read(runs[0], aliases=aliases), category, metric)
     result = comparing.compare(one, comparing.published(str(reference)))
     if output is not None:
         from mlxjsd.output.figure import plot_comparison, save_figure
@@ -145,6 +149,7 @@ def compare_runs(
     category: str | None = None,
     metric: str = JSD.key,
     output: Path | None = None,
+    aliases: str | None = None,
 ) -> None:
     """Print what runs changed from the first of them; draw it, or write it as a table."""
     from mlxjsd.analysis.compare import compare as compare_panels
@@ -158,7 +163,7 @@ def compare_runs(
     )
     from mlxjsd.output.markdown import compared, of_category, panel_of
 
-    read_runs = [read(folder) for folder in folders]
+    read_runs = [read(folder, aliases=aliases) for folder in folders]
     runs = of_shared_prompts(named_runs(read_runs, [str(folder) for folder in folders]))
     panels = {name: panel_of(run, category, metric) for name, run in runs.items()}
     one_model = len({(run.grid.rows, run.grid.layers) for run in read_runs}) == 1

@@ -1,6 +1,5 @@
 """The command that opens the terminal app."""
 
-import os
 import sys
 from typing import Annotated
 
@@ -35,7 +34,6 @@ def tui(
         serve_app(sys.argv[1:], host, port)
         return
 
-    _check_terminal()
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     job = None
@@ -51,15 +49,3 @@ def tui(
     from mlxjsd.tui.app import launch
 
     raise typer.Exit(launch(job, folder))
-
-
-def _check_terminal() -> None:
-    """Raise ``InputError`` where keys could never come from: Textual would wait for ever."""
-    if "TEXTUAL_DRIVER" in os.environ:  # it is asked for from elsewhere, as for a browser
-        return
-    streams = (sys.__stdin__, sys.__stderr__)  # where Textual reads and draws
-    if not all(stream is not None and stream.isatty() for stream in streams):
-        raise InputError(
-            "the app needs a terminal",
-            hint="use `mlxjsd run`, or `mlxjsd tui --serve` for a browser",
-        )

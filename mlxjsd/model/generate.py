@@ -5,7 +5,6 @@ those, so each costs a pass for each of its tokens and no more; and prompts of a
 answered together.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.encode import Encoded
+from mlxjsd.sentences import first_sentence, sentence_ended
 
 #: Keys and values of one block, (B, heads, T, depth) each; nothing for one that keeps none.
 Kept = tuple[mx.array, ...]
@@ -149,42 +149,3 @@ class _Writing:
         tokens = mx.array([list(prompt.tokens) for prompt in run.prompts])
         mx.eval(self.model(tokens, cache=caches))
         return caches
-
-
-#: A full stop after one of these ends no sentence; nor does one after a single letter.
-_ABBREVIATIONS = {"st", "mt", "dr", "mr", "mrs", "ms", "jr", "sr", "no", "vs", "prof", "gen"}
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
-
-
-def first_sentence(text: str) -> str:
-    """Cut what a model wrote at the end of its first line or sentence.
-
-    "H. G. Wells. He was" gives "H. G. Wells".
-    """
-    line = _first_line(text)
-    end = _sentence_end(line)
-    return line[:end].strip()
-
-
-def sentence_ended(text: str) -> bool:
-    """Say whether more text after this one would not change its first line or sentence."""
-    line, text = _first_line(text), text.strip()
-    end = _sentence_end(line)
-    # A stop at the very end may yet turn out to be that of "3.5".
-    return len(line) < len(text) or (end is not None and end + 1 < len(line))
-
-
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[0] if lines else ""
-
-
-def _sentence_end(line: str) -> int | None:
-    """Return where the first sentence's stop stands, or None if it does not end here."""
-    for end in _SENTENCE_END.finditer(line):
-        words = re.findall(r"\w+", line[: end.start()])
-        last = words[-1] if words else ""
-        initial = len(last) == 1 and last.isalpha()
-        if end.group() != "." or not (initial or last.casefold() in _ABBREVIATIONS):
-            return end.start()
-    return None

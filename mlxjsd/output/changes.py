@@ -81,7 +81,9 @@ def changes_of(
         run.heatmap(metric=metric)  # or say that there is none
         asked = run.labelling
         threshold = run.labels().threshold if not number else asked.reliance_threshold
-        measured.append(Measured(name, records, run.grid, asked.match, threshold))
+        measured.append(
+            Measured(name, records, run.grid, asked.match, threshold, asked.aliases, run.judgements)
+        )
     return changes(measured, metric)
 
 

@@ -8,7 +8,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,7 @@ def _document(run: Run) -> dict[str, Any]:
         "versions": run.versions,
         **run.grid.to_json(),
         "prompts": [
-            _prompt(record, category)
+            _prompt(record, category) | _judged(run, record)
             for record, category in zip(run.records, labels.categories, strict=True)
         ],
         "skipped": [{"id": s.id, "reason": s.reason} for s in run.skipped],
@@ -133,10 +132,11 @@ def _document(run: Run) -> dict[str, Any]:
             metric: _averages_as_json(*_averages(run, run.records, metric))
             for metric in _further(run.grid.metrics)
         },
-        "labelling": {**asdict(run.labelling), "threshold": labels.threshold},
+        "labelling": {**run.labelling.to_json(), "threshold": labels.threshold},
         "n": heatmap.count,
         "floor": _number(heatmap.floor),
         "floor_limit": run.floor_limit,
+        "judged": run.judged,
     }
 
 
@@ -145,7 +145,8 @@ def to_npz(run: Run) -> bytes:
 
     No pickled objects. ``jsd`` and every other metric are float32 (N, rows, L), ``numbers`` is
     float32 (N, metrics, whole), ``norms`` float32 (N, L); ``rows``, ``metrics`` and ``whole``
-    name their axes. ``ids``, ``reliance``, ``floor`` and ``categories`` are (N,).
+    name their axes. ``ids``, ``reliance``, ``floor``, ``categories`` and ``judges`` (who says
+    that an answer is right or wrong) are (N,).
     """
     out, records = io.BytesIO(), run.records
     names = {"rows": run.grid.rows, "metrics": run.grid.metrics, "whole": run.grid.whole}
@@ -154,6 +155,7 @@ def to_npz(run: Run) -> bytes:
         "reliance": run.numbers(RELIANCE.key),
         "floor": run.numbers(FLOOR.key),
         "categories": np.array([name or "" for name in run.labels().categories], dtype=np.str_),
+        "judges": np.array([run.verdict(record).judge for record in records], dtype=np.str_),
         "norms": np.array([r.norms for r in records], np.float32).reshape(-1, run.layers),
         "numbers": np.concatenate([run.grid.numbers(0), *(r.whole[None] for r in records)]),
     }
@@ -206,6 +208,12 @@ def _prompt(record: Record, category: str | None) -> dict[str, Any]:
             for metric in grid.metrics
         },
     }
+
+
+def _judged(run: Run, record: Record) -> dict[str, Any]:
+    """Return the verdict on an answer and its reason; ``judge`` is who says so."""
+    verdict = run.verdict(record)
+    return {"right": verdict.right, "why": verdict.why, "judge": verdict.judge}
 
 
 def _number(value: float) -> float | None:

@@ -236,7 +236,7 @@ def plot_curves(run: Run, kind: str) -> Figure:
     if kind == "probability":
         return _plot_confidence(run)
     found = run.categories()
-    lines = norm_ratios(found) if kind == "norms" else cosines(found, run.cosines, run.labelling)
+    lines = norm_ratios(found) if kind == "norms" else cosines(found, run.cosines, run.criteria)
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
     for name, values in lines.items():

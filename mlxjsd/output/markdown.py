@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlxjsd.analysis.answers import CATEGORY_NAMES, why_no_threshold
+from mlxjsd.analysis.answers import (
+    CATEGORY_NAMES,
+    Labels,
+    said_of_shifts,
+    side_changes,
+    why_no_threshold,
+)
 from mlxjsd.analysis.compare import Comparison, Panel, comparison_lines
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.phases import reading, reading_table
@@ -13,6 +19,12 @@ from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
 from mlxjsd.rows import label
 from mlxjsd.text import clean
+
+#: What the authors of the labels say of them themselves.
+_CIRCULAR = (
+    "These labels come from masking attention to the subject, so Attn. is partly circular: it "
+    "shows in part what the labels were made by. Subj. and Last. are the independent evidence."
+)
 
 
 def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
@@ -123,8 +135,21 @@ def _counts(run: Run) -> str:
         for category in labels.present()
     ]
     table = markdown_table(("", "Answers", "Prompts"), rows)
+    return "\n\n".join([table, " ".join(_about_labels(run, labels)), _CIRCULAR])
+
+
+def _about_labels(run: Run, labels: Labels) -> list[str]:
+    """Return sentences about the threshold, and about who has judged."""
+    judged = [clean(run.judged)] if run.judged else []
+    if run.labelling.aliases is not None:
+        judged.append(f"Accepted answers have the aliases of {clean(run.labelling.aliases.name)}.")
     if labels.threshold is None:
         why = why_no_threshold(run.records)
-        return f"{table}\n\n{why[0].upper()}{why[1:]}."
+        return [f"{why[0].upper()}{why[1:]}.", *judged]
     how = "as given" if labels.given else "the mean over the factual associations"
-    return f"{table}\n\nReliance threshold: {labels.threshold:.3f} nats, {how}."
+    shifts = said_of_shifts(side_changes(run.records, labels))
+    return [
+        f"Reliance threshold: {labels.threshold:.3f} nats, {how}.",
+        f"{shifts[0].upper()}{shifts[1:]}.",
+        *judged,
+    ]

@@ -9,7 +9,12 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from mlxjsd.analysis.answers import CATEGORY_NAMES, why_no_threshold
+from mlxjsd.analysis.answers import (
+    CATEGORY_NAMES,
+    said_of_shifts,
+    side_changes,
+    why_no_threshold,
+)
 from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.analysis.phases import reading
 from mlxjsd.metrics import JSD, described
@@ -121,6 +126,14 @@ def count_table(run: Run) -> Table | None:
     return table
 
 
+def _about_labels(run: Run) -> list[str]:
+    """Say what hangs on the threshold, who has judged, and what else answers are called."""
+    shifts = said_of_shifts(side_changes(run.records, run.labels()))
+    aliases = run.labelling.aliases
+    named = f"accepted answers have the aliases of {clean(aliases.name)}" if aliases else ""
+    return [said for said in (shifts, clean(run.judged), named) if said]
+
+
 def summary(
     run: Run, width: int, colour: bool = True, by: str | None = None, metric: str = JSD.key
 ) -> RenderableType:
@@ -148,7 +161,7 @@ def summary(
         parts += [heatmap_text(part, width, colour, scale), Text()]
     if heatmap.count:
         if (counts := count_table(run)) is not None:
-            parts += [counts, Text()]
+            parts += [counts, *map(Text, _about_labels(run)), Text()]
         parts += [peak_table(heatmap), Text()]
         if sentences := reading(heatmap):
             parts += [*map(Text, sentences), Text()]

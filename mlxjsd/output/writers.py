@@ -25,7 +25,8 @@ class Writer(Generic[Source]):
     """One kind of file."""
 
     ending: str
-    """With its dot, in lower case."""
+    """With its dot, in lower case. One with two dots, such as ``.answers.csv``, goes before the
+    one that is the end of it, and stands for the name without its first dot as well."""
     help: str
     """What is in it, in the fewest words."""
     content: Callable[[Source], bytes]
@@ -52,6 +53,12 @@ class Writers(Generic[Source]):
         """Those that a file can have."""
         return tuple(self._by_ending)
 
+    def ending_of(self, path: Path) -> str | None:
+        """Return the ending that says how ``path`` is written; None if none does."""
+        name = path.name.lower()
+        longer = (e for e in self._by_ending if e.count(".") > 1 and f".{name}".endswith(e))
+        return next(longer, path.suffix.lower() if path.suffix.lower() in self._by_ending else None)
+
     def __str__(self) -> str:
         """List the endings as part of a sentence: ``.csv (averages) or .npz (arrays)``."""
         *most, last = (f"{w.ending} ({w.help})" for w in self._by_ending.values())
@@ -65,19 +72,25 @@ class Writers(Generic[Source]):
             MachineError: if the disk is full.
         """
         path = Path(path)
-        writer = self._by_ending.get(path.suffix.lower())
-        if writer is None:
+        ending = self.ending_of(path)
+        if ending is None:
             raise InputError(
                 f"{self._what} ends in {', '.join(self.endings)}, not {path.name!r}",
                 hint="name such a file with -o",
             )
-        write_whole(path, writer.content(source))
+        write_whole(path, self._by_ending[ending].content(source))
 
 
 def _csv(run: "Run") -> bytes:
     from mlxjsd.output.export import to_csv
 
     return to_csv(run)
+
+
+def _answers(run: "Run") -> bytes:
+    from mlxjsd.output.answers import to_answers
+
+    return to_answers(run)
 
 
 def _json(run: "Run") -> bytes:
@@ -94,6 +107,7 @@ def _npz(run: "Run") -> bytes:
 
 #: A run's numbers.
 EXPORTS: "Writers[Run]" = Writers("an export")
+EXPORTS.register(Writer(".answers.csv", "answers and verdicts, also answers.csv", _answers))
 EXPORTS.register(Writer(".csv", "averages", _csv))
 EXPORTS.register(Writer(".json", "everything", _json))
 EXPORTS.register(Writer(".npz", "arrays", _npz))

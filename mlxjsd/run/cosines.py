@@ -75,7 +75,7 @@ def add_cosines(plan: Plan, store: Store, directions: Directions, rank: Rank = A
     folder = store.folder
     run = read_run(folder)
     category = _categories(run)
-    if run.cosines.get("labelling") == run.labelling.criteria or not any(category.values()):
+    if run.cosines.get("labelling") == run.criteria or not any(category.values()):
         return
     own = _sums(plan, rank, category, directions)
     if not rank.leads:
@@ -97,7 +97,7 @@ def _categories(run: Run) -> Categories:
 
 
 def _stored(run: Run, sums: DirectionSums) -> dict[str, Any]:
-    return {"labelling": run.labelling.criteria, "groups": sums.cosines()}
+    return {"labelling": run.criteria, "groups": sums.cosines()}
 
 
 def _sums(plan: Plan, rank: Rank, category: Categories, directions: Directions) -> DirectionSums:

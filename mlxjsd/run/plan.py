@@ -4,12 +4,13 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
 import mlx.core as mx
 
+from mlxjsd.analysis.aliases import concerning
 from mlxjsd.errors import InputError
 from mlxjsd.interventions.corruption import Corruption
 from mlxjsd.interventions.cost import Shape
@@ -101,7 +102,7 @@ class Plan:
             "batch_sizes": self.batch_sizes,
             "repeats": "once" if self.once else "each",
             "floor_limit": null_limit(self.model.identity.dtype),
-            "labelling": asdict(self.labelling),
+            "labelling": self.labelling.to_json(),
             "versions": versions(),
             **self.grid.to_json(),
             "total": self.total,
@@ -216,12 +217,18 @@ def plan_run(
         positions,
         units,
         tuple(skipped),
-        labelling or Labelling(),
+        _about(labelling or Labelling(), wanted),
         chosen,
         footprint,
         budget.directions_held(footprint),
         once,
     )
+
+
+def _about(labelling: Labelling, prompts: Sequence[Encoded]) -> Labelling:
+    """Return a labelling with those aliases alone that the prompts' answers have."""
+    aliases = concerning(labelling.aliases, (encoded.prompt.answers for encoded in prompts))
+    return replace(labelling, aliases=aliases)
 
 
 def _sizes(

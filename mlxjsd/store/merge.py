@@ -13,7 +13,7 @@ from mlxjsd.store.shards import joined, shard_files
 from mlxjsd.store.writer import Store, check_folder
 
 #: Entries of a file's header that are its own, and not its run's.
-_OF_A_FILE = ("created", "cosines", "world", "seal")
+_OF_A_FILE = ("created", "cosines", "world", "seal", "judgements")
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,6 @@ def _add(store: Store, run: Run) -> int:
     store.set_skipped(run.skipped)
     if run.cosines:
         store.set_cosines(run.cosines)
+    if run.judgements:
+        store.set_judgements(run.judgements.to_json())
     return len(records)

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlxjsd.analysis.judgements import Judgements
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.results import Record, Run, Skipped
 from mlxjsd.settings import Labelling, Settings
@@ -145,9 +146,10 @@ def run_of(
         records=sorted(records, key=lambda record: record.position),
         skipped=sorted(skipped, key=lambda one: one.position),
         failed=sorted(failed, key=lambda one: one.position),
-        labelling=Labelling(**meta["labelling"]),
+        labelling=Labelling.from_json(meta["labelling"]),
         cosines=meta.get("cosines", {}),
         floor_limit=meta.get("floor_limit"),
+        judgements=Judgements.from_json(meta.get("judgements", [])),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mlxjsd.analysis.judgements import Judgements
 from mlxjsd.errors import InputError
 from mlxjsd.results import Record, Run, Skipped
 
@@ -58,6 +59,7 @@ def joined(runs: Sequence[Run], names: Sequence[str]) -> Run:
         failed=_reasons_of([run.failed for run in runs], measured),
         versions=joined_versions([run.versions for run in runs]),
         cosines=next((run.cosines for run in runs if run.cosines), {}),
+        judgements=Judgements.joined(run.judgements for run in runs),
     )
 
 

@@ -141,7 +141,11 @@ class Store:
         """Write down what computed the numbers, once other machines' are among them."""
         self._set("versions", versions)
 
-    def _set(self, key: str, value: Mapping[str, Any]) -> None:
+    def set_judgements(self, judgements: Sequence[Mapping[str, Any]]) -> None:
+        """Write down :attr:`mlxjsd.results.Run.judgements` as JSON values; none takes them away."""
+        self._set("judgements", judgements)
+
+    def _set(self, key: str, value: Any) -> None:
         if read_meta(self._connection, self.path)[1].get(key) != value:
             with self._commit() as connection:
                 put_meta(connection, key, value)

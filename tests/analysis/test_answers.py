@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from records import record, run_of
 
-from mlxjsd.analysis.answers import is_correct, label, normalise
+from mlxjsd.analysis.answers import is_correct, label
 from mlxjsd.analysis.groups import group
 from mlxjsd.errors import InputError
-from mlxjsd.model.generate import first_sentence
+from mlxjsd.sentences import first_sentence
 from mlxjsd.settings import Labelling
 
 
@@ -68,17 +68,26 @@ def test_the_first_token_needs_no_generated_answer() -> None:
         ("St. Petersburg! Or", "St. Petersburg"),
         ("3.14 is pi? Yes", "3.14 is pi"),
         ("no end here", "no end here"),
+        ("東京です。大阪は", "東京です"),
+        ("东京！北京", "东京"),
+        ("दिल्ली है। मुंबई", "दिल्ली है"),
+        ("القاهرة؟ نعم", "القاهرة"),
+        ("لاہور۔ کراچی", "لاہور"),
+        ("Երևան։ Գյումրի", "Երևան"),
+        ("አዲስ አበባ። ሌላ", "አዲስ አበባ"),
+        ("Αθήνα; Ναι", "Αθήνα"),
+        ("1. Paris", "1. Paris"),
+        ("12. It is", "12"),
+        ("1912. He was", "1912"),
+        ("Vitamin C. It is in fruit", "Vitamin C"),
+        ('"Paris." It is', '"Paris'),
+        ("... Paris. It is", "... Paris"),
         ("", ""),
         (" \n ", ""),
     ],
 )
 def test_answers_are_cut_at_the_first_sentence(text: str, sentence: str) -> None:
     assert first_sentence(text) == sentence
-
-
-def test_articles_alone_are_still_words() -> None:
-    assert normalise("The the") == ["the", "the"]
-    assert normalise("A Tale of the City") == ["tale", "of", "city"]
 
 
 def made_up() -> list:  # type: ignore[type-arg]

@@ -6,12 +6,12 @@ from mlxjsd.analysis.curves import confidences, cosines, norm_ratios
 from mlxjsd.errors import InputError
 from mlxjsd.output.figure import plot_curves
 from mlxjsd.results import Run
-from mlxjsd.settings import Labelling
+from mlxjsd.settings import MATCHING_RULES, Labelling
 
 
 def labelled(**changes):  # type: ignore[no-untyped-def]
     run = run_of(30)
-    labelling = {"match": "contains", "threshold": None}
+    labelling = {"match": "contains", "threshold": None, "rules": MATCHING_RULES}
     groups = {c: np.linspace(0, 1, LAYERS).tolist() for c in run.labels().present()}
     fields = {"cosines": {"labelling": labelling, "groups": groups}, **changes}
     return run_of(30, **fields)
@@ -29,7 +29,7 @@ def test_norms_are_a_ratio_to_those_of_factual_associations() -> None:
 
 
 def cosines_of(run: Run) -> dict[str, np.ndarray]:
-    return cosines(run.categories(), run.cosines, run.labelling)
+    return cosines(run.categories(), run.cosines, run.criteria)
 
 
 def test_cosines_hold_for_the_labels_they_were_taken_with() -> None:

@@ -8,6 +8,7 @@ import pytest
 import typer
 from commands import call
 
+from mlxjsd.analysis.aliases import read_aliases
 from mlxjsd.cli.app import app
 from mlxjsd.cli.options import RunOptions, help_of
 from mlxjsd.run.job import Job
@@ -37,6 +38,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "memory": (["--memory", "12.5"], 12.5),
     "max_tokens": (["--max-tokens", "3"], 3),
     "match": (["--match", "prefix"], "prefix"),
+    "aliases": (["--aliases", "countries"], read_aliases("countries")),
     "reliance_threshold": (["--reliance-threshold", "0.1"], 0.1),
     "trust_remote_code": (["--trust-remote-code"], True),
     "revision": (["--revision", "v2"], "v2"),

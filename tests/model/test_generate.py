@@ -10,7 +10,8 @@ from families import tiny_family
 from models import tiny
 
 from mlxjsd.model.blocks import Blocks
-from mlxjsd.model.generate import CleanRun, generate_answers, sentence_ended
+from mlxjsd.model.generate import CleanRun, generate_answers
+from mlxjsd.sentences import sentence_ended
 
 
 @pytest.mark.parametrize("record", [True, False], ids=["going on", "reading anew"])
@@ -57,6 +58,12 @@ def test_what_ends_early_leaves_the_others_as_they_are(monkeypatch: pytest.Monke
         (" H. G", False),
         (" St. Peter", False),
         (" Really? No", True),
+        (" 東京です", False),
+        (" 東京です。", False),
+        (" 東京です。大", True),
+        (" दिल्ली। वह", True),
+        (" A. It", False),
+        (" A. It is", True),
     ],
 )
 def test_a_sentence_has_ended_when_more_text_would_not_change_it(text: str, ended: bool) -> None:

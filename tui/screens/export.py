@@ -110,8 +110,8 @@ class ExportScreen(ModalScreen[None]):
 
     def _write(self) -> None:
         path = self._path
-        ending = path.suffix.lower()
-        if ending not in _ENDINGS:
+        figure = FIGURES.ending_of(path) is not None
+        if not figure and EXPORTS.ending_of(path) is None:
             self._say(f"The name has to end in {' '.join(_ENDINGS)}.", "-bad")
         elif path.is_dir():
             self._say(f"{path} is a folder.", "-bad")
@@ -126,7 +126,7 @@ class ExportScreen(ModalScreen[None]):
         else:
             self._say("writing …")
             # The app's worker, because this screen ends before its work does.
-            work = partial(self._write_file, self.app, path, ending in FIGURES.endings)
+            work = partial(self._write_file, self.app, path, figure)
             self.app.run_worker(work, thread=True, group=EXPORT, exclusive=True)
 
     def _write_file(self, app: App[object], path: Path, figure: bool) -> None:

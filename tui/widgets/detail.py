@@ -8,7 +8,6 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
-from mlxjsd.analysis.answers import verdict_on
 from mlxjsd.records import Record
 from mlxjsd.rows import FLOOR, RELIANCE, ROWS
 from mlxjsd.tui.run_state import RunState
@@ -125,7 +124,7 @@ class Detail(Static):
         text.append(clean(said).strip() or "(blank)", self._part("value"))
         text.append(f"  p {record.probability:.2f}", self._part("dim"))
         if record.answers:
-            verdict = {True: "✓ ", False: "✗ ", None: ""}[verdict_on(record)]
+            verdict = {True: "✓ ", False: "✗ ", None: ""}[state.measured.verdict_on(record)]
             text.append(f"  {verdict}", self._part("dim"))
             text.append(clean(", ".join(record.answers[: 3 if roomy else 1])), self._part("dim"))
         text.append("\n\n" if roomy else "\n")

@@ -14,7 +14,6 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from mlxjsd.analysis.answers import verdict_on
 from mlxjsd.records import Record
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.styles import part
@@ -203,7 +202,7 @@ class PromptTable(ScrollView, can_focus=True):
                 segments.append(Segment(text.plain + " ", self._part("line")))
             elif name == "prediction":
                 sign, look = {True: ("✓ ", "right"), False: ("✗ ", "wrong"), None: ("  ", "dim")}[
-                    verdict_on(record)
+                    self.state.measured.verdict_on(record)
                 ]
                 text = fitted(record.prediction.strip(), width - 2)
                 segments += [Segment(sign, self._part(look)), Segment(text.plain)]

@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ from mlxjsd.store.shards import FILE, joined, shard_files
 _NEEDED = ("settings", "model", "data", *Grid(0).to_json())
 #: What the numbers can do without.
 _STAND_INS: dict[str, Any] = {
-    "labelling": asdict(Labelling(max_tokens=None)),
+    "labelling": Labelling(max_tokens=None).to_json(),
     "versions": {},
     "total": 0,
 }
