@@ -18,6 +18,7 @@ from mlxjsd.errors import InputError, MachineError, MeasurementError, is_out_of_
 from mlxjsd.interventions.corruption.swap import NO_PARTNER, choose_partners
 from mlxjsd.prompts.encode import Encoder, encode_prompts
 from mlxjsd.prompts.prompt import PromptFile, Unusable
+from mlxjsd.prompts.hub_data import is_cached, names_hub
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.prompts.template import fill
 from mlxjsd.run.batching import draw
@@ -121,7 +122,7 @@ class MLXEngine:
 
     def _plan(self, job: Job, tell: Tell) -> "Plan":
         tell(Loading("reading the prompts"))
-        data = read_prompts(job.data or PROMPTS, job.format)
+        data = read_prompts(job.data or PROMPTS, job.format, job.fields)
         tell(Loading("loading the model"))
         from mlxjsd.model.load import load_model
 
@@ -136,7 +137,11 @@ class MLXEngine:
         if number != self._newest_look:
             return
         try:
-            data = read_prompts(look.data or PROMPTS, look.format)
+            if look.data is not None and names_hub(look.data) and not is_cached(look.data):
+                # A name is looked at while it is being typed.
+                tell(Preview(0, error=f"{look.data} is fetched when the run begins"))
+                return
+            data = read_prompts(look.data or PROMPTS, look.format, look.fields)
         except InputError as error:
             tell(Preview(0, error=str(error)))
             return

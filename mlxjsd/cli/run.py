@@ -81,7 +81,7 @@ def measure(
     process = rank_of(rank, tensor_parallel)
     if process.leads or not tensor_parallel:  # it writes
         check_free(folder, shard_name(process.index))
-    prompts = prompts_of(job.data, job.format)
+    prompts = prompts_of(job.data, job.format, job.fields)
     talk = console_for(stderr=True, quiet=not process.leads)  # one process prints for all
     with joined_group(tensor_parallel) as group:
         loaded = load(

@@ -41,13 +41,13 @@ def test_a_folder_of_relations_is_found_again_and_any_change_noticed(tmp_path: P
 
 def test_a_forced_format_is_taken_up_with(tmp_path: Path) -> None:
     data = tmp_path / "data.json"
-    row = {"question": "Where was Anna Vell born?", "answers": [], "prompt": "Anna", "subject": "A"}
+    row = {"known_id": 1, "attribute": "B", "prompt": "Anna", "subject": "A"}
     data.write_text(json.dumps([row]))
-    assert read_prompts(data).format == "entity_questions"
+    assert read_prompts(data).format == "known_1000"
     Store(tmp_path / "run", header_of(data, "json"))
     job = job_of(tmp_path / "run")
     assert job.format == "json"
-    with pytest.raises(InputError, match="data format 'json', now 'entity_questions'"):
+    with pytest.raises(InputError, match="data format 'json', now 'known_1000'"):
         Store(tmp_path / "run", header_of(data))
 
 
