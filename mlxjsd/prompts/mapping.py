@@ -193,6 +193,10 @@ def suggested(first: Values) -> str:
     taken.setdefault("subject", "FIELD")
     taken.setdefault("answers", "FIELD")
     wanted = ("prompt", "template", "subject", "answers", "relation")
-    # mlxjsd's own names need not be said.
-    said = ",".join(f"{key}={taken[key]}" for key in wanted if taken.get(key, key) != key)
+    # mlxjsd's own names need not be said, but for a template's.
+    said = ",".join(
+        f"{key}={taken[key]}"
+        for key in wanted
+        if key in taken and (taken[key] != key or key == "template")
+    )
     return "".join(c for c in said if c.isprintable())[:200]

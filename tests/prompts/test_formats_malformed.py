@@ -107,7 +107,7 @@ DEEP = "[" * 200_000
         ([changed(ENTITY, answers="Tarvo")], '"answers" must be a list of strings'),
         (without(RELATION, "name"), 'the field "name" is missing'),
         (without(RELATION, "samples"), '"samples" must be a list'),
-        (without(OLD_RELATION, "prompt_templates"), '"prompt_templates" is missing or empty'),
+        (changed(OLD_RELATION, prompt_templates=[]), '"prompt_templates" is missing or empty'),
         (changed(OLD_RELATION, prompt_templates=["No gap"]), '"prompt_templates" must hold {} once'),
         (changed(RELATION, samples=[1]), "sample 1: a sample is"),
         (changed(RELATION, samples=[{"subject": "a"}]), 'sample 1: the field "object" is missing'),

@@ -77,7 +77,7 @@ def fits(format: Format, fields: Collection[str]) -> bool:
     found = set(fields)
     return any(
         signs <= found
-        and (not found >= OWN or bool(signs & OWN))
+        and (not found >= OWN or signs <= OWN or signs >= OWN)
         and (not found >= OWN_ANSWERED or signs <= OWN_ANSWERED)
         for signs in format.signs
     )
