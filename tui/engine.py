@@ -17,8 +17,8 @@ from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError, MachineError, MeasurementError, is_out_of_memory, said_by
 from mlxjsd.interventions.corruption.swap import NO_PARTNER, choose_partners
 from mlxjsd.prompts.encode import Encoder, encode_prompts
-from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.hub_data import is_cached, names_hub
+from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.prompts.template import fill
 from mlxjsd.run.batching import draw

@@ -95,7 +95,9 @@ class FieldMap:
     def read(self, values: Values, in_cells: bool) -> tuple[Prompt, bool]:
         """Return the prompt of a record, and whether its id was given."""
         used = self._used(values)
-        record = {field: value for field in used.values() if (value := _at(values, field)) is not _ABSENT}
+        record = {
+            field: value for field in used.values() if (value := _at(values, field)) is not _ABSENT
+        }
 
         def text(key: str) -> str:
             if used[key] not in record:

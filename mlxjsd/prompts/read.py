@@ -1,9 +1,8 @@
-"""Prompts of a file, a folder or the Hub: the format is recognised by the content, ids are unique."""
+"""Prompts of a file, a folder or the Hub: recognised by the content, each with an id of its own."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.facts import fact_prompts, names_facts

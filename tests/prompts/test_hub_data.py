@@ -34,9 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def keep(
-    cache: Path, commit: str, *splits: str, name: str = NAME, config: str = "default"
-) -> Path:
+def keep(cache: Path, commit: str, *splits: str, name: str = NAME, config: str = "default") -> Path:
     """Write what the library keeps of a data set."""
     owner, _, called = name.rpartition("/")
     base = f"{owner}___{called}" if owner else called
@@ -72,9 +70,7 @@ def test_a_name_says_config_split_and_revision(typed: str, found: HubData) -> No
 
 
 @pytest.mark.parametrize("typed", ["hf:", "hf:/b", "hf:a/../b", "hf:a/b/c/d", "hf:a b", "hf:a/b:"])
-def test_what_is_no_name_is_refused(
-    typed: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_name_is_refused(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("prompts", typed) == 2
     assert "names no data set of the Hub; write it such as hf:Neel" in capsys.readouterr().err
 
@@ -106,11 +102,15 @@ def test_the_commit_that_is_named_is_read(cache: Path) -> None:
 
 def test_of_several_splits_and_configs_one_is_named(cache: Path) -> None:
     keep(cache, OLD, "test", "train")
-    with pytest.raises(InputError, match="has the splits test, train; name one, such as hf:.*:test"):
+    with pytest.raises(
+        InputError, match=r"has the splits test, train; name one, such as hf:.*:test"
+    ):
         read_prompts(f"hf:{NAME}")
     assert answers(f"hf:{NAME}:test") == ("a-test",)
     keep(cache, OLD, "train", config="small")
-    with pytest.raises(InputError, match="has the configs default, small; name one, such as .*/def"):
+    with pytest.raises(
+        InputError, match=r"has the configs default, small; name one, such as .*/def"
+    ):
         read_prompts(f"hf:{NAME}:train")
     assert answers(f"hf:{NAME}/small") == ("a-train",)
 
@@ -128,7 +128,9 @@ def library(cache: Path, asked: list[tuple[Any, ...]]) -> ModuleType:
     """A library that "downloads" into the cache."""
     module = ModuleType("datasets")
 
-    def load_dataset(name: str, config: str | None, *, split: str | None, revision: str | None) -> Any:
+    def load_dataset(
+        name: str, config: str | None, *, split: str | None, revision: str | None
+    ) -> Any:
         asked.append((name, config, split, revision))
         if revision == "gone":
             raise OSError("no such\nrevision")
@@ -140,9 +142,7 @@ def library(cache: Path, asked: list[tuple[Any, ...]]) -> ModuleType:
     return module
 
 
-def test_what_is_not_cached_is_fetched_once(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_not_cached_is_fetched_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
     monkeypatch.setitem(sys.modules, "datasets", library(cache, asked))
     found = read_prompts(f"hf:{NAME}@main")

@@ -10,7 +10,6 @@ from published import save, tabled
 from records import HEADER
 
 from mlxjsd.errors import InputError
-from mlxjsd.prompts.mapping import FieldMap
 from mlxjsd.prompts.prompt import Prompt
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.run.job import Job
@@ -30,7 +29,9 @@ def one(path: Path, fields: str) -> Prompt:
 
 def test_every_key_can_be_named(tmp_path: Path) -> None:
     row = {**ASKED, "rel": "P36", "at": 15, "pop": 2.5, "prompt": "not this", "subject": "nor"}
-    fields = "prompt=src,subject=about,answers=alt,relation=rel,id=n,subject_start=at,popularity=pop"
+    fields = (
+        "prompt=src,subject=about,answers=alt,relation=rel,id=n,subject_start=at,popularity=pop"
+    )
     text = "The capital of Norland is"
     assert one(save(tmp_path, [row]), fields) == Prompt(
         "7", text, "Norland", 15, ("Tarvo",), "P36", 2.5
@@ -80,7 +81,10 @@ def test_a_field_may_be_inside_another(tmp_path: Path) -> None:
         ("question=src", "not 'question=src'"),
         ("prompt=src,prompt=alt", "--fields names prompt twice"),
         ("prompt=src,template=alt", "--fields names a prompt and a template"),
-        ("prompt=source,subject=about", 'there is no field "source" for the prompt; there is about'),
+        (
+            "prompt=source,subject=about",
+            'there is no field "source" for the prompt; there is about',
+        ),
         ("prompt=src", 'there is no field "subject" for the subject; there is about, alt, n, src'),
         ("subject=about", 'there is no field "prompt" for the prompt; there is about, alt, n, src'),
         ("prompt=src,subject=about,answers=x", 'there is no field "x" for the answers'),

@@ -130,7 +130,9 @@ def test_an_entry_may_bring_its_container_and_be_read_as_a_folder(
     assert read_prompts(path).prompts == (PROMPT,)
     if folders:
         assert read_prompts(path.parent).prompts == (PROMPT,)
-        with pytest.raises(InputError, match="only jsonl and lre and entity_questions and cloze and card"):
+        with pytest.raises(
+            InputError, match="only jsonl and lre and entity_questions and cloze and card"
+        ):
             read_prompts(save(tmp_path, [OWN], "g/a.json").parent)
     else:
         with pytest.raises(InputError, match="in the format card; only jsonl and lre and entity_"):
@@ -168,8 +170,24 @@ def test_the_formats_are_listed_without_heavy_imports() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["registry", "own", "editing", "questions", "cloze_tables", "lre", "containers", "columns",
-        "tables", "json_stream", "fields", "files", "kinds", "opening", "made"]
+    "name",
+    [
+        "registry",
+        "own",
+        "editing",
+        "questions",
+        "cloze_tables",
+        "lre",
+        "containers",
+        "columns",
+        "tables",
+        "json_stream",
+        "fields",
+        "files",
+        "kinds",
+        "opening",
+        "made",
+    ],
 )
 def test_no_module_of_the_formats_needs_another_one_first(name: str) -> None:
     code = f"import mlxjsd.prompts.formats.{name}"

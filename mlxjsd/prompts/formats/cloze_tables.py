@@ -121,7 +121,9 @@ class Patterns:
         patterns = place.read(file, relation)
         if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
             raise InputError(f"{file} has no pattern of {relation}", hint="add one")
-        cut = [(str(n), fields.cut_pattern(p)) for n, p in enumerate(patterns, start=1) if "[Y]" in p]
+        cut = [
+            (str(n), fields.cut_pattern(p)) for n, p in enumerate(patterns, start=1) if "[Y]" in p
+        ]
         return [(number, *parts) for number, parts in cut if parts is not None]
 
 

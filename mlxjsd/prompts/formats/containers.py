@@ -119,8 +119,10 @@ class Table(Container):
                     header = names
                     if cells is not None:
                         return {n: c for n, c in zip(names, cells, strict=True) if n}
-            except InputError:  # its rows are read later, and their place is named then
-                pass
+            except InputError:
+                if not header:
+                    raise
+                # Its rows are read later, and their place is named then.
         return dict.fromkeys(filter(None, header), "")
 
     def _check(self, names: list[str], path: Path) -> None:

@@ -195,7 +195,7 @@ def _hops(values: Values) -> Iterator[tuple[str, Values]]:
         _, relation, _ = _triple(about, "triples", number)
         if subject is None:
             raise InputError(
-                f'"orig" has no "triples_labeled" for hop {number + 1}, so its subject is not known',
+                f'"orig" has no "triples_labeled" for hop {number + 1}: no subject is known',
                 hint="keep MQuAKE's layout",
             )
         name = None if case is None else f"{case}/{number + 1}"

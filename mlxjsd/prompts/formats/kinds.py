@@ -101,7 +101,7 @@ def _refuse_wide(path: Path, head: bytes) -> None:
     # With a byte order mark; without one, every second byte of plain letters is zero.
     first = head[:4]
     marked = first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if marked or (b"\0" in first and _is_wide(head[:HEAD // 2])):
+    if marked or (b"\0" in first and _is_wide(head[: HEAD // 2])):
         kind = "UTF-32" if b"\0\0" in first else "UTF-16"
         raise InputError(
             f"{path} is {kind} text",

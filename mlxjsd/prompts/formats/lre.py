@@ -69,7 +69,9 @@ class Relation(Container):
                     f"{path}, sample {number}: a sample is an object",
                     hint='write it as {"subject": ..., "object": ...}',
                 )
-            yield Row(f"sample {number}", {**sample, "name": name, "before": before, "after": after})
+            yield Row(
+                f"sample {number}", {**sample, "name": name, "before": before, "after": after}
+            )
 
     def first(self, path: Path, start: str) -> dict[str, Any]:
         """Return the fields of the relation, as far as its start shows them."""

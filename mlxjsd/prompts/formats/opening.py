@@ -24,6 +24,8 @@ LONGEST = 1 << 26
 TOO_LONG = f"a record of more than {LONGEST:,} characters"
 #: Bytes of a zstd file that are unpacked at a time: each may stand for 32 kB.
 _PIECE = 512
+#: Bytes that are unpacked for a checksum: one that unpacks without end is not waited for.
+_MOST_CHECKED = 1 << 29
 _EXTRA = "pip install 'mlxjsd[data]'"
 
 
@@ -57,12 +59,19 @@ def open_text(path: Path) -> Iterator[TextIO]:
     """
     with _named(path):
         kind = _sniffed(path)
+        packed = kind in COMPRESSED.values()
         try:
             with _bytes(path, kind) as raw:
-                if kind in COMPRESSED.values():
+                if packed:
                     _refuse_nested(path, raw)
                 yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+        except InputError:
+            if packed:  # what is damaged may unpack to anything
+                _check_whole(path, kind)
+            raise
         except UnicodeDecodeError:
+            if packed:
+                _check_whole(path, kind)
             line = _line_of_bad_bytes(path, kind)
             raise InputError(
                 f"{path} is not UTF-8 text: see line {line}", hint="convert the file to UTF-8"
@@ -109,17 +118,27 @@ def _named(path: Path) -> Iterator[None]:
 @contextmanager
 def _bytes(path: Path, kind: str) -> Iterator[BinaryIO]:
     """Open the bytes of a file, unpacked."""
-    opened: Any
+    opened: BinaryIO
     if kind == "gzip":
-        opened = gzip.open(path, "rb")
+        with gzip.open(path, "rb") as opened:
+            yield opened
     elif kind == "xz":
-        opened = lzma.open(path, "rb")
+        with lzma.open(path, "rb") as opened:
+            yield opened
     elif kind == "zstd":
-        opened = io.BufferedReader(_Zstd(path), CHUNK)
+        with io.BufferedReader(_Zstd(path), CHUNK) as opened:
+            yield opened
     else:
-        opened = path.open("rb")
-    with opened:
-        yield opened
+        with path.open("rb") as opened:
+            yield opened
+
+
+def _check_whole(path: Path, kind: str) -> None:
+    """Unpack a file once more, for the checksum at its end; its errors are those of that."""
+    with _bytes(path, kind) as raw:
+        for _ in range(_MOST_CHECKED // CHUNK):
+            if not raw.read(CHUNK):
+                return
 
 
 def _refuse_nested(path: Path, raw: BinaryIO) -> None:

@@ -37,7 +37,7 @@ def delimiter_of(text: str, allowed: str) -> tuple[str, bool]:
 
 def _cells(header: str, delimiter: str) -> int:
     try:
-        return len(next(csv.reader([header], delimiter=delimiter), []))
+        return len(next(csv.reader([header], delimiter=delimiter, strict=True), []))
     except csv.Error:
         return 0
 
@@ -60,7 +60,7 @@ def named_rows(
         begin.append(line)
         if line.strip():
             break
-    delimiter, said = delimiter_of(begin[-1].strip() if begin else "", allowed)
+    delimiter, said = delimiter_of(begin[-1].rstrip("\r\n") if begin else "", allowed)
     if said:
         begin[-1] = "\n"  # a line, still, so that those after it keep their numbers
     reader = csv.reader(chain(begin, text), delimiter=delimiter, strict=True)
