@@ -19,7 +19,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.metrics import METRICS
 from mlxjsd.model.packaged import PACKAGED
 from mlxjsd.prompts.formats import FORMATS
-from mlxjsd.prompts.mapping import KEYS
+from mlxjsd.prompts.formats.guess import KEYS
 from mlxjsd.rows import ROWS
 from mlxjsd.run.job import Job
 from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings, parse_layers

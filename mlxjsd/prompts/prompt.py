@@ -69,7 +69,7 @@ class PromptFile:
     fields: str | None = None
     """Which fields hold what, if they were named; see :mod:`mlxjsd.prompts.mapping`."""
     asks: str | None = None
-    """See :attr:`mlxjsd.prompts.formats.Format.asks`."""
+    """Which of several texts are asked; see :attr:`mlxjsd.prompts.formats.Format.asks`."""
     revision: str | None = None
     """Of a data set of the Hub: the commit."""
     notes: tuple[str, ...] = ()

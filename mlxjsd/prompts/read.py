@@ -11,12 +11,13 @@ from mlxjsd.prompts.formats.columns import MARK
 from mlxjsd.prompts.formats.containers import Table
 from mlxjsd.prompts.formats.fields import Values, names
 from mlxjsd.prompts.formats.files import content_hash, files_of, is_saved
+from mlxjsd.prompts.formats.guess import KEYS, suggested
 from mlxjsd.prompts.formats.json_stream import WINDOW
 from mlxjsd.prompts.formats.kinds import COLUMNS
 from mlxjsd.prompts.formats.opening import open_text, sniff
 from mlxjsd.prompts.formats.registry import OWN
 from mlxjsd.prompts.hub_data import HubData, fetched, names_hub
-from mlxjsd.prompts.mapping import KEYS, NAME, FieldMap, suggested
+from mlxjsd.prompts.mapping import NAME, FieldMap
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 
 
@@ -148,7 +149,7 @@ def _read(path: Path, files: Sequence[Path], asked: _Asked, in_folder: bool) -> 
         tuple(prompts),
         format.name,
         None if asked.fields is None else str(asked.fields),
-        format.asks,
+        further.asks,
         notes=further.notes(format, any(prompt.answers for prompt in prompts)),
     )
 
@@ -203,7 +204,9 @@ class _Further:
     def __init__(self) -> None:
         self.first: Values = {}
         self.skipped: dict[str, int] = {}
-        """Records that ask nothing, by what they are about."""
+        """Records that ask nothing, by their file."""
+        self.asks: str | None = None
+        """See :attr:`mlxjsd.prompts.formats.Format.asks`; None if no record says so."""
 
     def notes(self, format: Format, answered: bool) -> tuple[str, ...]:
         """Return a sentence for each thing that a reader should know."""
@@ -229,6 +232,8 @@ def _prompts(
     for row in container.rows(path):
         place = row.place
         further.first = further.first or row.values
+        if format.asks is not None:
+            further.asks = further.asks or format.asks(row.values)
         try:
             if parts is None:
                 yield (place, *read(row.values, path))
@@ -275,4 +280,4 @@ def _in_folders() -> str:
 
 def _empty(path: Path, format: Format | None) -> InputError:
     hint = Format.if_empty if format is None else format.if_empty
-    return InputError(f"{path} is empty: it holds no prompt", hint=hint)
+    return InputError(f"{path} is empty: it holds no prompt", hint=f"{hint}")

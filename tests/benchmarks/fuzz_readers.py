@@ -128,8 +128,8 @@ def packed_files(folder: Path, texts: list[Path]) -> list[Path]:
     return [*found, *(folder / f"own.{name}" for name in ("arrow", "stream", "parquet"))]
 
 
-#: Ways to read a file beside the one that its content asks for; None for that one.
-FIELDS = (None, None, "prompt=src,answers=alt", "template=relation,answers=object")
+#: Ways to read a file beside the one that its content asks for.
+FIELDS = ("prompt=src,answers=alt", "template=relation,answers=object")
 
 
 def read_data(path: Path, content: bytes, rng: random.Random) -> str:
@@ -141,8 +141,8 @@ def read_data(path: Path, content: bytes, rng: random.Random) -> str:
         save(path.parent, BESIDE[other][1], other)
         asked = path.with_name(ROWS)
     try:
-        fields = rng.choice(FIELDS)
-        format = None if fields else rng.choice((None, None, *FORMATS))
+        fields = rng.choice(FIELDS) if rng.random() < 0.1 else None
+        format = rng.choice(list(FORMATS)) if not fields and rng.random() < 0.1 else None
         found = read_prompts(asked, format, fields)
     except InputError as error:
         said = str(error)

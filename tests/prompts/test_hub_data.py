@@ -18,6 +18,7 @@ from mlxjsd.prompts.read import data_hash, read_prompts
 from mlxjsd.run.job import Job
 from mlxjsd.run.resume import job_of
 from mlxjsd.store.writer import Store
+from mlxjsd.tui.form import job_from, values_of
 
 pyarrow = pytest.importorskip("pyarrow")
 from pyarrow import ipc  # noqa: E402 - only where it is there
@@ -169,6 +170,11 @@ def test_a_run_goes_on_with_the_commit_that_it_began_with(cache: Path, tmp_path:
     assert str(job.data) == f"hf:{NAME}/default:train@{OLD}"
     assert read_prompts(job.data or "") == found
     json.dumps(found.identity())
+
+
+def test_the_apps_form_takes_the_name_of_a_data_set() -> None:
+    job = Job(data=Path(f"hf:{NAME}"))
+    assert job_from(values_of(job), "noise", job).data == job.data
 
 
 def test_data_sets_have_run_folders_of_their_own() -> None:

@@ -149,6 +149,24 @@ def test_a_refusal_names_the_fields_and_a_mapping_that_reads_the_file(
         assert read_prompts(path, fields=mapping).prompts[0].answers == ("x",)
 
 
+@pytest.mark.parametrize(
+    ("content", "mapping"),
+    [
+        ([{"prompt": "A is", "entity": "A", "label": "x"}], "subject=entity,answers=label"),
+        ([{"subject": "A", "src": "A is", "alt": "x", "prompt_": ""}], "prompt=src,answers=alt"),
+        ("prompt;entity;label\nA is;A;x\n", "subject=entity,answers=label"),
+    ],
+)
+def test_a_file_that_lacks_a_field_is_refused_with_what_would_read_it(
+    tmp_path: Path, content: object, mapping: str
+) -> None:
+    path = save(tmp_path, content)
+    with pytest.raises(InputError) as caught:
+        read_prompts(path, "csv" if isinstance(content, str) else "json")
+    assert f"`--fields {mapping}`" in str(caught.value)
+    assert read_prompts(path, fields=mapping).prompts[0].answers == ("x",)
+
+
 def header_of(path: Path, fields: str | None) -> dict[str, Any]:
     found = read_prompts(path, fields=fields)
     return {**HEADER, "data": found.identity(), "data_path": str(path)}

@@ -183,6 +183,7 @@ def test_the_formats_are_listed_without_heavy_imports() -> None:
         "tables",
         "json_stream",
         "fields",
+        "guess",
         "files",
         "kinds",
         "opening",

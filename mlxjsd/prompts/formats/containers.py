@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats.guess import suggested
 from mlxjsd.prompts.formats.json_stream import elements, objects
 from mlxjsd.prompts.formats.opening import lines, open_text
 from mlxjsd.prompts.formats.tables import ALL, delimiter_of, named_rows
@@ -133,7 +134,7 @@ class Table(Container):
             raise InputError(
                 f"{path} has no column {missing}: its columns are {', '.join(names)[:200]}",
                 hint="name the columns in its first line, or say which ones hold them with "
-                f"`--fields {','.join(f'{name}=COLUMN' for name in absent)}`",
+                f"`--fields {suggested(dict.fromkeys(names))}`",
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats.guess import suggested
 
 #: A record as it stands in a file.
 Values = Mapping[str, Any]
@@ -25,7 +26,7 @@ def missing(values: Values, field: str) -> InputError:
     """Return what is said of a record without a field: those that it has, and what to do."""
     return InputError(
         f'the field "{field}" is missing: there is {names(values)}',
-        hint="add it, or say with --fields which field holds what",
+        hint=f"add it, or say which field holds it with `--fields {suggested(values)}`",
     )
 
 

@@ -262,7 +262,7 @@ class _Source:
         self._kept = ""
         self.taken += len(piece)
         if self.taken > LONGEST:
-            self.error, piece = InputError(TOO_LONG, hint="name a file of prompts"), ""
+            self.error, piece = InputError(f"{TOO_LONG}", hint="name a file of prompts"), ""
         if (half := _half(piece)) is not None:
             # yajl would put a question mark in its place. What is in front goes first, so that
             # the record is known.

@@ -92,7 +92,8 @@ def kind_of(path: Path, head: bytes) -> str:
                 return kind
     for foreign in FOREIGN:
         if re.match(foreign.magic, head, re.DOTALL):
-            raise InputError(f"{path} is {foreign.what}", hint=foreign.hint.format(path=path))
+            hint = foreign.hint.format(path=path)
+            raise InputError(f"{path} is {foreign.what}", hint=f"{hint}")
     _refuse_wide(path, head)
     return "text"
 

@@ -47,7 +47,8 @@ class Relation(Container):
             )
         try:
             name = fields.text(content, "name")
-            asked = _ZERO_SHOT if content.get(_ZERO_SHOT) else "prompt_templates"
+            zero_shot = bool(content.get(_ZERO_SHOT))
+            asked = _ZERO_SHOT if zero_shot else "prompt_templates"
             templates = fields.texts(content, asked)
             if not templates:
                 raise InputError(
@@ -69,9 +70,8 @@ class Relation(Container):
                     f"{path}, sample {number}: a sample is an object",
                     hint='write it as {"subject": ..., "object": ...}',
                 )
-            yield Row(
-                f"sample {number}", {**sample, "name": name, "before": before, "after": after}
-            )
+            given = {"name": name, "before": before, "after": after, "zero_shot": zero_shot}
+            yield Row(f"sample {number}", {**sample, **given})
 
     def first(self, path: Path, start: str) -> dict[str, Any]:
         """Return the fields of the relation, as far as its start shows them."""
@@ -108,6 +108,6 @@ register(
         ),
         containers=(Relation(),),
         folders=True,
-        asks="zero-shot templates",
+        asks=lambda values: "zero-shot templates" if values["zero_shot"] else None,
     )
 )

@@ -26,7 +26,6 @@ TOO_LONG = f"a record of more than {LONGEST:,} characters"
 _PIECE = 512
 #: Bytes that are unpacked for a checksum: one that unpacks without end is not waited for.
 _MOST_CHECKED = 1 << 29
-_EXTRA = "pip install 'mlxjsd[data]'"
 
 
 def sniff(path: Path) -> str:
@@ -165,7 +164,9 @@ class _Zstd(io.RawIOBase):
         try:
             import zstandard
         except ImportError:
-            raise InputError(f"{path} is compressed with zstd", hint=_EXTRA) from None
+            raise InputError(
+                f"{path} is compressed with zstd", hint="pip install 'mlxjsd[data]'"
+            ) from None
         self._new = partial(zstandard.ZstdDecompressor().decompressobj)
         self._error = zstandard.ZstdError
         self._file = path.open("rb")

@@ -42,9 +42,9 @@ class Format:
     """Returns what takes the records of a file apart; None if each asks one thing."""
     beside: Callable[[Path], list[Path]] | None = None
     """Returns the other files that a file is read with; None if there are none."""
-    asks: str | None = None
-    """Which of several texts are asked, where an older version asked others: a run that it began
-    does not go on with these. Stored with the format."""
+    asks: Callable[[Values], str | None] | None = None
+    """Says which of several texts a record asks, where an older version asked another: a run that
+    it began does not go on with these. Stored with the format."""
     if_empty: str = "name a file that holds some"
     """What to do if a file of it holds no prompt."""
 
