@@ -19,6 +19,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import zstandard
@@ -86,21 +87,33 @@ BESIDE = {
 }
 
 
+def several(row: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    """Return a record three times, each with an id of its own."""
+    return [{**row, field: number} for number in range(3)]
+
+
 def data_files(folder: Path) -> list[Path]:
     """Write a file of every format that is read."""
     rows = [{"prompt": f"The capital of {n} is", "subject": n} for n in ("France", "Ghana")]
     found = [PROMPTS]
     for name, content in {
-        "known.json": [KNOWN] * 3, "counterfact.json": [COUNTERFACT] * 3,
-        "easy.json": [EASY_EDIT] * 3, "entity.json": [ENTITY] * 3, "own.json": [OWN, *rows],
-        "relation.json": RELATION, "tracing.json": [TRACING] * 3, "zsre.json": [ZSRE] * 3,
-        "knowedit.json": [KNOW_EDIT] * 3, "mquake.json": [MQUAKE, {**MQUAKE, "case_id": 9}],
-        "triples.json": [TRIPLE] * 3, "single.json": OWN,
+        "known.json": several(KNOWN, "known_id"),
+        "counterfact.json": several(COUNTERFACT, "case_id"),
+        "easy.json": several(EASY_EDIT, "case_id"),
+        "entity.json": [ENTITY] * 3,
+        "own.json": [OWN, *rows],
+        "relation.json": RELATION,
+        "tracing.json": [TRACING] * 3,
+        "zsre.json": [ZSRE] * 3,
+        "knowedit.json": [KNOW_EDIT] * 3,
+        "mquake.json": several(MQUAKE, "case_id"),
+        "triples.json": [TRIPLE] * 3,
+        "single.json": OWN,
         "several.json": "".join(json.dumps(row, indent=1) for row in rows * 5),
-    }.items():  # fmt: skip
+    }.items():
         found.append(save(folder / name, content))
     for name, row in {
-        "own.csv": rows, "own.tsv": rows, "popqa.tsv": [POPQA] * 3, "semicolons.ssv": rows,
+        "own.csv": rows, "own.tsv": rows, "popqa.tsv": several(POPQA, "id"), "semicolons.ssv": rows,
     }.items():  # fmt: skip
         path = folder / name
         delimiter = {".tsv": "\t", ".ssv": ";"}.get(path.suffix, ",")

@@ -25,10 +25,10 @@ def written(tmp_path: Path, content: bytes, name: str = "data") -> Path:
     return path
 
 
-def a_zip() -> bytes:
+def a_zip(name: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
-        file.writestr("xl/workbook.xml", "<x/>")
+        file.writestr(name, "<x/>")
     return out.getvalue()
 
 
@@ -55,7 +55,9 @@ class Opened:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (a_zip(), "a zip archive or an .xlsx workbook; take the file out with `unzip "),
+        (a_zip("prompts.jsonl"), "a zip archive; take the file out with `unzip "),
+        (a_zip("[Content_Types].xml"), "an .xlsx workbook (or another Office file); save the "),
+        (a_zip("xl/workbook.xml"), "an .xlsx workbook"),
         *(
             (pickle.dumps(Opened(), n), "a Python pickle, which is never loaded")
             for n in (2, 3, 4, 5)

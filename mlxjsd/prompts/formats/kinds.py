@@ -31,10 +31,11 @@ class Foreign:
 
 FOREIGN = (
     Foreign(
-        rb"PK\x03\x04|PK\x05\x06",
-        "a zip archive or an .xlsx workbook",
-        "take the file out with `unzip {path}`, or save the sheet as CSV",
+        rb"PK\x03\x04.{26}(\[Content_Types\]|_rels/|xl/|docProps/)",
+        "an .xlsx workbook (or another Office file)",
+        "save the sheet as CSV, such as with `pandas.read_excel('{path}').to_csv('out.csv')`",
     ),
+    Foreign(rb"PK\x03\x04|PK\x05\x06", "a zip archive", "take the file out with `unzip {path}`"),
     Foreign(
         rb"\x80[\x02-\x05]",
         "a Python pickle, which is never loaded, since it may run any code",

@@ -117,7 +117,7 @@ def _named(path: Path) -> Iterator[None]:
 @contextmanager
 def _bytes(path: Path, kind: str) -> Iterator[BinaryIO]:
     """Open the bytes of a file, unpacked."""
-    opened: BinaryIO
+    opened: Any  # the library has a type for each
     if kind == "gzip":
         with gzip.open(path, "rb") as opened:
             yield opened
