@@ -85,3 +85,71 @@ OWN = {
     "subject_start": 15,
     "popularity": 2.5,
 }
+TRACING = {
+    "relation": "The mother tongue of {} is",
+    "relation_prefix": "The mother tongue of",
+    "relation_suffix": "is",
+    "prompt": "The mother tongue of Anna Vell is",
+    "relation_id": "P103",
+    "target_false_id": "Q1860",
+    "target_true_id": "Q150",
+    "target_true": " French",
+    "target_false": " English",
+    "subject": "Anna Vell",
+}
+KNOW_EDIT = {
+    "subject": "Anna Vell",
+    "prompt": "The place of birth of Anna Vell is",
+    "target_new": "Orr",
+    "ground_truth": [["Tarvo", "Old Tarvo"]],
+    "portability": {},
+    "locality": {},
+}
+ZSRE = {
+    "subject": "Anna Vell",
+    "src": "Which university did Anna Vell attend?",
+    "pred": "Orr College",
+    "rephrase": "Where did Anna Vell study?",
+    "alt": "University of Orr",
+    "answers": ["Tarvo University"],
+    "loc": "nq question: who plays the king",
+    "loc_ans": "Ben Orr",
+    "cond": "Orr College >> University of Orr || Which university did Anna Vell attend?",
+}
+MQUAKE = {
+    "case_id": 3,
+    "requested_rewrite": [{**REWRITE, "question": "What does Anna Vell speak?"}],
+    "questions": ["What is the capital of the country that Anna Vell is from?"],
+    "answer": "Tarvo",
+    "answer_alias": [],
+    "single_hops": [
+        {
+            "question": "Where is Anna Vell from?",
+            "cloze": "Anna Vell is a citizen of",
+            "answer": "Norland",
+            "answer_alias": ["Kingdom of Norland", "Norland"],
+        },
+        {
+            "question": "What is the capital of Norland?",
+            "cloze": "The capital of Norland is",
+            "answer": "Tarvo",
+            "answer_alias": [],
+        },
+    ],
+    "orig": {
+        "triples": [["Q1", "P27", "Q2"], ["Q2", "P36", "Q3"]],
+        "triples_labeled": [
+            ["Anna Vell", "country of citizenship", "Norland"],
+            ["Norland", "capital", "Tarvo"],
+        ],
+    },
+}
+#: LAMA's, and nearly ParaRel's, mParaRel's and BEAR's.
+CLOZE_ROW = {
+    "uuid": "4b1c",
+    "sub_uri": "Q1",
+    "sub_label": "Mount Tarvo",
+    "obj_uri": "Q2",
+    "obj_label": "Norland",
+}
+TRIPLE = {"subject": "Norland", "relation": "The capital of {} is", "object": "Tarvo"}

@@ -18,6 +18,7 @@ from mlxjsd.errors import InputError, MachineError, MeasurementError, is_out_of_
 from mlxjsd.interventions.corruption.swap import choose_partners, why_no_partner
 from mlxjsd.prompts.answers import AnswersTally, known_of
 from mlxjsd.prompts.encode import Encoder, encode_prompts
+from mlxjsd.prompts.hub_data import is_cached, names_hub
 from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.prompts.template import fill
@@ -122,7 +123,7 @@ class MLXEngine:
 
     def _plan(self, job: Job, tell: Tell) -> "Plan":
         tell(Loading("reading the prompts"))
-        data = read_prompts(job.data or PROMPTS, job.format)
+        data = read_prompts(job.data or PROMPTS, job.format, job.fields)
         tell(Loading("loading the model"))
         from mlxjsd.model.load import load_model
 
@@ -137,7 +138,11 @@ class MLXEngine:
         if number != self._newest_look:
             return
         try:
-            data = read_prompts(look.data or PROMPTS, look.format)
+            if look.data is not None and names_hub(look.data) and not is_cached(look.data):
+                # A name is looked at while it is being typed.
+                tell(Preview(0, error=f"{look.data} is fetched when the run begins"))
+                return
+            data = read_prompts(look.data or PROMPTS, look.format, look.fields)
         except InputError as error:
             tell(Preview(0, error=str(error)))
             return
@@ -197,8 +202,9 @@ def preview_prompts(
         Shown(encoder.pieces(e), (e.start, e.end), known_of(e.prompt))
         for _, e in measured[: look.first]
     )
-    answers = AnswersTally([e.prompt for _, e in measured]).sentence(data.unread)
-    return Preview(total, dict(reasons.most_common()), drawn, shown, answers if measured else "")
+    answers = AnswersTally([e.prompt for _, e in measured])
+    told = [answers.sentence(), *data.described()] if measured else data.described()
+    return Preview(total, dict(reasons.most_common()), drawn, shown, " ".join(told))
 
 
 def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:

@@ -8,6 +8,7 @@ from typing import Any
 from mlxjsd.cli.options import help_of
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.facts import names_facts
+from mlxjsd.prompts.hub_data import names_hub
 from mlxjsd.settings import Settings
 from mlxjsd.tui.protocol import Job
 
@@ -83,7 +84,8 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
     except InputError as error:
         raise FormError("noise_level", str(error)) from None
     data = Path(texts["data"]).expanduser() if texts["data"] else None
-    if data is not None and not (data.is_file() or data.is_dir() or names_facts(data)):
+    named = data is not None and (names_facts(data) or names_hub(data))
+    if data is not None and not (named or data.is_file() or data.is_dir()):
         raise FormError("data", f"there is no file {data}")
     output = Path(texts["output"]).expanduser() if texts["output"] else None
     if output is not None and output.exists() and not output.is_dir():
@@ -101,7 +103,9 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
         # They were that model's.
         revision=base.revision if texts["model"] == (base.model or "") else None,
         adapter_path=base.adapter_path if texts["model"] == (base.model or "") else None,
-        format=base.format if data == base.data else None,  # it was that file's
+        # They were that file's.
+        format=base.format if data == base.data else None,
+        fields=base.fields if data == base.data else None,
     )
 
 

@@ -38,6 +38,8 @@ class Look:
     """How many prompts are shown."""
     format: str | None = None
     """See :attr:`Job.format`."""
+    fields: str | None = None
+    """See :attr:`Job.fields`."""
     revision: str | None = None
     """See :attr:`Job.revision`."""
 

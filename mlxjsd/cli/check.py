@@ -30,6 +30,7 @@ def check(
     ] = None,
     data: options.Data = None,
     format: options.Format = None,
+    fields: options.Fields = None,
     trust_remote_code: options.TrustRemoteCode = False,
     revision: options.Revision = None,
     adapter_path: options.AdapterPath = None,
@@ -38,7 +39,7 @@ def check(
 
     Exit code 1 if a check fails.
     """
-    prompts = prompts_of(data, format)
+    prompts = prompts_of(data, format, fields)
     talk = console_for(stderr=True)
     loaded = load(talk, model, trust_remote_code, revision, adapter_path)
 
@@ -58,6 +59,7 @@ def bench(
     model: options.Model = None,
     data: options.Data = None,
     format: options.Format = None,
+    fields: options.Fields = None,
     prompts: Annotated[int, typer.Option(min=1, help="The most of a round.")] = 16,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; each time is their median.")] = 3,
     seconds: Annotated[
@@ -71,7 +73,7 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Time the one pass on this machine, against one pass for each cell and a plain one."""
-    read = prompts_of(data, format)
+    read = prompts_of(data, format, fields)
     talk = console_for(stderr=True)
     loaded = load(talk, model, trust_remote_code, revision, adapter_path)
 

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from mlxjsd.results import Run
 
 
-def prompts_of(data: Path | None, format: str | None = None) -> "PromptFile":
+def prompts_of(
+    data: Path | None, format: str | None = None, fields: str | None = None
+) -> "PromptFile":
     """Read the prompts of a file, or the bundled ones."""
     from mlxjsd.assets import PROMPTS
     from mlxjsd.prompts.read import read_prompts
 
-    return read_prompts(PROMPTS if data is None else data, format)
+    return read_prompts(PROMPTS if data is None else data, format, fields)
 
 
 def load(

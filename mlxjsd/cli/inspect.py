@@ -17,10 +17,11 @@ from mlxjsd.text import clean, size_of
 @app.command()
 def prompts(
     data: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A file of prompts, or a folder of relations.")
+        Path, typer.Argument(metavar="FILE", help="A file or folder of prompts, or hf:OWNER/NAME.")
     ],
     model: options.Model = None,
     format: options.Format = None,
+    fields: options.Fields = None,
     prompt_template: options.PromptTemplate = None,
     chat: options.Chat = False,
     limit: options.Limit = None,
@@ -36,17 +37,17 @@ def prompts(
 
     if prompt_template is not None:
         check_template(prompt_template)
-    found = read_prompts(data, format)
+    found = read_prompts(data, format, fields)
 
     from mlxjsd.model.load import load_encoder
 
     encoder = load_encoder(model, revision)
-    console, tally = console_for(), SeenTally(encoder.puts_in_front, found.unread)
+    console, tally = console_for(), SeenTally(encoder.puts_in_front)
     for seen in tally.passing(look_at(found, encoder, prompt_template, chat, limit)):
         # Lines are left whole: where one breaks, a token's space would be lost.
         console.print(seen_text(seen, has_colour(console)), soft_wrap=True)
     console.print()
-    for line in tally.lines():
+    for line in (*tally.lines(), *found.described()):
         print(line)
 
 

@@ -19,6 +19,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.metrics import METRICS
 from mlxjsd.model.packaged import PACKAGED
 from mlxjsd.prompts.formats import FORMATS
+from mlxjsd.prompts.formats.guess import KEYS
 from mlxjsd.rows import ROWS
 from mlxjsd.run.job import Job
 from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings, parse_layers
@@ -69,7 +70,7 @@ Model = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="A file of prompts, a folder of relations, or the name facts.",
+        help="A file or folder of prompts, hf:OWNER/NAME of the Hub, or the name facts.",
         show_default="the bundled prompts",
     ),
 ]
@@ -79,6 +80,15 @@ Format = Annotated[
         "--format",
         help=f"Of the prompts: {', '.join(FORMATS)}.",
         show_default="recognised by the content",
+    ),
+]
+Fields = Annotated[
+    str | None,
+    typer.Option(
+        "--fields",
+        metavar="KEY=FIELD,...",
+        help=f"Which fields of the prompts hold what: {', '.join(KEYS)}.",
+        show_default="as the format has it",
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Only the first N prompts.", show_default="all")]
@@ -166,6 +176,7 @@ class RunOptions:
     model: Model = None
     data: Data = None
     format: Format = None
+    fields: Fields = None
     output: Annotated[
         Path | None, typer.Option(help="The run folder.", show_default=f"one in {RUNS}")
     ] = None

@@ -82,11 +82,12 @@ def measure(
     process = rank_of(rank, tensor_parallel)
     if process.leads or not tensor_parallel:  # it writes
         check_free(folder, shard_name(process.index))
-    prompts = prompts_of(job.data, job.format)
+    prompts = prompts_of(job.data, job.format, job.fields)
     talk = console_for(stderr=True, quiet=not process.leads)  # one process prints for all
     known = AnswersTally(prompts.prompts)
     if job.labelling.max_tokens is not None and not known.answered:
-        talk.print(known.sentence(prompts.unread), markup=False, soft_wrap=True)
+        for line in (known.sentence(), *prompts.described()):
+            talk.print(line, markup=False, soft_wrap=True)
     with joined_group(tensor_parallel) as group:
         loaded = load(
             talk,

@@ -97,14 +97,13 @@ def seen_text(seen: Seen, colour: bool = True) -> Text:
 class SeenTally:
     """Counts prompts as they go by."""
 
-    def __init__(self, begun: bool = True, unread: Sequence[str] = ()) -> None:
+    def __init__(self, begun: bool = True) -> None:
         """Begin to count.
 
         Args:
             begun: whether the tokenizer puts a token of its own in front of every prompt.
-            unread: fields of the file that nothing was taken from.
         """
-        self._begun, self._unread = begun, unread
+        self._begun = begun
         self._answers = AnswersTally()
         self._reasons: Counter[str] = Counter()
         self._flags: list[tuple[str, ...]] = []
@@ -128,7 +127,7 @@ class SeenTally:
             listed = "; ".join(f"{n} because {why}" for why, n in self._reasons.most_common())
             lines.append(f"{skipped} would be skipped: {listed}.")
         if self._answers.total:
-            lines.append(self._answers.sentence(self._unread))
+            lines.append(self._answers.sentence())
         lines += flag_sentences(self._flags)
         if not self._begun and any(AT_POSITION_0 in flags for flags in self._flags):
             lines.append(

@@ -23,17 +23,11 @@ class AnswersTally:
         if prompt.relation is not None:
             self._relations.add(prompt.relation)
 
-    def sentence(self, unread: Sequence[str] = ()) -> str:
-        """Say what was counted.
-
-        Args:
-            unread: fields of the file that nothing was taken from, where answers may be.
-        """
+    def sentence(self) -> str:
+        """Say what was counted."""
         said = f"{self.answered} of {self.total} prompts have answers"
         if not self.answered:
             said += ", so nothing will be judged"
-            if unread:
-                said += f"; the file also has the fields {clean(', '.join(unread))[:200]}"
         count = len(self._relations)
         of = f" They are of {count} relation{'s' * (count != 1)}." if count else ""
         return f"{said}.{of}"

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError
+from mlxjsd.text import clean
 
 
 class Unusable(Exception):
     """A prompt that cannot be measured; its text is the reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """One cloze prompt about one subject."""
 
@@ -91,9 +92,16 @@ class PromptFile:
     """Of the content; see :func:`mlxjsd.prompts.formats.files.content_hash`."""
     prompts: tuple[Prompt, ...]
     format: str | None = None
-    """One of :data:`mlxjsd.prompts.formats.FORMATS`; None for prompts that are in no file."""
-    unread: tuple[str, ...] = ()
-    """Fields of the first record that nothing was taken from."""
+    """One of :data:`mlxjsd.prompts.formats.FORMATS`, or "fields" if they were named; None for
+    prompts that are in no file."""
+    fields: str | None = None
+    """Which fields hold what, if they were named; see :mod:`mlxjsd.prompts.mapping`."""
+    asks: str | None = None
+    """Which of several texts are asked; see :attr:`mlxjsd.prompts.formats.Format.asks`."""
+    revision: str | None = None
+    """Of a data set of the Hub: the commit."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what was not read."""
 
     @classmethod
     def of(cls, prompts: Iterable[Prompt], name: str = "prompts") -> "PromptFile":
@@ -119,11 +127,19 @@ class PromptFile:
             digest.update(f"{json.dumps(asdict(prompt), sort_keys=True)}\n".encode())
         return cls(Path(name), digest.hexdigest(), given, None)
 
+    def described(self) -> list[str]:
+        """Return sentences on how the file was read: as what, and what was left out."""
+        notes = (f"{note[0].upper()}{note[1:]}." for note in map(clean, self.notes))
+        return [f"Read as {self.format or 'prompts'}.", *notes]
+
     def identity(self) -> dict[str, Any]:
         """Return what a run stores about its data, as JSON values."""
+        # Those that say nothing are left out: older runs did not know them.
+        further = {"fields": self.fields, "asks": self.asks, "revision": self.revision}
         return {
             "file": self.path.name,
             "sha256": self.sha256,
             "prompts": len(self.prompts),
             "format": self.format,
+            **{name: value for name, value in further.items() if value is not None},
         }

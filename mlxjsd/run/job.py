@@ -35,6 +35,8 @@ class Job:
     labelling: Labelling = field(default_factory=Labelling)
     format: str | None = None
     """Of the prompts, one of :data:`mlxjsd.prompts.formats.FORMATS`; None to recognise it."""
+    fields: str | None = None
+    """Which fields of the prompts hold what; see :mod:`mlxjsd.prompts.mapping`."""
     revision: str | None = None
     """Of the Hub repository; None for its default."""
     adapter_path: Path | None = None
@@ -73,6 +75,7 @@ class Job:
             self.adapter_path,
             self.sample,
             self.bits,
+            self.fields,
         )
 
     def plan(self, model: "LoadedModel", data: "PromptFile") -> "Plan":

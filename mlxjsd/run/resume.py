@@ -24,9 +24,10 @@ def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
         InputError: if it is not a run folder, or its prompts are gone.
     """
     header = read_header(folder)
-    wanted = header["data"]["sha256"]
-    places = (PROMPTS, Path(header["data_path"]), folder / Path(header["data"]["file"]).name)
-    found = next((path for path in places if _hash(path) == wanted), None)
+    data = header["data"]
+    places = (PROMPTS, Path(header["data_path"]), folder / Path(data["file"]).name)
+    format, fields = data.get("format"), data.get("fields")
+    found = next((path for path in places if _hash(path, format) == data["sha256"]), None)
     if found is None:
         raise InputError(
             f"the prompts of {folder} are not at {header['data_path']}, or have changed",
@@ -38,7 +39,8 @@ def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
     return Job(
         model=None if name == _BUNDLED else name,
         data=None if found == PROMPTS else found,
-        format=None if found == PROMPTS else header["data"].get("format"),
+        format=None if found == PROMPTS or fields is not None else format,
+        fields=fields,
         output=folder,
         limit=header["limit"],
         sample=header.get("sample"),
@@ -64,8 +66,8 @@ def job_or_none(folder: Path) -> Job | None:
         return None
 
 
-def _hash(path: Path) -> str | None:
+def _hash(path: Path, format: str | None) -> str | None:
     try:
-        return data_hash(path)
+        return data_hash(path, format)
     except InputError:
         return None

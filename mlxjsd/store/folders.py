@@ -1,11 +1,13 @@
 """Where runs are kept, and which ones are there."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.hub_data import names_hub
 from mlxjsd.settings import Settings, written_layers
 
 #: Where runs go that are given no folder.
@@ -21,10 +23,13 @@ def run_folder(
     adapter_path: Path | None = None,
     sample: int | None = None,
     bits: int | None = None,
+    fields: str | None = None,
 ) -> Path:
     """Name a run's folder after what it measures, so that asking again finds it again."""
     name = "bundled" if model is None else Path(model).name
-    parts = [name, *([data.absolute().stem] if data else [])]
+    parts = [name, *([_data_part(data)] if data else [])]
+    if fields is not None:
+        parts.append(f"fields-{_short(fields)}")
     if bits is not None:
         parts.append(f"bits-{bits}")
     if revision is not None:
@@ -43,12 +48,25 @@ def _part(field: str, value: Any) -> str:
     if value is True:
         return field
     if field == "prompt_template":  # words that are no name for a folder
-        return f"template-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+        return f"template-{_short(value)}"
     if field == "layers":
         return f"layers-{written_layers(value).replace(':', 'by')}"
     if isinstance(value, list):
         value = "-".join(value)
     return f"{field.replace('_', '-')}-{value}"
+
+
+def _data_part(data: Path) -> str:
+    """Return the name of a file or, of a data set of the Hub, all that names it."""
+    named = str(data)
+    if names_hub(data):
+        return re.sub(r"[^\w.-]+", "-", named)
+    return data.absolute().stem
+
+
+def _short(value: str) -> str:
+    """Return a name for words that are none for a folder."""
+    return hashlib.sha256(value.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

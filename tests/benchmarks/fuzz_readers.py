@@ -8,6 +8,9 @@ there; a run file that is read must hold the numbers that were written. Exit cod
 """
 
 import argparse
+import gzip
+import json
+import lzma
 import random
 import sys
 import tempfile
@@ -16,14 +19,36 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pyarrow
+import zstandard
+from pyarrow import ipc, parquet
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from damage import PAGE, check_damaged, write
-from published import COUNTERFACT, EASY_EDIT, ENTITY, KNOWN, OWN, POPQA, RELATION, save, tabled
+from published import (
+    CLOZE_ROW,
+    COUNTERFACT,
+    EASY_EDIT,
+    ENTITY,
+    KNOW_EDIT,
+    KNOWN,
+    MQUAKE,
+    OWN,
+    POPQA,
+    RELATION,
+    TRACING,
+    TRIPLE,
+    ZSRE,
+    save,
+    tabled,
+)
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.store.writer import FILE
 
@@ -54,28 +79,84 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     return bytes(broken)
 
 
+#: Two files that are read together: the other one, and what it holds.
+ROWS, PATTERNS = "P17.jsonl", "metadata_relations.json"
+BESIDE = {
+    ROWS: (PATTERNS, f"{json.dumps(CLOZE_ROW)}\n" * 3),
+    PATTERNS: (ROWS, json.dumps({"P17": {"templates": ["[X] is in [Y].", "[Y] has [X]."]}})),
+}
+
+
+def several(row: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    """Return a record three times, each with an id of its own."""
+    return [{**row, field: number} for number in range(3)]
+
+
 def data_files(folder: Path) -> list[Path]:
     """Write a file of every format that is read."""
     rows = [{"prompt": f"The capital of {n} is", "subject": n} for n in ("France", "Ghana")]
     found = [PROMPTS]
     for name, content in {
-        "known.json": [KNOWN] * 3, "counterfact.json": [COUNTERFACT] * 3,
-        "easy.json": [EASY_EDIT] * 3, "entity.json": [ENTITY] * 3, "own.json": [OWN, *rows],
+        "known.json": several(KNOWN, "known_id"),
+        "counterfact.json": several(COUNTERFACT, "case_id"),
+        "easy.json": several(EASY_EDIT, "case_id"),
+        "entity.json": [ENTITY] * 3,
+        "own.json": [OWN, *rows],
         "relation.json": RELATION,
-    }.items():  # fmt: skip
+        "tracing.json": [TRACING] * 3,
+        "zsre.json": [ZSRE] * 3,
+        "knowedit.json": [KNOW_EDIT] * 3,
+        "mquake.json": several(MQUAKE, "case_id"),
+        "triples.json": [TRIPLE] * 3,
+        "single.json": OWN,
+        "several.json": "".join(json.dumps(row, indent=1) for row in rows * 5),
+    }.items():
         found.append(save(folder / name, content))
-    for name, row in {"own.csv": rows, "own.tsv": rows, "popqa.tsv": [POPQA] * 3}.items():
+    for name, row in {
+        "own.csv": rows, "own.tsv": rows, "popqa.tsv": several(POPQA, "id"), "semicolons.ssv": rows,
+    }.items():  # fmt: skip
         path = folder / name
-        path.write_text(tabled(row, "\t" if name.endswith("tsv") else ","), encoding="utf-8")
+        delimiter = {".tsv": "\t", ".ssv": ";"}.get(path.suffix, ",")
+        said = f"sep={delimiter}\n" * (delimiter == ";")
+        path.write_text(said + tabled(row, delimiter), encoding="utf-8")
         found.append(path)
-    return found
+    found += [save(folder, content, name) for name, (_, content) in BESIDE.items()]
+    return found + packed_files(folder, found)
 
 
-def read_data(path: Path, content: bytes) -> str:
+def packed_files(folder: Path, texts: list[Path]) -> list[Path]:
+    """Write some of the files compressed, and a table of columns in each way that there is."""
+    found = []
+    for pack in (gzip.compress, lzma.compress, zstandard.ZstdCompressor().compress):
+        for text in texts[:4]:
+            path = folder / f"{text.name}.{len(found)}"
+            path.write_bytes(pack(text.read_bytes()))
+            found.append(path)
+    table = pyarrow.Table.from_pylist([{**OWN, "id": str(n)} for n in range(200)])
+    with ipc.new_file(str(folder / "own.arrow"), table.schema) as file:
+        file.write_table(table, 50)
+    with ipc.new_stream(str(folder / "own.stream"), table.schema) as file:
+        file.write_table(table, 50)
+    parquet.write_table(table, folder / "own.parquet", row_group_size=50)
+    return [*found, *(folder / f"own.{name}" for name in ("arrow", "stream", "parquet"))]
+
+
+#: Ways to read a file beside the one that its content asks for.
+FIELDS = ("prompt=src,answers=alt", "template=relation,answers=object")
+
+
+def read_data(path: Path, content: bytes, rng: random.Random) -> str:
     """Read a broken data file; return what is said against it."""
     path.write_bytes(content)
+    asked = path
+    if path.name in BESIDE:
+        other, _ = BESIDE[path.name]
+        save(path.parent, BESIDE[other][1], other)
+        asked = path.with_name(ROWS)
     try:
-        found = read_prompts(path)
+        fields = rng.choice(FIELDS) if rng.random() < 0.1 else None
+        format = rng.choice(list(FORMATS)) if not fields and rng.random() < 0.1 else None
+        found = read_prompts(asked, format, fields)
     except InputError as error:
         said = str(error)
         assert said, "a sentence"
@@ -98,6 +179,8 @@ def main() -> None:
         content = (folder / "whole" / FILE).read_bytes()
         files = [(path, path.read_bytes()) for path in data_files(folder)]
         (folder / "broken").mkdir()
+        there = folder / "data"
+        there.mkdir()
 
         def attempt(kind: str, case: Callable[[], str]) -> None:
             nonlocal bad
@@ -118,14 +201,16 @@ def main() -> None:
             )
         for path, whole in files:
             for size in range(0, len(whole), PAGE):
-                attempt("data", lambda p=path, w=whole, s=size: read_data(folder / p.name, w[:s]))
+                attempt(
+                    "data", lambda p=path, w=whole, s=size: read_data(there / p.name, w[:s], rng)
+                )
         ends = time.monotonic() + asked.seconds
         while time.monotonic() < ends:
             broken = damaged(content, rng)
             attempt("run file", lambda b=broken: check_damaged(folder / "broken", b, run))
             for path, whole in files:
                 broken = damaged(whole, rng)
-                attempt("data", lambda p=path, b=broken: read_data(folder / ("x" + p.name), b))
+                attempt("data", lambda p=path, b=broken: read_data(there / p.name, b, rng))
     for kind, count in sorted(counts.items()):
         print(f"{count:7,} {kind}")
     print(f"{sum(counts.values()) + bad:7,} cases, {bad} bad; seed {asked.seed}")

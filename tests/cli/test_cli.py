@@ -152,7 +152,7 @@ BAD_LINE = '{"prompt": "The capital of France is", "subject": "France"}\n{oops\n
         (["run", "--data", "bad.jsonl"], "line 2 is not JSON"),
         (["run", "--data", "missing.jsonl"], 'line 1: the field "subject" is missing'),
         (["run", "--data", "useless.jsonl"], "can be measured"),
-        (["run", "--data", "folder"], "without a .json file"),
+        (["run", "--data", "folder"], "without a .json or .jsonl file"),
         (["run", "--data", "bad.jsonl", "--format", "csv"], "has no column prompt and no"),
         (["run", "--format", "parquet"], "--format is jsonl, json, csv"),
         (["run", "--prompt-template", "Question:"], "must hold {prompt} once"),

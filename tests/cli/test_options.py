@@ -20,6 +20,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "model": (["--model", "a/b"], "a/b"),
     "data": (["--data", "facts.jsonl"], Path("facts.jsonl")),
     "format": (["--format", "csv"], "csv"),
+    "fields": (["--fields", "prompt=src,answers=alt"], "prompt=src,answers=alt"),
     "output": (["--output", "run"], Path("run")),
     "limit": (["--limit", "7"], 7),
     "sample": (["--sample", "6"], 6),

@@ -108,7 +108,8 @@ def test_nothing_in_the_code_unpickles_or_evaluates() -> None:
         code = re.sub(r"np\.load\([^()]*, allow_pickle=False\)", "", code)
         for word in ("pickle", "np.load(", "torch.load", "yaml.load", "eval(", "exec("):
             used = re.findall(rf"(?<![\w.]){re.escape(word)}", code)
-            assert not used or path.name == "export.py", (path, word)
+            # One writes arrays, the other names such files in order to refuse them.
+            assert not used or path.name in ("export.py", "kinds.py"), (path, word)
 
 
 def test_figures_take_dollar_signs_and_markup_as_text(tmp_path: Path) -> None:

@@ -79,10 +79,29 @@ def test_a_relation_of_lre(tmp_path: Path, indent: int | None) -> None:
     name = "country capital city"
     assert found.prompts == (
         Prompt(
-            f"{name}/Norland", "The capital city of Norland is", "Norland", 20, ("Tarvo",), name
+            f"{name}/Norland",
+            "What is the capital of Norland? It is",
+            "Norland",
+            23,
+            ("Tarvo",),
+            name,
         ),
-        Prompt(f"{name}/Sudland", "The capital city of Sudland is", "Sudland", 20, ("Orr",), name),
+        Prompt(
+            f"{name}/Sudland",
+            "What is the capital of Sudland? It is",
+            "Sudland",
+            23,
+            ("Orr",),
+            name,
+        ),
     )
+
+
+def test_without_zero_shot_templates_lres_others_are_asked(tmp_path: Path) -> None:
+    for zero_shot in ({}, {"prompt_templates_zs": []}):
+        relation = {k: v for k, v in RELATION.items() if k != "prompt_templates_zs"} | zero_shot
+        first, _ = read_prompts(save(tmp_path, relation)).prompts
+        assert (first.text, first.subject_start) == ("The capital city of Norland is", 20)
 
 
 def test_a_folder_of_relations_is_read_in_one_order_whatever_made_it(tmp_path: Path) -> None:
@@ -214,9 +233,10 @@ def test_a_data_set_is_known_by_its_fields_whatever_holds_it(
 
 
 def test_a_format_can_be_forced(tmp_path: Path) -> None:
-    both = {**KNOWN, "question": "Where was Anna Vell born?", "answers": ["Tarvo"]}
-    path = save(tmp_path, [both])
-    assert read_prompts(path).format == "known_1000"
+    both = {**KNOWN, "question": "Where was Anna Vell born?"}
+    assert read_prompts(save(tmp_path, [both])).format == "known_1000"
+    path = save(tmp_path, [{**both, "answers": ["Tarvo"]}])
+    assert read_prompts(path).format == "json"
     found = read_prompts(path, "entity_questions")
     assert (found.format, one(found).subject) == ("entity_questions", "Anna Vell")
     assert one(read_prompts(path, "json")).answers == ("Tarvo",)

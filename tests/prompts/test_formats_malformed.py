@@ -35,6 +35,7 @@ def of_rewrite(**changes: Any) -> dict[str, Any]:
     return changed(COUNTERFACT, requested_rewrite=changed(REWRITE, **changes))
 
 
+FEW_SHOT = without(RELATION, "prompt_templates_zs")
 DEEP = "[" * 200_000
 
 
@@ -47,8 +48,8 @@ DEEP = "[" * 200_000
         ("prompt,subject\n", "is empty"),
         ("[1]", "record 1: a prompt is an object"),
         ([OWN, 3], "record 2: a prompt is an object"),
-        ([{"a": 1, "b": 2}], "no known format: its first record has the fields a, b; give"),
-        ("just words\n", "no known format: its first record has the fields just words; give"),
+        ([{"a": 1, "b": 2}], "its first record has the fields a, b; say which one holds what with"),
+        ("just words\n", "no known format: its first record has the fields just words; say"),
         ("\x01\x02 \x7f;\n", "no known format"),
         (json.dumps([OWN])[:-1], "line 1 is not JSON: the file ends in the middle of the list"),
         (json.dumps([OWN, OWN])[:-9], "line 1 is not JSON: "),
@@ -73,8 +74,8 @@ DEEP = "[" * 200_000
         ([OWN, OWN], "record 2 has the id 'n' of record 1"),
         (json.dumps(changed(OWN, answers=["\ud800"])), '"answers" holds half a character'),
         # Tables.
-        ("prompt;subject\na b;b\n", "no known format: its first record has the fields prompt;sub"),
-        ("prompt,topic\na b,b\n", "has no column subject; name the columns in its first line"),
+        ("prompt;subject\na b;b;c\n", "line 2 has 3 cells, the header has 2"),
+        ("prompt,topic\na b,b\n", "has no column subject: its columns are prompt, topic; name"),
         ("prompt,subject\na b,b,c\n", "line 2 has 3 cells, the header has 2"),
         ("prompt,subject\n\na b\n", "line 3 has 1 cells, the header has 2"),
         ("prompt,prompt,subject\na,b,c\n", "has the column 'prompt' twice"),
@@ -106,8 +107,8 @@ DEEP = "[" * 200_000
         ([changed(ENTITY, answers="Tarvo")], '"answers" must be a list of strings'),
         (without(RELATION, "name"), 'the field "name" is missing'),
         (without(RELATION, "samples"), '"samples" must be a list'),
-        (without(RELATION, "prompt_templates"), '"prompt_templates" is missing or empty'),
-        (changed(RELATION, prompt_templates=["No gap"]), '"prompt_templates" must hold {} once'),
+        (changed(FEW_SHOT, prompt_templates=[]), '"prompt_templates" is missing or empty'),
+        (changed(FEW_SHOT, prompt_templates=["No gap"]), '"prompt_templates" must hold {} once'),
         (changed(RELATION, samples=[1]), "sample 1: a sample is"),
         (changed(RELATION, samples=[{"subject": "a"}]), 'sample 1: the field "object" is missing'),
         (changed(RELATION, samples=[]), "is empty"),
@@ -167,8 +168,8 @@ LISTED = json.dumps([OWN])
         (_bytes(b"prompt,subject\n\xe2\x82"), "not UTF-8 text: see line 2"),
         (_folder(a=RELATION, b=without(RELATION, "name")), 'b.json: the field "name" is missing'),
         (_folder(a=RELATION, b=[ENTITY]), "b.json must hold one relation"),
-        (_folder(a=[OWN]), "a.json is in the format json; only lre and entity_questions"),
-        (lambda tmp_path: tmp_path, "is a folder without a .json file"),
+        (_folder(a=[OWN]), "a.json is in the format json; only jsonl and lre and entity_questions"),
+        (lambda tmp_path: tmp_path, "is a folder without a .json or .jsonl file"),
         (lambda tmp_path: tmp_path / "none", "there is no data file"),
         (lambda _: Path("/dev/null"), "is a device or a pipe"),
     ],

@@ -41,14 +41,29 @@ def test_a_folder_of_relations_is_found_again_and_any_change_noticed(tmp_path: P
 
 def test_a_forced_format_is_taken_up_with(tmp_path: Path) -> None:
     data = tmp_path / "data.json"
-    row = {"question": "Where was Anna Vell born?", "answers": [], "prompt": "Anna", "subject": "A"}
+    row = {"known_id": 1, "attribute": "B", "prompt": "Anna", "subject": "A"}
     data.write_text(json.dumps([row]))
-    assert read_prompts(data).format == "entity_questions"
+    assert read_prompts(data).format == "known_1000"
     Store(tmp_path / "run", header_of(data, "json"))
     job = job_of(tmp_path / "run")
     assert job.format == "json"
-    with pytest.raises(InputError, match="data format 'json', now 'entity_questions'"):
+    with pytest.raises(InputError, match="data format 'json', now 'known_1000'"):
         Store(tmp_path / "run", header_of(data))
+
+
+def test_a_run_that_asked_other_templates_of_lre_is_not_mixed_with_zero_shot_ones(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "capital.json"
+    for zero_shot in ([], ["Where? {} has"]):
+        data.write_text(json.dumps({**RELATION, "prompt_templates_zs": zero_shot}))
+        new = header_of(data)
+        old = {**new, "data": {k: v for k, v in new["data"].items() if k != "asks"}}
+        Store(tmp_path / f"run{len(zero_shot)}", old)
+        if not zero_shot:
+            Store(tmp_path / "run0", new)
+    with pytest.raises(InputError, match="data asks None, now 'zero-shot templates'"):
+        Store(tmp_path / "run1", new)
 
 
 def test_a_run_from_before_there_were_formats_goes_on(tmp_path: Path) -> None:

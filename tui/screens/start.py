@@ -217,6 +217,7 @@ class StartScreen(Screen[None]):
             job.limit,
             job.sample,
             format=job.format,
+            fields=job.fields,
             revision=job.revision,
         )
         self.engine.look(look, lambda preview: self.post_message(self.Looked(preview)))

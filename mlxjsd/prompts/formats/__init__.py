@@ -1,11 +1,25 @@
 """Reading prompts from the files that are published.
 
-A format is one entry in :mod:`mlxjsd.prompts.formats.datasets`, beside its reader; the command
-line, its help and the recognition read :data:`FORMATS`.
+A format is one entry beside its reader, in a module here; the command line, its help and the
+recognition read :data:`FORMATS`. Of several that fit, the last one registered is taken, so the
+modules are imported in this order.
 """
 
-from mlxjsd.prompts.formats import datasets  # noqa: F401 - registers the formats
-from mlxjsd.prompts.formats.containers import ANY, Container, Row
-from mlxjsd.prompts.formats.registry import FORMATS, Format, Reader, register
+# isort: off
+from mlxjsd.prompts.formats import own, lre, questions, editing, cloze_tables  # noqa: F401
 
-__all__ = ["ANY", "FORMATS", "Container", "Format", "Reader", "Row", "register"]
+# isort: on
+from mlxjsd.prompts.formats.containers import Container, Row
+from mlxjsd.prompts.formats.registry import ANY, FORMATS, Format, Parts, Reader, fits, register
+
+__all__ = [
+    "ANY",
+    "FORMATS",
+    "Container",
+    "Format",
+    "Parts",
+    "Reader",
+    "Row",
+    "fits",
+    "register",
+]

@@ -1,6 +1,5 @@
-"""What holds the records: JSON Lines, a JSON list, a table. One record at a time."""
+"""What holds the records: JSON objects, a JSON list, a table. One record at a time."""
 
-import csv
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import closing
@@ -9,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError
-from mlxjsd.prompts.formats.files import open_text
-from mlxjsd.prompts.formats.json_stream import elements, parse
+from mlxjsd.prompts.formats.guess import suggested
+from mlxjsd.prompts.formats.json_stream import elements, objects
+from mlxjsd.prompts.formats.opening import lines, open_text
+from mlxjsd.prompts.formats.tables import ALL, delimiter_of, named_rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One record of a file."""
 
@@ -38,36 +39,36 @@ class Container(ABC):
             InputError: if it is malformed; the message names the line or the record.
         """
 
-    def fields(self, path: Path, start: str) -> set[str] | None:
-        """Return the fields of a file's first record; None without one.
+    def first(self, path: Path, start: str) -> dict[str, Any] | None:
+        """Return the first record of a file; None without one.
 
         Args:
             path: of the file.
             start: how its text starts.
 
         Raises:
-            InputError: if they cannot be read.
+            InputError: if it cannot be read.
         """
         with closing(self.rows(path)) as rows:
             first = next(rows, None)
-        return None if first is None else set(first.values)
+        return None if first is None else first.values
 
 
 @dataclass(frozen=True)
 class JsonLines(Container):
-    """An object in each line that is not blank."""
+    """Objects one after another: one in each line that is not blank, or over many lines."""
 
     def fits(self, start: str) -> bool:
         """Whether it starts with an object."""
         return start[0] == "{"
 
     def rows(self, path: Path) -> Generator[Row, None, None]:
-        """Yield the object of each line."""
+        """Yield the objects, each with the line in which it begins."""
         with open_text(path) as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    value = parse(line, f"{path}, line {number}")
-                    yield Row(f"line {number}", _object(value, f"{path}, line {number}"))
+            for number, value in objects(lines(file, path), path):
+                if not isinstance(value, dict):
+                    raise no_object(f"{path}, line {number}")
+                yield Row(f"line {number}", value)
 
 
 @dataclass(frozen=True)
@@ -82,83 +83,68 @@ class JsonList(Container):
         """Yield the objects of the list."""
         with open_text(path) as file:
             for number, value in enumerate(elements(file, path), start=1):
-                yield Row(f"record {number}", _object(value, f"{path}, record {number}"))
+                if not isinstance(value, dict):
+                    raise no_object(f"{path}, record {number}")
+                yield Row(f"record {number}", value)
 
 
 @dataclass(frozen=True)
 class Table(Container):
     """Rows of cells under a header."""
 
-    delimiter: str
+    delimiters: str
+    """Those that may stand between cells; the header says which one does."""
     columns: frozenset[str] = frozenset()
     """Those that the header must have."""
 
     def fits(self, start: str) -> bool:
-        """Whether it starts as no JSON does, with tabs in the first line if tabs delimit."""
-        tabs = "\t" in start.partition("\n")[0]
-        return start[0] not in "[{" and tabs == (self.delimiter == "\t")
+        """Whether it starts as no JSON does, with a header of such cells."""
+        return start[0] not in "[{\0" and delimiter_of(start, ALL)[0] in self.delimiters
 
     def rows(self, path: Path) -> Generator[Row, None, None]:
         """Yield the rows under the header, by its names."""
         with open_text(path) as file:
-            rows = csv.reader(file, delimiter=self.delimiter, strict=True)
-            names: list[str] = []
-            while True:
-                line = rows.line_num + 1
-                try:
-                    cells = next(rows, None)
-                except csv.Error as error:
-                    raise InputError(
-                        f"{path}, line {line} is not a row of a table: {error}",
-                        hint="correct that line",
-                    ) from None
+            for line, names, cells in named_rows(lines(file, path), path, self.delimiters):
                 if cells is None:
-                    return
-                if not any(cell.strip() for cell in cells):
+                    self._check(names, path)
                     continue
-                if not names:
-                    names = self._header(cells, path)
-                elif len(cells) != len(names):
-                    raise InputError(
-                        f"{path}, line {line} has {len(cells)} cells, the header has {len(names)}",
-                        hint="quote a cell that holds the delimiter",
-                    )
-                else:
-                    filled = {n: c for n, c in zip(names, cells, strict=True) if n and c.strip()}
-                    yield Row(f"line {line}", filled)
+                filled = {n: c for n, c in zip(names, cells, strict=True) if n and c.strip()}
+                yield Row(f"line {line}", filled)
 
-    def fields(self, path: Path, start: str) -> set[str]:
-        """Return the names in the header: a row lacks those of its empty cells."""
-        first = [start.partition("\n")[0]]
-        try:
-            cells = next(csv.reader(first, delimiter=self.delimiter), [])
-        except csv.Error as error:
-            raise InputError(
-                f"{path} has no header of a table: {error}",
-                hint="name the columns in its first line",
-            ) from None
-        return {cell.strip() for cell in cells} - {""}
+    def first(self, path: Path, start: str) -> dict[str, str] | None:
+        """Return the cells of the first row, "" for those that are empty, or are not there."""
+        with open_text(path) as file:
+            header: list[str] = []
+            try:
+                for _, names, cells in named_rows(lines(file, path), path, self.delimiters):
+                    header = names
+                    if cells is not None:
+                        return {n: c for n, c in zip(names, cells, strict=True) if n}
+            except InputError:
+                if not header:
+                    raise
+                # Its rows are read later, and their place is named then.
+        return dict.fromkeys(filter(None, header), "")
 
-    def _header(self, cells: list[str], path: Path) -> list[str]:
-        names = [cell.strip() for cell in cells]
+    def _check(self, names: list[str], path: Path) -> None:
         if twice := {name for name in names if name and names.count(name) > 1}:
             raise InputError(f"{path} has the column {min(twice)!r} twice", hint="keep one of them")
-        if absent := self.columns - set(names):
+        if absent := sorted(self.columns - set(names)):
+            missing = " and no column ".join(absent)
             raise InputError(
-                f"{path} has no column {' and no column '.join(sorted(absent))}",
-                hint="name the columns in its first line",
+                f"{path} has no column {missing}: its columns are {', '.join(names)[:200]}",
+                hint="name the columns in its first line, or say which ones hold them with "
+                f"`--fields {suggested(dict.fromkeys(names))}`",
             )
-        return names
 
 
-#: What a data set may be held by, whatever it is published as.
-ANY: tuple[Container, ...] = (JsonList(), JsonLines(), Table("\t"), Table(","))
+#: What a data set may be held by, whatever it is published as; columns that pyarrow reads are
+#: added where they are defined.
+ANY: tuple[Container, ...] = (JsonList(), JsonLines(), Table(ALL))
 
 
-def _object(value: Any, place: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise InputError(
-            f"{place}: a prompt is an object",
-            hint='write it such as {"prompt": ..., "subject": ...}',
-        )
-    return value
+def no_object(place: str) -> InputError:
+    """Return what is said of a record that holds no fields."""
+    return InputError(
+        f"{place}: a prompt is an object", hint='write it such as {"prompt": ..., "subject": ...}'
+    )

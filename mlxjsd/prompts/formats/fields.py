@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats.guess import suggested
 
 #: A record as it stands in a file.
 Values = Mapping[str, Any]
@@ -14,11 +15,25 @@ Values = Mapping[str, Any]
 def text(values: Values, field: str) -> str:
     """Return a string that must be there and hold something."""
     if field not in values:
-        raise InputError(f'the field "{field}" is missing', hint="add it")
+        raise missing(values, field)
     value = values[field]
     if not isinstance(value, str) or not value.strip():
         raise InputError(f'"{field}" must be a string with something in it', hint="write one")
     return whole(value, field)
+
+
+def missing(values: Values, field: str) -> InputError:
+    """Return what is said of a record without a field: those that it has, and what to do."""
+    return InputError(
+        f'the field "{field}" is missing: there is {names(values)}',
+        hint=f"add it, or say which field holds it with `--fields {suggested(values)}`",
+    )
+
+
+def names(values: Values) -> str:
+    """Return the fields of a record in words, cut where there are many."""
+    said = ", ".join(sorted(map(str, values)))
+    return "".join(c for c in said if c.isprintable())[:160] or "none"
 
 
 def optional_text(values: Values, field: str) -> str | None:
@@ -104,8 +119,59 @@ def one_gap(template: str, field: str) -> tuple[str, str]:
     return before, after
 
 
+#: What may stand behind the place of the answer, the last of a pattern.
+_BEHIND = " \t.,;:!?。।"
+
+
+def cut_pattern(pattern: str) -> tuple[str, str] | None:
+    """Return what stands before and after the subject of a pattern, up to the answer.
+
+    Args:
+        pattern: with [X] or {} for the subject, and [Y] for the answer where it has one.
+
+    Returns:
+        None if the subject is not there once, or if the answer is not the last thing.
+    """
+    asked, answer, behind = pattern.partition("[Y]")
+    if behind.strip(_BEHIND):
+        return None
+    if answer:
+        asked = asked.rstrip()
+    gap = "[X]" if "[X]" in asked else "{}"
+    if asked.count(gap) != 1:
+        return None
+    before, _, after = asked.partition(gap)
+    return before, after
+
+
+def flat_texts(values: Values, field: str) -> tuple[str, ...]:
+    """Return answers that may be missing: a string, or lists of strings inside one another."""
+    found: list[str] = []
+
+    def collect(value: Any, depth: int) -> None:
+        if isinstance(value, str):
+            found.append(whole(value, field))
+        elif isinstance(value, list) and depth < 5:
+            for item in value:
+                collect(item, depth + 1)
+        elif value is not None:
+            raise InputError(
+                f'"{field}" must be a string or a list of strings', hint='write it as ["...", ...]'
+            )
+
+    collect(values.get(field), 0)
+    return tuple(dict.fromkeys(found))
+
+
+def stripped(answers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return answers without spaces at their ends, and without those that are nothing else."""
+    return tuple(answer.strip() for answer in answers if answer.strip())
+
+
 def whole(value: str, field: str) -> str:
     r"""Return ``value``, if it can be written as UTF-8: JSON's ``\ud800`` alone cannot."""
+    if value.isascii():  # nearly always, and at once
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -6,18 +6,20 @@ record. Its parser in C (yajl) and the one in Python both do.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats.opening import LONGEST, TOO_LONG, too_long
 
 #: Characters read at a time.
 WINDOW = 1 << 16
 #: Lists and objects inside one another. A record is shallow; a megabyte of brackets is damage,
 #: and takes a hundred times its size in memory.
 DEEPEST = 500
+_SPACE = re.compile(r"[ \t\n\r]*")
 #: How an event changes the number of open lists and objects.
 _STEP = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 #: A pair of surrogates, half of one (the group), or any other escape.
@@ -46,16 +48,99 @@ def parse(text: str, place: str) -> Any:
     """
     try:
         return _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{place} is not JSON: {error.msg}", hint="correct it") from None
-    except InputError as error:
-        raise error.at(place) from None
-    except RecursionError:
-        raise _too_deep(place) from None
-    except ValueError:  # all that is left of the decoder's
-        raise InputError(
-            f"{place}: a number has too many digits", hint="write it shorter, or as a string"
-        ) from None
+    except (ValueError, RecursionError) as error:
+        raise _refused(error, place) from None
+
+
+def _refused(error: Exception, place: str) -> InputError:
+    """Return what is said of an error of the decoder."""
+    if isinstance(error, json.JSONDecodeError):
+        return InputError(f"{place} is not JSON: {error.msg}", hint="correct it")
+    if isinstance(error, InputError):
+        return error.at(place)
+    if isinstance(error, RecursionError):
+        return _too_deep(place)
+    return InputError(  # all that is left of the decoder's
+        f"{place}: a number has too many digits", hint="write it shorter, or as a string"
+    )
+
+
+def objects(text: Iterable[str], path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the values that stand one after another, and the line in which each begins.
+
+    A value may be over many lines, and a line may hold several.
+
+    Args:
+        text: the lines, with what they end in.
+        path: of the file, for messages.
+
+    Raises:
+        InputError: if something among them is not JSON; the message names the line.
+    """
+    held: list[str] = []
+    first, wanted, size = 1, 1, 0
+    for number, line in enumerate(text, start=1):
+        if not held:
+            if line.isspace():
+                continue
+            try:  # nearly always a line is an object
+                value = _DECODER.decode(line)
+            except json.JSONDecodeError:
+                first, wanted, size = number, number, 0
+            except (ValueError, RecursionError) as error:
+                raise _refused(error, f"{path}, line {number}") from None
+            else:
+                yield number, value
+                continue
+        held.append(line)
+        size += len(line)
+        if size > LONGEST:
+            raise too_long(f"{path}, line {first}")
+        if number < wanted:
+            continue
+        found, rest, first = _whole("".join(held), first, path)
+        yield from found
+        held, size = [rest] if rest else [], len(rest)
+        # Twice as many lines before the next try: then all tries together are linear.
+        wanted = number + (number - first + 1 if rest else 0)
+    if held:
+        found, rest, first = _whole("".join(held), first, path)
+        yield from found
+        if rest:
+            raise InputError(
+                f"{path}, line {first} is not JSON: the file ends in the middle of what begins "
+                "there",
+                hint="correct it",
+            )
+
+
+def _whole(text: str, line: int, path: Path) -> tuple[list[tuple[int, Any]], str, int]:
+    """Return the values at the beginning of ``text`` with their lines, and what goes on behind it.
+
+    The latter with the line in which it begins; "" if nothing goes on.
+    """
+    found: list[tuple[int, Any]] = []
+    end, at, counted = len(text.rstrip()), 0, 0
+    while (at := _SPACE.match(text, at).end()) < end:  # type: ignore[union-attr]
+        line += _breaks(text, counted, at)
+        counted = at
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            if error.pos >= end:
+                return found, text[counted:], line
+            line += _breaks(text, counted, error.pos)
+            raise _refused(error, f"{path}, line {line}") from None
+        except (ValueError, RecursionError) as error:
+            raise _refused(error, f"{path}, line {line}") from None
+        found.append((line, value))
+    return found, "", line
+
+
+def _breaks(text: str, start: int, stop: int) -> int:
+    """Count the line ends in a part of a text: a feed, a return, or both."""
+    stretch = text[start:stop]
+    return stretch.count("\n") + stretch.count("\r") - stretch.count("\r\n")
 
 
 def elements(file: TextIO, path: Path) -> Iterator[Any]:
@@ -83,6 +168,7 @@ def elements(file: TextIO, path: Path) -> Iterator[Any]:
             if depth == 1 and builder.value:
                 number += 1
                 yield builder.value.pop()
+                source.taken = 0
     except (ijson.JSONError, json.JSONDecodeError) as error:
         if source.error is None:
             if not begun:
@@ -161,6 +247,8 @@ class _Source:
         self.last = ""
         """The last character so far that is no space."""
         self.ended = False
+        self.taken = 0
+        """Characters since it was last set to 0, when a record was whole."""
         self.error: Exception | None = None
 
     def read(self, size: int) -> bytes:
@@ -172,6 +260,9 @@ class _Source:
         except UnicodeDecodeError as error:
             self.error, piece = error, ""
         self._kept = ""
+        self.taken += len(piece)
+        if self.taken > LONGEST:
+            self.error, piece = InputError(f"{TOO_LONG}", hint="name a file of prompts"), ""
         if (half := _half(piece)) is not None:
             # yajl would put a question mark in its place. What is in front goes first, so that
             # the record is known.
