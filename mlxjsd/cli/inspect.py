@@ -43,9 +43,13 @@ def prompts(
 
     encoder = load_encoder(model, revision)
     console, tally = console_for(), SeenTally(encoder.puts_in_front)
+    coloured = has_colour(console)
     for seen in tally.passing(look_at(found, encoder, prompt_template, chat, limit)):
         # Lines are left whole: where one breaks, a token's space would be lost.
-        console.print(seen_text(seen, has_colour(console)), soft_wrap=True)
+        if coloured:
+            console.print(seen_text(seen), soft_wrap=True)
+        else:
+            print(seen_text(seen, colour=False).plain)
     console.print()
     for line in (*tally.lines(), *found.described()):
         print(line)

@@ -68,6 +68,7 @@ class Encoder:
         self.max_tokens = max_tokens
         self.vocabulary = vocabulary
         self._left: dict[str, bool] = {}
+        self._pieces: dict[int, str] = {}
         if not getattr(self._tokenizer, "is_fast", False):
             raise InputError(
                 "this model's tokenizer gives no character offsets, so subjects cannot be found",
@@ -211,7 +212,13 @@ class Encoder:
 
     def pieces(self, encoded: Encoded) -> tuple[str, ...]:
         """Return the text of each token of a prompt."""
-        return tuple(self.decode([token]) for token in encoded.tokens)
+        return tuple(map(self._piece, encoded.tokens))
+
+    def _piece(self, token: int) -> str:
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self.decode([token])
+        return known
 
 
 def encode_prompts(
