@@ -20,6 +20,8 @@ _GRAMMAR = re.compile(
     rf"(?::(?P<split>{_NAME}))?(?:@(?P<revision>[\w][\w./-]*))?",
     re.ASCII,
 )
+#: What the library puts behind a config of which only some files were asked for.
+_PART = re.compile(r"-[0-9a-f]{16}$")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHARD = re.compile(r"-(?P<split>[\w.]+?)(?:-\d{5}-of-\d{5})?\.arrow")
 
@@ -117,6 +119,7 @@ def _cached(wanted: HubData) -> tuple[HubData, list[Path]] | None:
         if _same(folder.parts[-4], wanted.name)
         and wanted.config in (None, folder.parts[-3])
         and re.fullmatch(_NAME, folder.parts[-3])
+        and not _PART.search(folder.parts[-3])
         and _COMMIT.fullmatch(folder.name)
         and (folder / "dataset_info.json").is_file()
     ]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,12 @@ def test_tables_with_any_delimiter_and_line_end(
 )
 def test_the_delimiter_is_that_of_the_header(header: str, delimiter: str) -> None:
     assert delimiter_of(header, ",\t;|")[0] == delimiter
+
+
+def test_a_long_line_of_quotes_is_sniffed_in_time() -> None:
+    began = time.monotonic()
+    delimiter_of('"a,' * 40_000, ",\t;|")
+    assert time.monotonic() - began < 5, "it took two minutes"
 
 
 def test_rows_keep_their_lines_behind_a_line_that_names_the_delimiter(tmp_path: Path) -> None:

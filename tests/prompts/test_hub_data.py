@@ -116,6 +116,13 @@ def test_of_several_splits_and_configs_one_is_named(cache: Path) -> None:
     assert answers(f"hf:{NAME}/small") == ("a-train",)
 
 
+def test_a_part_of_a_data_set_that_is_cached_is_not_taken_for_it(cache: Path) -> None:
+    keep(cache, NEW, "train", config="default-fe88be32c6a8ff10")
+    assert not is_cached(Path(f"hf:{NAME}"))
+    keep(cache, OLD, "train")
+    assert answers(f"hf:{NAME}") == ("a-train",)
+
+
 def test_the_shards_of_a_split_are_read_in_order(cache: Path) -> None:
     folder = keep(cache, OLD, "train-00001-of-00002", "train-00000-of-00002", name="a/PopQA")
     (folder.parents[2]).rename(folder.parents[2].with_name("a___pop_qa"))
