@@ -1,5 +1,6 @@
 """Text from files, made harmless: no markup, no control characters; and sizes for people."""
 
+import re
 import unicodedata
 
 #: Categories that move the cursor, reorder text or cannot be drawn.
@@ -12,6 +13,18 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_VISIBLE.get(c, "") if unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+#: What Markdown reads as something else, wherever it stands; underscores only around words.
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|(?<!\w)_|_(?!\w)")
+
+
+def plain(text: str) -> str:
+    """Return ``text`` as one line of Markdown that says just this: no link, image, code or table.
+
+    A model's name, a relation or an answer may hold anything.
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", clean(text))
 
 
 def size_of(count: int) -> str:

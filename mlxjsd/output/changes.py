@@ -15,7 +15,7 @@ from mlxjsd.output.export import text_cell
 from mlxjsd.output.markdown import markdown_table
 from mlxjsd.results import Run
 from mlxjsd.rows import label
-from mlxjsd.text import clean
+from mlxjsd.text import clean, plain
 
 #: Prompts that are listed for each run; a table in a file has all of them.
 LISTED = 10
@@ -141,11 +141,11 @@ def _moved(change: Change) -> str:
 
 def _move_row(move: Move) -> tuple[str, ...]:
     before, now = (
-        f"{kind}: {clean(record.answer or record.prediction)}"
+        f"{kind}: {plain(record.answer or record.prediction)}"
         for kind, record in zip(move.categories, (move.before, move.after), strict=True)
     )
-    accepted = clean(", ".join(move.before.answers[:2]))
-    return tuple(c.replace("|", "\\|") for c in (clean(move.before.text), accepted, before, now))
+    accepted = plain(", ".join(move.before.answers[:2]))
+    return plain(move.before.text), accepted, before, now
 
 
 def changes_csv(found: Sequence[Change]) -> str:

@@ -18,7 +18,7 @@ from mlxjsd.metrics import JSD, described
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
 from mlxjsd.rows import label
-from mlxjsd.text import clean
+from mlxjsd.text import clean, plain
 
 #: What the authors of the labels say of them themselves.
 _CIRCULAR = (
@@ -40,7 +40,7 @@ def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
             "nothing has been measured yet, so there is nothing to read",
             hint="go on with `mlxjsd resume`",
         )
-    parts = [f"# {clean(run.model['name'])}, {len(run.records)} of {run.total} prompts"]
+    parts = [f"# {plain(run.model['name'])}, {len(run.records)} of {run.total} prompts"]
     if counts := _counts(run):
         parts.append(counts)
     if flagged := flag_sentences([r.flags for r in run.records]):
@@ -53,7 +53,7 @@ def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
         parts.append(_reading(run.heatmap(metric=metric)))
     else:
         for name, heatmap in run.heatmap(by=by, metric=metric).items():
-            parts += [f"## {clean(name)}, n = {heatmap.count}", _reading(heatmap)]
+            parts += [f"## {plain(name)}, n = {heatmap.count}", _reading(heatmap)]
     return "\n\n".join(parts)
 
 
@@ -90,7 +90,7 @@ def compared(comparison: Comparison) -> str:
     """Return a comparison as Markdown."""
     difference = f"Mean |difference|{_unit(comparison.a.metric)}"
     header = ("Row", "Rank correlation", difference, "Layers", "High in A / B", "Agree")
-    told = [f"A: {comparison.a.name}", f"B: {comparison.b.name}"]
+    told = [f"A: {plain(comparison.a.name)}", f"B: {plain(comparison.b.name)}"]
     told += [f"   {panel.source}" for panel in (comparison.a, comparison.b) if panel.source]
     if any(panel.at_most is not None for panel in (comparison.a, comparison.b)):
         told.append("Cells at the lowest tick of a published scale are at most that; left out.")
@@ -140,9 +140,9 @@ def _counts(run: Run) -> str:
 
 def _about_labels(run: Run, labels: Labels) -> list[str]:
     """Return sentences about the threshold, and about who has judged."""
-    judged = [clean(run.judged)] if run.judged else []
+    judged = [plain(run.judged)] if run.judged else []
     if run.labelling.aliases is not None:
-        judged.append(f"Accepted answers have the aliases of {clean(run.labelling.aliases.name)}.")
+        judged.append(f"Accepted answers have the aliases of {plain(run.labelling.aliases.name)}.")
     if labels.threshold is None:
         why = why_no_threshold(run.records)
         return [f"{why[0].upper()}{why[1:]}.", *judged]

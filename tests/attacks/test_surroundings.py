@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -15,7 +16,9 @@ from mlxjsd.cli import encoding
 from mlxjsd.errors import MachineError
 from mlxjsd.output import artifacts
 from mlxjsd.output.figure import plot_run, to_image
+from mlxjsd.output.markdown import report
 from mlxjsd.store.writer import Store
+from mlxjsd.text import plain
 
 IMPORTS = "import mlxjsd.output.figure, matplotlib; print(matplotlib.rcParams['backend'])"
 
@@ -111,3 +114,13 @@ def test_numbers_that_are_none(
 def test_a_run_is_refused_a_threshold_that_is_no_number(tmp_path: Path) -> None:
     assert call("run", "--limit", 2, "--reliance-threshold", "nan", "--output", tmp_path / "r") == 2
     assert not (tmp_path / "r").exists()
+
+
+def test_names_are_no_markdown() -> None:
+    evil = "![x](http://evil/p.png) <script> `a` | *b* _c_ \\d e_f"
+    said = plain(evil)
+    assert said == (r"!\[x\](http://evil/p.png) \<script\> \`a\` \| \*b\* \_c\_ \\d e_f")
+    run = run_of()
+    named = replace(run, model={**run.model, "name": evil})
+    heading, *_ = report(named).splitlines()
+    assert heading.startswith(f"# {said}, ")
