@@ -5,6 +5,7 @@ from typing import Any
 
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.prompts.prompt import Prompt, Unusable
+from mlxjsd.time_limit import time_limit
 
 #: Some templates write today's date; a run that goes on tomorrow must read the same prompts.
 #: This is the day that Llama's templates fall back on, whatever format they ask for.
@@ -18,6 +19,8 @@ _REPLACED = "".join(f" | replace('{code}', '{said}')" for code, said in _DAY.ite
 #: The line break goes with the block, as transformers sets Jinja up, and so the template still
 #: begins at the beginning of a line.
 _ONE_DAY = f"{{% macro strftime_now(format) %}}{{{{ format{_REPLACED} }}}}{{% endmacro %}}\n"
+#: A template is a program, which may not end by itself.
+SECONDS = 10
 #: Stands in for a prompt, in order to see what is put around one.
 _MARK = "\ue000prompt\ue001"
 
@@ -46,7 +49,7 @@ class Chat:
             self._template = _ONE_DAY + tokenizer.get_chat_template()
             text = self._render(_MARK)
         except Exception as error:  # templates are programs, and raise what they like
-            said = said_by(error, 300)
+            said = said_by(error, 300) or f"it takes over {SECONDS} seconds"
             raise InputError(
                 f"this model's chat template cannot be used ({said})", hint="leave --chat out"
             ) from error
@@ -85,13 +88,14 @@ class Chat:
         raise changed
 
     def _render(self, content: str) -> str:
-        return str(
-            self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}],
-                chat_template=self._template,
-                tokenize=False,
-                add_generation_prompt=True,
-                # The next token is to be the answer's, not that of a thought about it.
-                enable_thinking=False,
+        with time_limit(SECONDS):
+            return str(
+                self._tokenizer.apply_chat_template(
+                    [{"role": "user", "content": content}],
+                    chat_template=self._template,
+                    tokenize=False,
+                    add_generation_prompt=True,
+                    # The next token is to be the answer's, not that of a thought about it.
+                    enable_thinking=False,
+                )
             )
-        )
