@@ -162,6 +162,18 @@ def test_every_prompt_that_goes_by_is_counted_once() -> None:
     ]
 
 
+def test_without_a_token_in_front_a_template_is_named() -> None:
+    """It takes a subject off the first place, where no token of the tokenizer's own stands."""
+    seen = [Seen("a", ("x", "y"), (0, 1), ("at-position-0",))]
+    for begun, count in ((True, 0), (False, 1)):
+        tally = SeenTally(begun)
+        list(tally.passing(seen))
+        assert sum("--prompt-template 'Fact: {prompt}'" in line for line in tally.lines()) == count
+    elsewhere = SeenTally(False)
+    list(elsewhere.passing([Seen("a", ("x", "y"), (1, 2))]))
+    assert not any("--prompt-template" in line for line in elsewhere.lines())
+
+
 def test_clean_text_is_one_line_of_what_can_be_drawn() -> None:
     assert clean("a\nb\tc\x1b[0m\u200f\ud800") == "a↵b→c[0m"
     assert clean("São 東京 [b]") == "São 東京 [b]"

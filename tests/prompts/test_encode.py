@@ -188,6 +188,11 @@ def test_an_end_that_the_tokenizer_appends_is_taken_off() -> None:
     assert written.tokens == (*encoded.tokens, 1)
 
 
+def test_whether_a_token_stands_in_front_is_the_tokenizers_own(bundled: LoadedModel) -> None:
+    assert bundled.encoder.puts_in_front
+    assert not metaspace().puts_in_front
+
+
 def test_tokens_without_an_embedding_are_not_looked_up() -> None:
     tokenizer = byte_level()._tokenizer
     text = "The capital of France is"
