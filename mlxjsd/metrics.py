@@ -38,6 +38,11 @@ class Metric:
 METRICS: Registry[Metric] = Registry("metric", "--metrics")
 
 JSD = METRICS.add(Metric("jsd", "JS Divergence", "nats", low=0.0, high=math.log(2.0)))
+KL = METRICS.add(Metric("kl", "KL Divergence", "nats", low=0.0))
+PROB = METRICS.add(Metric("prob", "Target Probability", "", low=0.0, high=1.0))
+LOGPROB = METRICS.add(Metric("logprob", "Target Log-Probability", "nats", high=0.0))
+LOGIT_DIFF = METRICS.add(Metric("logit_diff", "Logit Difference", "logits", always=False))
+TOP1 = METRICS.add(Metric("top1", "Changed Predictions", "", low=0.0, high=1.0))
 
 #: What every run measures, and all that it measures unless told otherwise.
 DEFAULT = (JSD.key,)

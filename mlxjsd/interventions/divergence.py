@@ -74,6 +74,31 @@ def _terms(p: mx.array, q: mx.array) -> mx.array:
     return (both - _TINY) * (share * mx.log(share + _TINY) + other * mx.log(other + _TINY))
 
 
+def kl_divergence(p_logits: mx.array, q_logits: mx.array) -> mx.array:
+    """Kullback-Leibler divergence of ``softmax(q_logits)`` from ``softmax(p_logits)``.
+
+    KL(p || q) = sum over the tokens of p log(p / q).
+
+    Args:
+        p_logits: (B, 1, V), any floating dtype.
+        q_logits: (B, K, V).
+
+    Returns:
+        (B, K) float32 in nats, at least 0; infinite where q gives no mass to a token of p, NaN
+        where an input holds NaN or +inf.
+    """
+    log_p = log_softmax(p_logits)
+    p = mx.exp(log_p)
+    rows, at_once = q_logits.shape[-2], max(1, PIECE_ELEMENTS * q_logits.shape[-2] // q_logits.size)
+    found = []
+    for at in range(0, rows, at_once):
+        gap = log_p - log_softmax(q_logits[..., at : at + at_once, :])
+        # A token without mass in p adds nothing, whatever q makes of it.
+        total = mx.sum(mx.where(log_p == -mx.inf, 0.0, p * gap), axis=-1)
+        found.append(mx.where(mx.isnan(total), total, mx.maximum(total, 0.0)))
+    return mx.concatenate(found, axis=-1)
+
+
 def entropy(logits: mx.array) -> mx.array:
     """Return the Shannon entropy in nats of ``softmax(logits)`` over the last axis, float32."""
     log_p = log_softmax(logits)

@@ -45,13 +45,16 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
     }
     corrupted = [_record(blocks, *corrupted_run(batch, j)) for j in range(batch.samples)]
 
+    def other_logits() -> mx.array:
+        return mx.concatenate([logits for logits, _ in corrupted], axis=1)
+
     def numbers(row: Row, layer: int) -> np.ndarray:
         """Return the numbers of one cell, (B, metrics), averaged over the samples."""
         found = np.zeros((batch.size, len(grid.metrics)))
         passes = batch.samples if row.kind == "patch" else 1
         for _, states in corrupted[:passes]:
             edited = blocks.run(tokens, _edit(blocks, batch, settings, row, layer, states))[:, -1:]
-            logits = Logits(clean, edited, lambda: mx.concatenate([k for k, _ in corrupted], 1))
+            logits = Logits(clean, edited, other_logits, batch.source_tokens is not None)
             found += np.array(numbers_of(logits, grid.metrics))[..., 0]
         return found / passes
 

@@ -74,7 +74,8 @@ def sweep_batch(
     numbers = []
     for at in range(0, states.shape[1], per_call):
         edited = blocks.readout(states[:, at : at + per_call])
-        logits = Logits(clean, edited, lambda: blocks.readout(corrupted))
+        paired = batch.source_tokens is not None
+        logits = Logits(clean, edited, lambda: blocks.readout(corrupted), paired)
         numbers.append(numbers_of(logits, settings.metrics))
         mx.eval(numbers[-1])
     values = np.array(mx.concatenate(numbers, axis=-1))

@@ -76,8 +76,9 @@ class Footprint:
             each, logits = self._one_pass_bytes(shape), self._readout_elements(shape)
         else:
             each, logits = self._plain_bytes(shape), self._plain_elements(shape)
-        # The logits as they are, normalised, and what each token adds.
-        return int(shape.size * each + logits * (self.item + 8) + constant)
+        # The logits as they are and, for each metric, normalised, and what each token adds.
+        copies = self.item + 8 * len(self.settings.metrics)
+        return int(shape.size * each + logits * copies + constant)
 
     @property
     def kept(self) -> int:

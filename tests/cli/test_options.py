@@ -29,7 +29,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "noise_samples": (["--noise-samples", "4"], 4),
     "window": (["--window", "3"], 3),
     "rows": (["--rows", "last,subj"], ("last", "subj")),
-    "metrics": (["--metrics", "jsd"], ("jsd",)),  # there is one
+    "metrics": (["--metrics", "jsd,kl"], ("jsd", "kl")),
     "layers": (["--layers", "0-8:4,5"], (0, 4, 5, 8)),
     "seed": (["--seed", "9"], 9),
     "swap_any": (["--swap-any"], True),
