@@ -218,6 +218,7 @@ class StartScreen(Screen[None]):
             job.sample,
             format=job.format,
             revision=job.revision,
+            trust_remote_code=job.trust_remote_code,
         )
         self.engine.look(look, lambda preview: self.post_message(self.Looked(preview)))
 
