@@ -147,9 +147,9 @@ class MLXEngine:
                 expected=job.expected,
                 download=job.download,
             )
-            self._model = (wanted, loaded)
+            self._model = kept = (wanted, loaded)
         tell(Loading("preparing the prompts"))
-        return job.plan(self._model[1], data)
+        return job.plan(kept[1], data)
 
     def _look(self, look: Look, number: int, tell: Callable[[Preview], object]) -> None:
         if number != self._newest_look:
