@@ -18,7 +18,7 @@ INDEX = "model.safetensors.index.json"
 #: Bytes: a length beyond this is not that of a header.
 _LARGEST_HEADER = 100_000_000
 #: The largest models have hundreds of blocks, and hundreds of experts in each.
-_MOST_BUILT = 4096
+_MOST_BUILT = 2048
 #: How configurations name how many blocks or experts there are ...
 _COUNT = re.compile(r"(n|num)_(\w+_)?(layers?|blocks?|experts?)|\w*_num_experts")
 #: ... and what holds an entry for each.
