@@ -52,7 +52,8 @@ def check_size(path: Path, config: dict[str, Any]) -> None:
     for key, value in _counts(config):
         if value > _MOST_BUILT:
             raise InputError(
-                f"{path} asks for too much: {key} is {str(value)[:12]}, and {_MOST_BUILT} are the most",
+                f"{path} asks for too much: {key} is {str(value)[:12]}, and {_MOST_BUILT} is the "
+                "most",
                 hint="download or copy the model again",
             )
 

@@ -1,6 +1,7 @@
 """Run folders that somebody else made: what they name is not fetched, and not believed."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 from commands import call
+from records import HEADER
 from waiting import settled, until
 
 from mlxjsd.assets import MODEL, PROMPTS
@@ -29,11 +31,6 @@ from mlxjsd.tui.screens.run import RunScreen
 HUB = "evil/model"
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The repositories that are asked of the Hub from now on."""
@@ -50,8 +47,6 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def foreign(name: str, **model: Any) -> Path:
     """An unfinished run, as its folder came from elsewhere."""
-    from records import HEADER
-
     folder = Path("mlxjsd-runs/foreign")
     header = {**HEADER, "data": read_prompts(PROMPTS).identity(), "data_path": str(PROMPTS)}
     header |= {"settings": Settings().to_json(), "limit": 2}
@@ -216,8 +211,6 @@ def test_a_repository_with_a_broken_link_is_not_hidden(
     (snapshot / "model.safetensors").symlink_to("../../blobs/none")
     piped = tmp_path / "hub/models--org--piped/snapshots" / ("1" * 40)
     piped.mkdir(parents=True)
-    import os
-
     os.mkfifo(piped / "config.json")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     assert call("models") == 0
