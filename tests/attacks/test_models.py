@@ -12,6 +12,8 @@ from mlx.utils import tree_flatten
 
 from mlxjsd.errors import Panic, UnsupportedModel, panics_caught
 from mlxjsd.model.load import load_model
+from mlxjsd.tui.engine import MLXEngine
+from mlxjsd.tui.protocol import Failed, Job, Look, Preview
 
 PANICS = {
     "when it is loaded": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
@@ -95,3 +97,30 @@ def test_a_model_that_would_be_built_without_end_is_refused_at_once(
         told = sentence(*command, capsys=capsys)
         assert "asks for too much" in told
         assert time.monotonic() - began < 5
+
+
+APP = [
+    *(({}, panic) for panic in PANICS.values()),
+    ({"num_hidden_layers": 10**9}, {}),
+]
+
+
+@pytest.mark.parametrize(("config", "tokenizer"), APP)
+def test_in_the_app_it_is_one_sentence_as_well(
+    config: dict[str, Any], tokenizer: dict[str, Any]
+) -> None:
+    edited(edited(copied("m"), "config.json", **config), "tokenizer.json", **tokenizer)
+    engine, told = MLXEngine(), []
+    seen: list[Preview] = []
+    job = Job(model="m", data=Path("d.jsonl"), output=Path("r"))
+    engine.look(Look(job.model, job.data, job.settings, None), seen.append)
+    engine.start(job, told.append)
+    deadline = time.monotonic() + 60
+    while not any(isinstance(news, Failed) for news in told) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert engine.close(60)
+    assert isinstance(told[-1], Failed)
+    assert "; " in told[-1].reason
+    assert "Panic" not in told[-1].reason
+    (preview,) = seen
+    assert preview.error or preview.note
