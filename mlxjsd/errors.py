@@ -1,5 +1,7 @@
 """Exception types. Each is one sentence: what is wrong, and what to do next."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,23 @@ _MEMORY_SIGNS = (
     "malloc",
     "maximum allowed buffer size",
 )
+
+
+class Panic(Exception):
+    """A library written in Rust gave up; a tokenizer that contradicts itself leads to it."""
+
+
+@contextmanager
+def panics_caught() -> Iterator[None]:
+    """Raise Rust's panics as :class:`Panic`: they are no ``Exception``, and so pass every net."""
+    try:
+        yield
+    except BaseException as error:
+        # pyo3 makes the type as it is needed, so that it cannot be imported.
+        kind = type(error)
+        if (kind.__module__, kind.__name__) != ("pyo3_runtime", "PanicException"):
+            raise
+        raise Panic(str(error)) from error
 
 
 class _Told(Exception):

@@ -11,11 +11,11 @@ from pathlib import Path
 from mlxjsd.errors import InputError, MachineError
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, private: bool = False) -> None:
     """Write a file under a temporary name, then give it the name ``path``.
 
     Neither name is followed if it is a link: what one points to is left alone. A file that was
-    there leaves its mode to the new one.
+    there leaves its mode to the new one, unless it is ``private``: for its owner alone.
 
     Raises:
         InputError: if that is not possible; a file that was there is left as it was.
@@ -29,7 +29,8 @@ def write_whole(path: Path, content: bytes) -> None:
         # Not by tempfile, whose files nobody else may read, whatever the umask.
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         with os.fdopen(descriptor, "wb") as file:
-            if (mode := _mode_of(path)) is not None:
+            mode = 0o600 if private else _mode_of(path)
+            if mode is not None:
                 os.fchmod(descriptor, mode)
             file.write(content)
             file.flush()

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlxjsd.assets import PROMPTS
-from mlxjsd.errors import InputError, MachineError, MeasurementError, is_out_of_memory, said_by
+from mlxjsd.errors import (
+    InputError,
+    MachineError,
+    MeasurementError,
+    is_out_of_memory,
+    panics_caught,
+    said_by,
+)
 from mlxjsd.interventions.corruption.swap import choose_partners, why_no_partner
 from mlxjsd.prompts.answers import AnswersTally, known_of
 from mlxjsd.prompts.encode import Encoder, encode_prompts
@@ -33,6 +40,8 @@ if TYPE_CHECKING:
 
 #: A model, whether its code is trusted, its revision, its adapter and its bits.
 _Wanted = tuple[str | None, bool, str | None, Path | None, int | None]
+#: A model, whether its code is trusted, and its revision.
+_WantedTokenizer = tuple[str | None, bool, str | None]
 
 
 class MLXEngine:
@@ -48,7 +57,7 @@ class MLXEngine:
         self._closed = False
         # What the thread keeps between jobs.
         self._model: tuple[_Wanted, LoadedModel] | None = None
-        self._encoder: tuple[tuple[str | None, str | None], Encoder] | None = None
+        self._encoder: tuple[_WantedTokenizer, Encoder] | None = None
 
     def start(self, job: Job, tell: Tell) -> None:
         self.stop()
@@ -96,11 +105,12 @@ class MLXEngine:
         try:
             from mlxjsd.run.experiment import run_experiment
 
-            plan = self._plan(job, tell)
-            # Whatever happens here, the run closes its file and ends its threads now.
-            with closing(run_experiment(plan, job.folder, should_stop)) as events:
-                for event in events:
-                    self._pass_on(event, job.folder, tell)
+            with panics_caught():
+                plan = self._plan(job, tell)
+                # Whatever happens here, the run closes its file and ends its threads now.
+                with closing(run_experiment(plan, job.folder, should_stop)) as events:
+                    for event in events:
+                        self._pass_on(event, job.folder, tell)
         except InputError as error:
             tell(Failed(str(error), "Change the settings, or choose something else."))
         except MeasurementError as error:
@@ -128,11 +138,19 @@ class MLXEngine:
         from mlxjsd.model.load import load_model
 
         wanted = (job.model, job.trust_remote_code, job.revision, job.adapter_path, job.bits)
-        if self._model is None or self._model[0] != wanted:
+        kept = self._model
+        if kept is None or kept[0] != wanted or job.expected not in (None, kept[1].identity.sha256):
             self._model = None  # two large models at a time may not fit
-            self._model = (wanted, load_model(*wanted[:4], progress=_told(tell), bits=job.bits))
+            loaded = load_model(
+                *wanted[:4],
+                progress=_told(tell),
+                bits=job.bits,
+                expected=job.expected,
+                download=job.download,
+            )
+            self._model = kept = (wanted, loaded)
         tell(Loading("preparing the prompts"))
-        return job.plan(self._model[1], data)
+        return job.plan(kept[1], data)
 
     def _look(self, look: Look, number: int, tell: Callable[[Preview], object]) -> None:
         if number != self._newest_look:
@@ -147,7 +165,7 @@ class MLXEngine:
             tell(Preview(0, error=str(error)))
             return
         try:
-            encoder = self._load_encoder(look.model, look.revision)
+            encoder = self._load_encoder((look.model, look.trust_remote_code, look.revision))
         except InputError as error:
             tell(_plain_preview(data, look, str(error)))
             return
@@ -161,13 +179,14 @@ class MLXEngine:
         if preview is not None:
             tell(preview)
 
-    def _load_encoder(self, model: str | None, revision: str | None) -> Encoder:
-        if self._model is not None and (self._model[0][0], self._model[0][2]) == (model, revision):
+    def _load_encoder(self, wanted: _WantedTokenizer) -> Encoder:
+        if self._model is not None and self._model[0][:3] == wanted:
             return self._model[1].encoder
-        if self._encoder is None or self._encoder[0] != (model, revision):
+        if self._encoder is None or self._encoder[0] != wanted:
             from mlxjsd.model.load import load_encoder
 
-            self._encoder = ((model, revision), load_encoder(model, revision))
+            model, trust_remote_code, revision = wanted
+            self._encoder = (wanted, load_encoder(model, revision, trust_remote_code))
         return self._encoder[1]
 
 

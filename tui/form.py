@@ -90,6 +90,7 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
     output = Path(texts["output"]).expanduser() if texts["output"] else None
     if output is not None and output.exists() and not output.is_dir():
         raise FormError("output", f"{output} is a file; name a folder")
+    same_model = texts["model"] == (base.model or "")
     return replace(
         base,
         model=texts["model"] or None,
@@ -101,8 +102,11 @@ def job_from(values: dict[str, str], corruption: str, base: Job | None = None) -
         batch_size=numbers["batch_size"],
         memory=memory,
         # They were that model's.
-        revision=base.revision if texts["model"] == (base.model or "") else None,
-        adapter_path=base.adapter_path if texts["model"] == (base.model or "") else None,
+        revision=base.revision if same_model else None,
+        adapter_path=base.adapter_path if same_model else None,
+        trust_remote_code=base.trust_remote_code and same_model,
+        download=base.download or not same_model,
+        expected=None,  # it is another run
         # They were that file's.
         format=base.format if data == base.data else None,
         fields=base.fields if data == base.data else None,

@@ -42,6 +42,8 @@ class Look:
     """See :attr:`Job.fields`."""
     revision: str | None = None
     """See :attr:`Job.revision`."""
+    trust_remote_code: bool = False
+    """See :attr:`Job.trust_remote_code`."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ import typer
 from mlxjsd.cli.encoding import prepare_output
 from mlxjsd.cli.exit_codes import BAD_INPUT, HUNG_UP, INTERRUPTED, WRONG
 from mlxjsd.cli.signals import terminal_is_gone, without_terminal
-from mlxjsd.errors import InputError, MachineError, MeasurementError
+from mlxjsd.errors import (
+    InputError,
+    MachineError,
+    MeasurementError,
+    Panic,
+    panics_caught,
+    said_by,
+)
 from mlxjsd.text import clean
 
 app = typer.Typer(
@@ -44,7 +51,10 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; the exit codes are those of :mod:`mlxjsd.cli.exit_codes`."""
     prepare_output()
     try:
-        app(arguments, prog_name="mlxjsd")
+        with panics_caught():
+            app(arguments, prog_name="mlxjsd")
+    except Panic as error:
+        _fail(f"a library gave up: {said_by(error, 300)}", WRONG)
     except InputError as error:
         _fail(str(error), BAD_INPUT)
     except (MeasurementError, MachineError) as error:

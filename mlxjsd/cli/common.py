@@ -32,13 +32,16 @@ def load(
     adapter_path: Path | None = None,
     group: "TensorParallelGroup | None" = None,
     bits: int | None = None,
+    **options: Any,
 ) -> "LoadedModel":
-    """Load a model, and say so while it is being loaded."""
+    """Load a model, and say so while it is being loaded; see :func:`mlxjsd.load_model`."""
     from mlxjsd.cli.progress import loading
     from mlxjsd.model.load import load_model
 
     with loading(talk) as progress:
-        return load_model(model, trust_remote_code, revision, adapter_path, group, progress, bits)
+        return load_model(
+            model, trust_remote_code, revision, adapter_path, group, progress, bits, **options
+        )
 
 
 def read(

@@ -26,6 +26,7 @@ def prompts(
     chat: options.Chat = False,
     limit: options.Limit = None,
     revision: options.Revision = None,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Show which tokens of each prompt are its subject's, and what would be skipped.
 
@@ -41,7 +42,7 @@ def prompts(
 
     from mlxjsd.model.load import load_encoder
 
-    encoder = load_encoder(model, revision)
+    encoder = load_encoder(model, revision, trust_remote_code)
     console, tally = console_for(), SeenTally(encoder.puts_in_front)
     coloured = has_colour(console)
     for seen in tally.passing(look_at(found, encoder, prompt_template, chat, limit)):
@@ -58,7 +59,7 @@ def prompts(
 @app.command()
 def models() -> None:
     """List the models that can be measured: size, layers, family, and whether they are here."""
-    from mlxjsd.model.hub import known_models
+    from mlxjsd.model.hub import broken_models, known_models
     from mlxjsd.model.load import reads_family
 
     found = known_models()
@@ -74,6 +75,9 @@ def models() -> None:
     if others := sorted({str(m.family) for m in found if m not in usable}):
         text = f"{len(found) - len(usable)} others are of no family that MLX-LM reads"
         print(f"{text}: {clean(', '.join(others))}", file=sys.stderr)
+    for name in broken_models():
+        text = "is in the cache, with a link in it that leads nowhere; download it again"
+        print(f"{clean(name)} {text}", file=sys.stderr)
 
 
 def model_lines(models: Sequence[KnownModel]) -> list[str]:

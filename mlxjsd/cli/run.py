@@ -18,6 +18,7 @@ from mlxjsd.cli.signals import Interrupts
 from mlxjsd.prompts.answers import AnswersTally
 from mlxjsd.rank import Rank
 from mlxjsd.run.job import Job
+from mlxjsd.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,12 +60,30 @@ def resume(
     trust_remote_code: options.TrustRemoteCode = False,
     rank: options.Rank = None,
     tensor_parallel: options.TensorParallel = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Download the model that the run names, if need be.")
+    ] = False,
 ) -> None:
     """Go on with a run that was stopped, with the settings that it began with."""
     from mlxjsd.run.resume import job_of
 
     job = replace(job_of(folder, trust_remote_code), batch_size=batch_size, memory=memory)
+    job = replace(job, download=download or _may_download(job))
     measure(job, retry_failed, rank, tensor_parallel)
+
+
+def _may_download(job: Job) -> bool:
+    """Ask for the download of a model that the run names; without a terminal it is refused."""
+    from mlxjsd.model.hub import to_download
+
+    wanted = to_download(job.model, job.revision)
+    if wanted is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    said = f"The run names the model {clean(wanted)}, which is not on this machine. Download it?"
+    try:
+        return typer.confirm(said, default=False, err=True)
+    except typer.Abort:
+        return False
 
 
 def measure(
@@ -97,6 +116,8 @@ def measure(
             job.adapter_path,
             group,
             job.bits,
+            expected=job.expected,
+            download=job.download,
         )
         plan = job.plan(loaded, prompts)
         measuring = measuring_rank(group, process, plan)

@@ -7,21 +7,30 @@ file's last tensor, or never.
 import json
 import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mlxjsd.errors import InputError, said_by
+from mlxjsd.model.files import LOADED_WEIGHTS, Files, loaded_weights
 
 INDEX = "model.safetensors.index.json"
 #: Bytes: a length beyond this is not that of a header.
 _LARGEST_HEADER = 100_000_000
+#: The largest models have hundreds of blocks, and hundreds of experts in each.
+_MOST_BUILT = 2048
+#: How configurations name how many blocks or experts there are ...
+_COUNT = re.compile(r"(n|num)_(\w+_)?(layers?|blocks?|experts?)|\w*_num_experts")
+#: ... and what holds an entry for each.
+_OF_BLOCKS = re.compile(r"layer|block|pattern|modules")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Return a model's configuration.
 
     Raises:
-        InputError: if ``config.json`` is not JSON, or does not say of which type the model is.
+        InputError: if ``config.json`` is not JSON, does not say of which type the model is, or
+            asks for more than can be built.
     """
     path = folder / "config.json"
     config = _json_object(path)
@@ -31,13 +40,41 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{path} does not say of which type the model is (model_type)",
             hint="name a folder of a model",
         )
+    check_size(path, config)
     return config
 
 
-def check_weights(folder: Path) -> None:
-    """Raise ``InputError`` if weight files are missing, cut off, or not what they should be."""
-    index = folder / INDEX
-    if index.is_file():
+def check_size(path: Path, config: dict[str, Any]) -> None:
+    """Raise ``InputError`` for more blocks or experts than a model can have.
+
+    They are built one by one, before a weight is looked at: with enough of them, without end.
+    """
+    for key, value in _counts(config):
+        if value > _MOST_BUILT:
+            raise InputError(
+                f"{path} asks for too much: {key} is {str(value)[:12]}, and {_MOST_BUILT} is the "
+                "most",
+                hint="download or copy the model again",
+            )
+
+
+def _counts(config: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _counts(value)
+        elif isinstance(value, list | str) and _OF_BLOCKS.search(key):
+            yield f"the length of {key}", len(value)
+        elif isinstance(value, int | float) and _COUNT.fullmatch(key):
+            yield key, value
+
+
+def check_weights(folder: Path, files: Files) -> None:
+    """Raise ``InputError`` if weight files are missing, cut off, or not what they should be.
+
+    All that MLX-LM loads are looked at, whether the index names them or not.
+    """
+    index, loaded = folder / INDEX, loaded_weights(files)
+    if INDEX in files:
         named = _json_object(index).get("weight_map")
         if not isinstance(named, dict) or not all(isinstance(n, str) for n in named.values()):
             raise InputError(
@@ -45,27 +82,34 @@ def check_weights(folder: Path) -> None:
                 hint="download or copy the model again",
             )
         names = sorted(set(named.values()))
-        if missing := [name for name in names if not (folder / name).is_file()]:
+        if missing := [name for name in names if name not in files]:
             listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise InputError(
                 f"{len(missing)} of the {len(names)} weight files of {folder} are missing: "
                 f"{listed}",
                 hint="download or copy the model again",
             )
-        files = [folder / name for name in names]
-    else:
-        files = sorted(folder.glob("model*.safetensors"))
-        if not files:
-            raise InputError(
-                f"{folder} holds no weights (model*.safetensors)",
-                hint="name a model in MLX's or Hugging Face's safetensors format",
-            )
-    for path in files:
-        _check_safetensors(path)
+    if not loaded:
+        raise InputError(
+            f"{folder} holds no weights ({LOADED_WEIGHTS})",
+            hint="name a model in MLX's or Hugging Face's safetensors format",
+        )
+    held: dict[str, str] = {}
+    for file in loaded:
+        for weight in _check_safetensors(folder / file):
+            if (other := held.setdefault(weight, file)) != file:
+                raise InputError(
+                    f"both {other} and {file} of {folder} hold the weight {weight}, and either "
+                    "may be the one that is loaded",
+                    hint="take the file away that does not belong to the model",
+                )
 
 
-def _check_safetensors(path: Path) -> None:
-    """Compare a file's length with what its header says: 8 bytes, the header, the tensors."""
+def _check_safetensors(path: Path) -> list[str]:
+    """Return the names of a file's tensors.
+
+    Its length is compared with what its header says: 8 bytes, the header, the tensors.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
@@ -77,9 +121,9 @@ def _check_safetensors(path: Path) -> None:
             )
         try:
             header = json.loads(file.read(length))
-            ends = [about["data_offsets"][1] for name, about in header.items() if name[:2] != "__"]
-            whole = 8 + length + max(ends, default=0)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            ends = {n: about["data_offsets"][1] for n, about in header.items() if n[:2] != "__"}
+            whole = 8 + length + max(ends.values(), default=0)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             raise InputError(
                 f"{path} is not a file of safetensors", hint="download or copy the model again"
             ) from None
@@ -88,6 +132,7 @@ def _check_safetensors(path: Path) -> None:
             f"{path} is cut off: it ends after {size} bytes",
             hint="download or copy the model again",
         )
+    return list(ends)
 
 
 def _json_object(path: Path) -> dict[str, Any]:

@@ -95,14 +95,35 @@ def cached_folder(name: str, revision: str | None = None) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
+def broken_models(cache: Path | None = None) -> list[str]:
+    """Return the repositories in the cache that cannot be listed, by name.
+
+    One link that leads nowhere is enough: the Hub's client passes the whole repository over.
+    """
+    from huggingface_hub import constants
+
+    listed = {model.name for model in cached_models(cache)}
+    found = []
+    for path in sorted(Path(cache or constants.HF_HUB_CACHE).glob("models--*")):
+        name = path.name.removeprefix("models--").replace("--", "/")
+        if name not in listed and any(_leads_nowhere(p) for p in path.glob("snapshots/*/*")):
+            found.append(name)
+    return found
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
 def is_whole(folder: Path) -> bool:
     """Say whether all of a model's weights are there, by its index if it has one."""
+    place = folder / "model.safetensors.index.json"
     try:
-        index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
+        if not (place.is_file() or place.is_symlink()):
+            return any(path.is_file() for path in folder.glob("*.safetensors"))
+        index = json.loads(place.read_text(encoding="utf-8"))
         return all((folder / name).is_file() for name in set(index["weight_map"].values()))
-    except FileNotFoundError:
-        return any(path.is_file() for path in folder.glob("*.safetensors"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 
@@ -122,9 +143,12 @@ def count_layers(config: dict[str, Any]) -> int | None:
 
 
 def _config(folder: Path) -> dict[str, Any] | None:
+    place = folder / "config.json"
+    if not place.is_file():  # a pipe would be waited for
+        return None
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
     return config if isinstance(config, dict) else None
 
@@ -141,6 +165,7 @@ def find_model(
     local_only: bool = False,
     revision: str | None = None,
     progress: Progress | None = None,
+    download: bool = True,
 ) -> Path:
     """Return the folder of a model: as it stands, from the Hub's cache, or from the Hub.
 
@@ -149,6 +174,8 @@ def find_model(
         local_only: never ask the network; the weights need not be there then.
         revision: of the Hub repository; None for its default.
         progress: told how far the download of a packaged model is.
+        download: whether it may come from the Hub if it is not here. A packaged model may in any
+            case: this package names it, and what it holds.
 
     Raises:
         InputError: if it is nowhere to be found; the message says what to do.
@@ -170,7 +197,7 @@ def find_model(
         if local_only and not packaged.here:
             raise _not_here(name)
         return packaged_folder(packaged, progress)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
+    if not _is_repository(name):
         raise InputError(
             f"there is no model folder {name}",
             hint="give the path of one, a Hub repository as owner/name, or "
@@ -183,7 +210,34 @@ def find_model(
     said = name if revision is None else f"{name} at revision {revision}"
     if local_only:
         raise _not_here(said)
+    if not download:
+        raise may_not_download(said)
     return _download(name, revision, said)
+
+
+def to_download(name: str | None, revision: str | None = None) -> str | None:
+    """Return what would be downloaded from the Hub in order to load a model; None for nothing."""
+    if name is None or name in PACKAGED or Path(name).expanduser().exists():
+        return None
+    if not _is_repository(name):
+        return None
+    cached = cached_folder(name, revision)
+    if cached is not None and is_whole(cached):
+        return None
+    return name if revision is None else f"{name} at revision {revision}"
+
+
+def may_not_download(said: str) -> InputError:
+    """Return what is said of a model that only a run folder names, and nobody asked for."""
+    return InputError(
+        f"the run names the model {said}, which is not on this machine, and nothing is downloaded "
+        "for a run without being asked",
+        hint="give --download if you trust it, or fetch it yourself",
+    )
+
+
+def _is_repository(name: str) -> bool:
+    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", name)) and not name.startswith(".")
 
 
 def _not_here(said: str) -> InputError:

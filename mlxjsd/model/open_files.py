@@ -4,18 +4,20 @@ It asks for 2,048, and lowers the hard limit to 4,096, for good. Where the hard 
 cannot be imported at all.
 """
 
+import importlib
 import resource
 import sys
 from contextlib import suppress
+from types import ModuleType
 
 #: As many as MLX-LM asks for.
 _WANTED = 2048
 
 
-def import_mlx_lm() -> None:
-    """Import ``mlx_lm.utils`` with the limit raised as far as it may be, and never lowered."""
-    if "mlx_lm.utils" in sys.modules:
-        return
+def mlx_lm_utils() -> ModuleType:
+    """Return ``mlx_lm.utils``, imported with the limit raised where it may be, not lowered."""
+    if (known := sys.modules.get("mlx_lm.utils")) is not None:
+        return known
     own = resource.setrlimit
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
@@ -24,6 +26,6 @@ def import_mlx_lm() -> None:
             own(resource.RLIMIT_NOFILE, (most, hard))
     resource.setrlimit = lambda *_: None
     try:
-        import mlx_lm.utils  # noqa: F401
+        return importlib.import_module("mlx_lm.utils")
     finally:
         resource.setrlimit = own

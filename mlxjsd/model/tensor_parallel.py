@@ -1,51 +1,47 @@
 """Loading one rank's part of a model, as MLX-LM splits it (tensor parallelism)."""
 
-import inspect
 import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
 import mlx.nn as nn
 
 from mlxjsd.errors import InputError, said_by
+from mlxjsd.model.module import load_module
 from mlxjsd.model.tensor_group import LOAD_SECONDS, TensorParallelGroup
 
 
-def load_sharded(
-    folder: Path, trust_remote_code: bool, group: TensorParallelGroup
-) -> tuple[nn.Module, Any, dict[str, Any]]:
-    """Load this rank's part of a model.
+def load_part(
+    place: Path, trust_remote_code: bool, group: TensorParallelGroup
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Load this rank's part of a model, as ``mlx_lm.utils.sharded_load`` does.
+
+    That function would load the tokenizer as well, in MLX-LM 0.31 with any code that it brings.
 
     Returns:
-        The model, the tokenizer and the configuration, as ``mlx_lm.load`` does. A quantized
-        model is split as it is quantized.
+        The model and the configuration. A quantized model is split as it is quantized.
 
     Raises:
         InputError: if the family cannot be split, or not over this number of ranks.
         GroupBroken: if another rank is lost.
     """
-    from mlx_lm.utils import load_model, sharded_load
-
-    # Nothing is read yet; but what is missing or left over is found, which sharded_load lets pass.
-    trust = _taken_by(load_model, trust_remote_code=trust_remote_code)
-    whole, config = load_model(folder, lazy=True, strict=True, **trust)
+    # Nothing is read yet; but what is missing or left over is found.
+    module, config = load_module(place, trust_remote_code, lazy=True)
     family = str(config.get("model_type", ""))
-    if not hasattr(whole, "shard"):
+    if not hasattr(module, "shard"):
         families = ", ".join(shardable_families())
         raise InputError(
             f"MLX-LM cannot split the family {family} over ranks, only {families}",
             hint="leave out --tensor-parallel",
         )
-    del whole
-    options = _taken_by(
-        sharded_load,
-        trust_remote_code=trust_remote_code,
-        tokenizer_config={"trust_remote_code": trust_remote_code},
-    )
     with group.collective("loading the model", LOAD_SECONDS):
         try:
-            module, tokenizer = sharded_load(str(folder), tensor_group=group.mlx_group, **options)
+            module.shard(group.mlx_group)
+            mx.eval(module.parameters())
+            # The others have done as much.
+            mx.eval(mx.distributed.all_sum(mx.array(1.0), group=group.mlx_group, stream=mx.cpu))
         except (ValueError, AssertionError) as error:
             why = said_by(error, 200)
             raise InputError(
@@ -53,13 +49,7 @@ def load_sharded(
                 hint="use fewer ranks",
             ) from error
     _check_heads(module, group.rank.size)
-    return module, tokenizer, config
-
-
-def _taken_by(function: Any, **options: Any) -> dict[str, Any]:
-    """Return those options that this version of MLX-LM has."""
-    names = inspect.signature(function).parameters
-    return {name: value for name, value in options.items() if name in names}
+    return module, config
 
 
 def _check_heads(module: nn.Module, size: int) -> None:

@@ -45,6 +45,10 @@ class Job:
     """GB that the run may take; None for what the machine recommends."""
     bits: int | None = None
     """To which the model is quantized once it is loaded; None for what it has."""
+    expected: str | None = None
+    """Hash of the model's files, where a run folder names it; no others are loaded."""
+    download: bool = True
+    """Whether the model may be downloaded: False where a run folder names it, and nobody asked."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Job":

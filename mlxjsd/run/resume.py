@@ -16,6 +16,9 @@ _BUNDLED = "bundled"
 def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
     """Return the job that goes on with the run in ``folder``.
 
+    Whoever made the folder chose the model that it names, which need not be the one who goes on.
+    So its code is not run, nothing is downloaded, and no other files are loaded in its place.
+
     Args:
         folder: of the run.
         trust_remote_code: never taken from the folder.
@@ -50,6 +53,8 @@ def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
         revision=model.get("revision"),
         adapter_path=None if adapter is None else Path(adapter),
         bits=model.get("bits"),
+        expected=model.get("sha256"),
+        download=False,
     )
 
 

@@ -66,10 +66,10 @@ def test_nothing_is_raised_once_the_work_is_done() -> None:
 def test_a_pipe_is_no_file_of_prompts(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    os.mkfifo(tmp_path / "d.jsonl")
-    asked = ["prompts", tmp_path / "d.jsonl"]
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    asked = ["prompts", tmp_path / "pipe.jsonl"]
     if command == "run":
-        asked = ["run", "--data", tmp_path / "d.jsonl", "--output", tmp_path / "r"]
+        asked = ["run", "--data", tmp_path / "pipe.jsonl", "--output", tmp_path / "r"]
     assert call(*asked) == 2
     assert "is a device or a pipe" in capsys.readouterr().err
     # Nor in a folder of files.

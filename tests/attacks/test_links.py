@@ -67,7 +67,8 @@ def test_an_export_replaces_a_link_and_not_what_it_points_to(tmp_path: Path, vic
 
 
 def test_an_export_keeps_the_mode_of_what_it_replaces(tmp_path: Path) -> None:
-    path, umask = tmp_path / "x.csv", os.umask(0o027)
+    path, umask = tmp_path / "alone" / "x.csv", os.umask(0o027)
+    path.parent.mkdir()
     try:
         write_whole(path, b"one")
         assert path.stat().st_mode & 0o777 == 0o640, "as any new file"
@@ -76,7 +77,7 @@ def test_an_export_keeps_the_mode_of_what_it_replaces(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o604
     finally:
         os.umask(umask)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.csv"], "nothing is left behind"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["x.csv"], "nothing is left behind"
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

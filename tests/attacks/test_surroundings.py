@@ -124,3 +124,25 @@ def test_names_are_no_markdown() -> None:
     named = replace(run, model={**run.model, "name": evil})
     heading, *_ = report(named).splitlines()
     assert heading.startswith(f"# {said}, ")
+
+
+LIMITED = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024))
+from mlxjsd.model.load import reads_family
+assert reads_family("llama")
+print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+def test_a_low_limit_of_open_files() -> None:
+    """MLX-LM cannot be imported with one, and takes a higher one away for good."""
+    found = subprocess.run(
+        [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False
+    )
+    assert found.stdout.split() == ["1024", "1024"], found.stderr
+    kept = LIMITED.replace("(256, 1024)", "(256, 8192)")
+    found = subprocess.run(
+        [sys.executable, "-c", kept], capture_output=True, text=True, check=False
+    )
+    assert found.stdout.split() == ["2048", "8192"], found.stderr

@@ -48,8 +48,9 @@ TYPED: dict[str, tuple[list[str], Any]] = {
 }
 
 
-#: What has no option: a rule of older versions, which their runs go on with.
-NOT_ASKED = {"window_rule", "swap_rule"}
+#: What has no option: a rule of older versions, which their runs go on with, and what a run folder
+#: says of the model that it names.
+NOT_ASKED = {"window_rule", "swap_rule", "expected", "download"}
 
 
 def own(kind: type[Any]) -> set[str]:

@@ -21,7 +21,7 @@ from mlxjsd.assets import PROMPTS
 from mlxjsd.cli import main
 from mlxjsd.errors import InputError
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.model.tensor_parallel import _check_heads, load_sharded, shardable_families
+from mlxjsd.model.tensor_parallel import _check_heads, load_part, shardable_families
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.run.experiment import measure
 from mlxjsd.run.plan import plan_run
@@ -158,7 +158,7 @@ def test_a_family_that_cannot_be_split_is_refused_with_those_that_can(tmp_path: 
     mx.save_safetensors(str(tmp_path / "model.safetensors"), weights)
     (tmp_path / "config.json").write_text(json.dumps(vars(args)))
     with pytest.raises(InputError, match=r"cannot split the family gpt2 .* llama.*leave out"):
-        load_sharded(tmp_path, False, group=None)  # type: ignore[arg-type]
+        load_part(tmp_path, False, group=None)  # type: ignore[arg-type]
 
 
 def test_more_ranks_than_heads_are_refused() -> None:

@@ -74,7 +74,12 @@ def test_a_run_from_before_there_were_formats_goes_on(tmp_path: Path) -> None:
     Store(tmp_path / "run", old)
     Store(tmp_path / "run", new)
     assert job_of(tmp_path / "run") == Job(
-        model="tiny", data=data, output=tmp_path / "run", format=None
+        model="tiny",
+        data=data,
+        output=tmp_path / "run",
+        format=None,
+        expected="aa",
+        download=False,
     )
 
 

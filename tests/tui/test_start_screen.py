@@ -130,7 +130,7 @@ async def test_an_unfinished_run_is_offered_and_taken_up(engine, made) -> None:
         assert isinstance(app.screen, RunScreen)
         assert app.screen.state.done == 3
         assert app.screen.state.status is Status.LOADING
-        assert engine.jobs[-1] == Job(output=folder, limit=12)
+        assert engine.jobs[-1] == Job(output=folder, limit=12, expected="aa", download=False)
 
 
 @pytest.mark.asyncio

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from textual import events
 from textual.app import ComposeResult
@@ -9,6 +10,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 
+from mlxjsd.model.hub import to_download
 from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.tui.compare_state import panel_of_state
 from mlxjsd.tui.intervals import Intervals
@@ -16,6 +18,7 @@ from mlxjsd.tui.protocol import Engine, Failed, Job, Loading, News, Opened
 from mlxjsd.tui.run_data import GROUP_NAMES, Interval, Measured, View
 from mlxjsd.tui.run_state import RunState, Status
 from mlxjsd.tui.scales import scale_label
+from mlxjsd.tui.screens.ask import AskScreen
 from mlxjsd.tui.screens.error import TroubleScreen
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.reading import ReadingScreen
@@ -109,9 +112,24 @@ class RunScreen(Screen[None]):
         if self.job is None:
             self.notify("This run cannot be taken up here.", severity="warning", markup=False)
             return
+        wanted = None if self.job.download else to_download(self.job.model, self.job.revision)
+        if wanted is not None:
+            self.state.status = Status.STOPPED
+            self._show_status()
+            question = (
+                f"This run names the model {wanted}, which is not on this machine. Its folder may "
+                "come from somebody else. Download the model?"
+            )
+            self.app.push_screen(AskScreen("Download a model", question), self._may_download)
+            return
         self.state.status, self.state.doing = Status.LOADING, "starting"
         self.engine.start(self.job, lambda news: self.post_message(self.Told(news)))
         self._show_status()
+
+    def _may_download(self, yes: bool | None) -> None:
+        if yes and self.job is not None:
+            self.job = replace(self.job, download=True)
+            self.start()
 
     def on_run_screen_told(self, message: Told) -> None:
         state, news = self.state, message.news

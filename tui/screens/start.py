@@ -219,6 +219,7 @@ class StartScreen(Screen[None]):
             format=job.format,
             fields=job.fields,
             revision=job.revision,
+            trust_remote_code=job.trust_remote_code,
         )
         self.engine.look(look, lambda preview: self.post_message(self.Looked(preview)))
 
