@@ -72,7 +72,7 @@ def serve(
         ) from None
     listening = listen(host, port)
     address, port = listening.getsockname()[:2]
-    public = _public_name(address)
+    public, host = _public_name(address), clean(host)
     guard = Guard({host, public})
     application = guarded(Server(app_command(arguments)), guard, title(arguments))
     if not ip_address(address).is_loopback:
@@ -139,22 +139,23 @@ def listen(host: str, port: int) -> socket.socket:
     """
     if not host:  # would be every address of this machine
         raise InputError("--host is empty", hint="leave it out, or name an address")
+    if not 0 <= port < 2**16:  # would be another port
+        raise InputError(f"--port {port} is none", hint="give one up to 65535")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, OverflowError):
+    except (OSError, UnicodeError):
         raise InputError(
-            f"{host} port {port} is no address", hint="leave out --host, or name one"
+            f"--host {clean(host)} is no address", hint="leave it out, or name one of this machine"
         ) from None
     failed = ""
     for family, _, _, _, address in found:
         try:
             return socket.create_server(address[:2], family=family)
-        except OverflowError:
-            failed = "there is no such port"
         except OSError as error:
             failed = error.strerror or str(error)
     raise InputError(
-        f"cannot listen on {host} port {port} ({failed})", hint="give another by --port or --host"
+        f"cannot listen on {clean(host)} port {port} ({failed})",
+        hint="give another by --port or --host",
     )
 
 
