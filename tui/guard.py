@@ -14,6 +14,7 @@ included, so that no rule has an exception to get wrong:
    programs of this machine, who can write any header that they like.
 """
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,6 +25,8 @@ from aiohttp import web
 
 #: How many apps run at a time, one for each open page.
 MOST_APPS = 4
+#: Seconds that the apps have to end in when the server ends.
+PARTING = 5.0
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -42,7 +45,7 @@ class Guard:
         # A browser keeps one jar for all ports of a host: each server has a name of its own.
         self._cookie_name = f"mlxjsd-{secrets.token_hex(8)}"
         self._cookie = secrets.token_urlsafe(32)
-        self._apps = 0
+        self._sockets: set[asyncio.Task[object]] = set()
 
     @web.middleware
     async def check(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -86,16 +89,26 @@ class Guard:
     async def _bounded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Answer, unless that would start one app too many."""
         is_socket = _is_socket(request)
-        if self._apps >= MOST_APPS and (is_socket or request.path == "/"):
+        if len(self._sockets) >= MOST_APPS and (is_socket or request.path == "/"):
             return _refused(
                 f"{MOST_APPS} pages are open already. Close one, and load this one again.",
                 HTTPStatus.SERVICE_UNAVAILABLE,
             )
-        self._apps += is_socket
-        try:
+        task = asyncio.current_task()
+        if not is_socket or task is None:
             return await handler(request)
+        self._sockets.add(task)
+        try:
+            return await handler(request)  # until the socket is closed and its app has ended
         finally:
-            self._apps -= is_socket
+            self._sockets.discard(task)
+
+    async def close(self, application: web.Application) -> None:
+        """End the apps as the server ends, which else waits for the pages to be closed."""
+        for task in (sockets := list(self._sockets)):
+            task.cancel()
+        if sockets:
+            await asyncio.wait(sockets, timeout=PARTING)
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Say to the browser what a page may do: nothing beyond this server, and in no frame."""

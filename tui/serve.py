@@ -38,8 +38,6 @@ _STATIC = (
 #: Python puts the working folder in front of its path for ``-m`` and ``-c``, and a ``rich.py`` that
 #: lies there would be run. ``-P`` is unknown to 3.10, and ``-I`` drops the user's own packages.
 _START = "import sys; sys.path[:] = [p for p in sys.path if p]; from mlxjsd.cli import main; main()"
-#: Seconds that the apps have to end in when the server ends.
-_PARTING = 5.0
 
 
 def serve(
@@ -65,7 +63,7 @@ def serve(
         from aiohttp import web
         from textual_serve.server import Server
 
-        from mlxjsd.tui.guard import Guard
+        from mlxjsd.tui.guard import PARTING, Guard
     except ModuleNotFoundError:
         raise InputError(
             "--serve needs textual-serve", hint="get it by pip install 'mlxjsd[serve]'"
@@ -87,7 +85,7 @@ def serve(
         sock=listening,
         print=None,
         access_log=None,
-        shutdown_timeout=_PARTING,
+        shutdown_timeout=PARTING,
     )
 
 
@@ -119,6 +117,7 @@ def guarded(server: Any, guard: "Guard", title: str) -> "web.Application":
 
     application = web.Application(middlewares=[guard.check])
     application.on_response_prepare.append(guard.add_headers)
+    application.on_shutdown.append(guard.close)
     application.add_routes(
         [
             web.get("/", page),

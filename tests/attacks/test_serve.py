@@ -153,7 +153,7 @@ async def test_no_page_of_another_origin_has_anything_in_a_real_browser(tmp_path
 
             # The same pages, once the browser that they are in may use the app.
             await tab.open(server.printed)
-            await tab.until("document.body.classList.contains('-first-byte')")
+            await tab.until("document.body?.classList.contains('-first-byte')")
             assert server.apps() == 1
             for page in others:
                 await attack(tab, page, server)
@@ -167,7 +167,7 @@ async def test_a_link_on_another_page_does_not_open_the_app(tmp_path: Path) -> N
     with served(tmp_path) as server:
         async with other_site() as port, browser(tmp_path / "profile") as tab:
             await tab.open(server.printed)
-            await tab.until("document.body.classList.contains('-first-byte')")
+            await tab.until("document.body?.classList.contains('-first-byte')")
             await tab.open(f"http://127.0.0.1:{port}/")
             await tab.run(f"location.href = '{server.origin}/?ping=http://127.0.0.1:{port}/'; 0")
             await tab.until(f"location.port === '{server.port}' && document.body !== null")

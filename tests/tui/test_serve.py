@@ -1,5 +1,6 @@
 """The server: what it lets through, what it refuses, and what it says."""
 
+import asyncio
 import re
 import shlex
 import socket
@@ -239,6 +240,14 @@ async def test_so_many_apps_run_and_no_more() -> None:
                 status = answer.status
         async with asking.ws_connect("/ws", headers=origin(asking)) as one:
             assert (await one.receive(timeout=60)).data == b"hello"
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_the_server_waits_for_no_page() -> None:
+    async with opened(Guard()) as asking:
+        one = await asking.ws_connect("/ws", headers=origin(asking))
+        assert (await one.receive(timeout=60)).data == b"hello"
+        await asyncio.wait_for(asking.server.close(), 30)  # half of what aiohttp waits
 
 
 @pytest.mark.parametrize(

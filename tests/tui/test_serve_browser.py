@@ -16,13 +16,13 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium"),
 ]
 
-DRAWN = "document.body.classList.contains('-first-byte')"
+DRAWN = "document.body?.classList.contains('-first-byte')"
 
 
 async def draws(tab: Tab) -> None:
     """Wait until the app has drawn, and still runs."""
     await tab.until(DRAWN)
-    assert not await tab.run("document.body.classList.contains('-closed')")
+    assert not await tab.run("document.body?.classList.contains('-closed')")
 
 
 @pytest.mark.asyncio
@@ -51,10 +51,10 @@ async def test_the_printed_address_shows_the_app_to_one_browser(tmp_path: Path) 
 
             await tab.run("document.querySelector('textarea').focus()")
             await tab.call("Input.dispatchKeyEvent", type="char", text="\x11")  # Ctrl-Q: quit
-            await tab.until("document.body.classList.contains('-closed')")
+            await tab.until("document.body?.classList.contains('-closed')")
             assert "Open it again" in await tab.text()
             await tab.run("document.querySelector('.ended button').click()")
-            await tab.until(f"!document.body.classList.contains('-closed') && {DRAWN}")
+            await tab.until(f"!document.body?.classList.contains('-closed') && {DRAWN}")
 
 
 @pytest.mark.asyncio
