@@ -141,7 +141,7 @@ def _refused(sentence: str, status: HTTPStatus = HTTPStatus.FORBIDDEN) -> web.Re
 def _equal(one: str, other: str) -> bool:
     """Compare two secrets, in a time that says nothing about where they differ."""
     return hmac.compare_digest(
-        one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape")
+        one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass")
     )
 
 
