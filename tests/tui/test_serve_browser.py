@@ -63,7 +63,7 @@ async def test_nothing_on_the_page_reaches_another_server(tmp_path: Path) -> Non
 
     async def hear(request: web.Request) -> web.Response:
         reached.append(request.path)
-        return web.Response()
+        return web.Response(text="<p>away</p>", content_type="text/html")
 
     elsewhere = TestServer(web.Application())
     elsewhere.app.router.add_get("/{path:.*}", hear)
