@@ -1,6 +1,7 @@
 """The command that opens the terminal app."""
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -31,7 +32,13 @@ def tui(
     if serve:
         from mlxjsd.tui.serve import serve as serve_app
 
-        serve_app(sys.argv[1:], host, port)
+        serve_app(
+            sys.argv[1:],
+            host,
+            port,
+            say=partial(print, flush=True),
+            warn=partial(print, file=sys.stderr, flush=True),
+        )
         return
 
     sources = {name: context.get_parameter_source(name) for name in context.params}
