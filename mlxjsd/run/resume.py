@@ -1,9 +1,11 @@
 """What a run folder needs in order to be taken up again."""
 
+import stat
 from pathlib import Path
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.prompts.read import data_hash
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Labelling, Settings
@@ -26,7 +28,8 @@ def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
     header = read_header(folder)
     wanted = header["data"]["sha256"]
     places = (PROMPTS, Path(header["data_path"]), folder / Path(header["data"]["file"]).name)
-    found = next((path for path in places if _hash(path) == wanted), None)
+    format = header["data"].get("format")
+    found = next((path for path in places if _hash(path, format) == wanted), None)
     if found is None:
         raise InputError(
             f"the prompts of {folder} are not at {header['data_path']}, or have changed",
@@ -38,7 +41,7 @@ def job_of(folder: Path, trust_remote_code: bool = False) -> Job:
     return Job(
         model=None if name == _BUNDLED else name,
         data=None if found == PROMPTS else found,
-        format=None if found == PROMPTS else header["data"].get("format"),
+        format=None if found == PROMPTS else format,
         output=folder,
         limit=header["limit"],
         sample=header.get("sample"),
@@ -64,7 +67,19 @@ def job_or_none(folder: Path) -> Job | None:
         return None
 
 
-def _hash(path: Path) -> str | None:
+def _hash(path: Path, format: str | None) -> str | None:
+    """Return the hash of a file or folder of prompts; None if there is none.
+
+    The folder of a run may come from anybody, and name a device that never ends, or the whole
+    disk: only what prompts of this format can be in is read.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        mode = stat.S_IFREG  # it may be the name of the tables of facts
+    folders = format in FORMATS and FORMATS[format].folders
+    if not (stat.S_ISREG(mode) or (stat.S_ISDIR(mode) and folders)):
+        return None
     try:
         return data_hash(path)
     except InputError:
