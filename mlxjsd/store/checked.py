@@ -236,10 +236,21 @@ class Header:
             floor_limit=self.floor_limit,
             judgements=self.judgements,
         )
-        tried = {record.id for record in run.records} | {one.id for one in run.failed}
-        if len(tried) > self.total:
-            raise Damage(f"{len(tried)} prompts of {self.total}")
+        check_count(run)
         return run
+
+
+def most_tried(header: Mapping[str, Any]) -> int:
+    """Return how many prompts may have been tried at most: a later version may find more of a
+    file's prompts measurable than the one that began the run."""
+    return int(max(header["total"], header["data"].get("prompts", 0)))
+
+
+def check_count(run: Run) -> None:
+    """Raise ``Damage`` if more prompts were tried than there are."""
+    tried = {record.id for record in run.records} | {one.id for one in run.failed}
+    if len(tried) > most_tried({"total": run.total, "data": run.data}):
+        raise Damage(f"{len(tried)} prompts of {run.total}")
 
 
 def _grid(values: Mapping[str, Any]) -> Grid:

@@ -9,10 +9,10 @@ from mlxjsd.errors import InputError
 from mlxjsd.results import Run
 from mlxjsd.settings import Settings
 from mlxjsd.store import schema
-from mlxjsd.store.checked import Header, skipped_from
+from mlxjsd.store.checked import Header, check_count, most_tried, skipped_from
 from mlxjsd.store.checksums import SEAL, is_header_sealed, seal_of
 from mlxjsd.store.connection import reading
-from mlxjsd.store.damage import Damage
+from mlxjsd.store.damage import Damage, readable
 from mlxjsd.store.rows import checked_rows, record_of, upgraded
 from mlxjsd.store.shards import FILE, joined, shard_files
 from mlxjsd.store.values import named, parsed
@@ -51,7 +51,10 @@ def read_run(folder: Path | str) -> Run:
                     hint="move one of the two elsewhere",
                 )
             runs.append(read_whole(connection, path))
-    return joined(runs, [path.name for path in paths])
+    run = joined(runs, [path.name for path in paths])
+    with readable(paths[0]):
+        check_count(run)
+    return run
 
 
 def read_tried(folder: Path | str) -> tuple[set[str], set[str]]:
@@ -84,13 +87,12 @@ def _tried(paths: list[Path]) -> tuple[dict[str, Any], set[str], set[str]]:
             version, header = read_meta(connection, path)
             first = first or dict(header.values)
             # Pages that lead in a circle have rows without end.
-            found = _ids(connection, "results", header.total)
+            most = most_tried(header.values)
+            measured |= _ids(connection, "results", most)
             if "failed" in schema.LAYOUTS[version].tables:
-                others = _ids(connection, "failed", header.total)
-                failed |= others
-                if len(found | others) > header.total:
-                    raise Damage(f"{len(found | others)} prompts of {header.total}")
-            measured |= found
+                failed |= _ids(connection, "failed", most)
+            if len(measured | failed) > most:
+                raise Damage(f"{len(measured | failed)} prompts of {header.total}")
     return first, measured, failed - measured
 
 
