@@ -9,10 +9,11 @@ from mlxjsd.errors import InputError
 from mlxjsd.results import Run
 from mlxjsd.settings import Settings
 from mlxjsd.store import schema
-from mlxjsd.store.checked import Header, check_count, most_tried, skipped_from
+from mlxjsd.store.checked import skipped_from
 from mlxjsd.store.checksums import SEAL, is_header_sealed, seal_of
 from mlxjsd.store.connection import reading
 from mlxjsd.store.damage import Damage, readable
+from mlxjsd.store.header import Header, check_count, most_tried
 from mlxjsd.store.rows import checked_rows, record_of, upgraded
 from mlxjsd.store.shards import FILE, joined, shard_files
 from mlxjsd.store.values import named, parsed

@@ -9,9 +9,10 @@ import numpy as np
 
 from mlxjsd.records import Record
 from mlxjsd.store import schema
-from mlxjsd.store.checked import Header, record_from
+from mlxjsd.store.checked import record_from
 from mlxjsd.store.checksums import checksum
 from mlxjsd.store.damage import Damage
+from mlxjsd.store.header import Header
 
 _COLUMNS = tuple(schema.TABLES["results"])
 _FLOAT = np.dtype("<f4")

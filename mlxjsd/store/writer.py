@@ -18,10 +18,11 @@ from mlxjsd.errors import InputError, MachineError
 from mlxjsd.files import is_disk_full
 from mlxjsd.results import Record, Skipped
 from mlxjsd.store import schema
-from mlxjsd.store.checked import Header, refuse_impossible, skipped_from
+from mlxjsd.store.checked import refuse_impossible, skipped_from
 from mlxjsd.store.checksums import SEAL, Changes
 from mlxjsd.store.connection import RunConnection, open_new, open_writer, refuse_link
 from mlxjsd.store.damage import Damage, readable
+from mlxjsd.store.header import Header
 from mlxjsd.store.lock import FileLock, lock_path, owner_of
 from mlxjsd.store.migration import migrate
 from mlxjsd.store.reader import differences, read_header, read_meta, read_whole

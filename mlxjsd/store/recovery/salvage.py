@@ -17,10 +17,11 @@ from mlxjsd.records import Grid, Record
 from mlxjsd.results import Run, Skipped
 from mlxjsd.settings import Labelling
 from mlxjsd.store import schema
-from mlxjsd.store.checked import Header, skipped_from
+from mlxjsd.store.checked import skipped_from
 from mlxjsd.store.checksums import SEAL, checksum
 from mlxjsd.store.connection import content_of, open_reader
 from mlxjsd.store.damage import NONSENSE, Damage, readable
+from mlxjsd.store.header import Header
 from mlxjsd.store.reader import version_of
 from mlxjsd.store.recovery.pages import rows_in
 from mlxjsd.store.rows import record_of, rows_of, upgraded
