@@ -8,7 +8,6 @@ import numpy as np
 from mlxjsd.errors import MeasurementError
 from mlxjsd.metrics import described
 from mlxjsd.records import Grid, Record, Skipped
-from mlxjsd.rows import FLOOR
 from mlxjsd.store.damage import Damage
 from mlxjsd.store.header import MOST_PROMPTS, ROUNDING
 from mlxjsd.store.values import (
@@ -102,7 +101,7 @@ def _check_numbers(record: Record, tolerance: float) -> None:
             low, high = metric.low - tolerance, metric.high + tolerance
             if not (np.isfinite(known).all() and ((low <= known) & (known <= high)).all()):
                 raise Damage(f"{key} that cannot be")
-    if FLOOR.key in grid.whole and not record.floor >= 0:
+    if not record.floor >= 0:
         raise Damage("a noise floor that cannot be")
     if grid.only is not None:
         unmeasured = np.delete(record.cells, grid.only, axis=-1)

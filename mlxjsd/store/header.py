@@ -16,6 +16,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.records import Grid, Record
 from mlxjsd.results import Run, Skipped
+from mlxjsd.rows import ALWAYS
 from mlxjsd.settings import Labelling, Settings
 from mlxjsd.store.damage import Damage
 from mlxjsd.store.values import (
@@ -193,8 +194,10 @@ class Header:
 
     def _check(self) -> None:
         grid, layers = self.grid, self.values["model"].get("layers", self.grid.layers)
-        if JSD.key not in grid.metrics or not grid.rows or layers != grid.layers:
-            raise Damage("a run without cells, or with other layers than its model")
+        if JSD.key not in grid.metrics or not grid.rows or not {*ALWAYS} <= {*grid.whole}:
+            raise Damage("a run without cells, or without what every run measures")
+        if layers != grid.layers:
+            raise Damage("other layers than its model")
         if grid.metrics != self.settings.metrics or grid.only != self.settings.layers:
             raise Damage("other metrics or layers than its settings")
         cosines = self.values.get("cosines", {})
