@@ -9,7 +9,7 @@ from mlxjsd.store.writer import FILE
 
 DATA = Path(__file__).parent / "store" / "data"
 #: Names of the files, and the version of each.
-OLD = {"version-1": 1, "version-2": 2, "version-3": 3, "version-3-plain": 3}
+OLD = {"version-1": 1, "version-2": 2, "version-3": 3, "version-3-plain": 3, "version-4": 4}
 
 
 def old_run(name: str, folder: Path) -> Path:

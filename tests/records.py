@@ -33,7 +33,7 @@ def record(position: int, layers: int = LAYERS, grid: Grid | None = None, **chan
     """
     rng, grid = np.random.default_rng(position), grid or Grid(layers)
     jsd = rng.random((len(grid.rows), layers), dtype=np.float32) * np.float32(0.69)
-    numbers = {"reliance": rng.random(), "floor": 1e-9 * position}
+    numbers = {"reliance": rng.random() * 0.69, "floor": 1e-9 * position}
     jsd = changes.pop("jsd", jsd)
     numbers |= {name: changes.pop(name) for name in tuple(numbers) if name in changes}
     cells = [np.asarray(jsd, np.float32) * (at + 1) for at in range(len(grid.metrics))]

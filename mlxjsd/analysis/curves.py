@@ -61,7 +61,7 @@ def cosines(
         raise InputError(
             "cosines are taken when a run is finished", hint="finish it first with `mlxjsd resume`"
         )
-    if measured["labelling"] != criteria:
+    if measured.get("labelling") != criteria:
         raise InputError(
             "cosines hold for the labels that the run was made with",
             hint="leave out --match, --reliance-threshold and --aliases, or take them anew with "

@@ -1,9 +1,12 @@
 """What a run folder needs in order to be taken up again."""
 
+import stat
 from pathlib import Path
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
+from mlxjsd.prompts.formats import FORMATS
+from mlxjsd.prompts.formats.files import is_saved
 from mlxjsd.prompts.read import data_hash
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Labelling, Settings
@@ -72,6 +75,19 @@ def job_or_none(folder: Path) -> Job | None:
 
 
 def _hash(path: Path, format: str | None) -> str | None:
+    """Return the hash of a file or folder of prompts; None if there is none.
+
+    The folder of a run may come from anybody, and name a device that never ends, or the whole
+    disk: only what prompts of this format can be in is read.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        mode = stat.S_IFREG  # it may be the name of the tables of facts
+    if not stat.S_ISREG(mode):
+        folders = is_saved(path) or (format in FORMATS and FORMATS[format].folders)
+        if not (stat.S_ISDIR(mode) and folders):
+            return None
     try:
         return data_hash(path, format)
     except InputError:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,20 +89,57 @@ class KnownRun:
         return self.done >= self.total
 
 
-def list_runs(root: Path = RUNS) -> list[KnownRun]:
-    """Return the runs in ``root``, the one that was last written to first."""
+@dataclass(frozen=True)
+class Listing:
+    """What is in the folder of runs."""
+
+    runs: list[KnownRun]
+    """The one that was last written to first."""
+    unreadable: list[Path]
+    """Folders with a run file that cannot be read."""
+
+    @property
+    def warning(self) -> str:
+        """What is to be said of those that cannot be read; nothing if there is none."""
+        if not self.unreadable:
+            return ""
+        names = ", ".join(path.name for path in self.unreadable[:3])
+        more = ", ..." if len(self.unreadable) > 3 else ""
+        noun = "folder" if len(self.unreadable) == 1 else "folders"
+        return f"{len(self.unreadable)} {noun} cannot be read: {names}{more}"
+
+
+def look(root: Path = RUNS) -> Listing:
+    """Return the runs in ``root``, and which folders cannot be read: no folder is a reason to
+    fail."""
     # NumPy is not needed to name a folder.
-    from mlxjsd.store.reader import count_tried, read_header
+    from mlxjsd.store.reader import glance
     from mlxjsd.store.shards import shard_files
 
-    found = []
-    for folder in root.glob("*/"):
+    found, unreadable = [], []
+    for folder in _folders(root):
         try:
             if not (files := shard_files(folder)):
-                continue
-            header, done = read_header(folder), count_tried(folder)
+                continue  # not a run of ours
+            header, done = glance(folder)
             changed = max(path.stat().st_mtime for path in files)
-        except (InputError, OSError):
-            continue  # not a run of ours, or gone again: nothing to offer
-        found.append(KnownRun(folder, header, done, header["total"], changed))
-    return sorted(found, key=lambda run: run.changed, reverse=True)
+            datetime.fromtimestamp(changed)  # or it cannot be shown
+        except FileNotFoundError:
+            continue  # gone again
+        except (InputError, OSError, ValueError, OverflowError):
+            unreadable.append(folder)
+        else:
+            found.append(KnownRun(folder, header, done, header["total"], changed))
+    return Listing(sorted(found, key=lambda run: run.changed, reverse=True), sorted(unreadable))
+
+
+def list_runs(root: Path = RUNS) -> list[KnownRun]:
+    """Return the runs in ``root`` that can be read, the one that was last written to first."""
+    return look(root).runs
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return [path for path in root.iterdir() if path.is_dir()]
+    except OSError:
+        return []

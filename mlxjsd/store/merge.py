@@ -7,13 +7,14 @@ from typing import Any
 
 from mlxjsd.errors import InputError
 from mlxjsd.results import Run
+from mlxjsd.store.checksums import SEAL
 from mlxjsd.store.lock import owner_of
 from mlxjsd.store.reader import differences, read_header, read_run
 from mlxjsd.store.shards import joined, shard_files
 from mlxjsd.store.writer import Store, check_folder
 
 #: Entries of a file's header that are its own, and not its run's.
-_OF_A_FILE = ("created", "cosines", "world", "seal", "judgements")
+_OF_A_FILE = ("created", "cosines", "world", SEAL, "judgements")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import sqlite3
 
 from mlxjsd.store import schema
-from mlxjsd.store.checksums import insert, put_meta, seal_of
+from mlxjsd.store.checksums import SEAL, Changes
 from mlxjsd.store.rows import checked_rows, upgraded
 
 
@@ -18,18 +18,21 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
     old = schema.LAYOUTS[version]
     for table in old.tables:
         connection.execute(f"ALTER TABLE {table} RENAME TO {_old(table)}")
+    changes = Changes(connection, empty=True)
     for table in schema.TABLES:
         connection.execute(schema.create(table))
         rows = checked_rows(connection, table, version, _old(table))
         if table == "results":
-            insert(connection, table, (upgraded(row, version) for row in rows))
+            changes.insert(table, (upgraded(row, version) for row in rows))
+        elif table == "meta":
+            changes.insert(table, (row for row in rows if row[0] != SEAL))
         else:
-            insert(connection, table, rows)
+            changes.insert(table, rows)
     for table in old.tables:
         connection.execute(f"DROP TABLE {_old(table)}")
     for key, value in old.unwritten.items():
-        put_meta(connection, key, value)
-    put_meta(connection, "seal", seal_of(connection))
+        changes.put_meta(key, value)
+    changes.put_seal()
     connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 

@@ -1,25 +1,25 @@
 """Reading the files of a run: what is there, or one sentence that says what is wrong with it."""
 
-import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlxjsd.analysis.judgements import Judgements
-from mlxjsd.errors import InputError, said_by
-from mlxjsd.results import Record, Run, Skipped
-from mlxjsd.settings import Labelling, Settings
+from mlxjsd.errors import InputError
+from mlxjsd.results import Run
+from mlxjsd.settings import Settings
 from mlxjsd.store import schema
-from mlxjsd.store.checksums import seal_of
-from mlxjsd.store.rows import Damage, checked_rows, grid_of, record_of, upgraded
+from mlxjsd.store.checked import skipped_from
+from mlxjsd.store.checksums import SEAL, is_header_sealed, seal_of
+from mlxjsd.store.connection import reading
+from mlxjsd.store.damage import Damage, readable
+from mlxjsd.store.header import Header, check_count, most_tried
+from mlxjsd.store.rows import checked_rows, record_of, upgraded
 from mlxjsd.store.shards import FILE, joined, shard_files
+from mlxjsd.store.values import named, parsed
 
-#: Seconds for which a writer waits for a reader, and a reader for a commit.
-PATIENCE = 60.0
-#: What a bit that flipped can lead to once SQLite has handed a value out.
-_NONSENSE = (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError)
+#: Entries of the longest header.
+_MOST_ENTRIES = 200
 
 
 def read_header(folder: Path | str) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def read_header(folder: Path | str) -> dict[str, Any]:
         InputError: if it is not a run folder.
     """
     path = _run_files(folder)[0]
-    with readable(path), closing(connect(path)) as connection:
-        return read_meta(connection, path)[1]
+    with reading(path) as connection:
+        return dict(read_meta(connection, path)[1].values)
 
 
 def read_run(folder: Path | str) -> Run:
@@ -45,27 +45,33 @@ def read_run(folder: Path | str) -> Run:
     paths, runs = _run_files(folder), []
     first = read_header(paths[0])
     for path in paths:
-        with readable(path), closing(connect(path)) as connection:
-            if said := differences(first, read_meta(connection, path)[1]):
+        with reading(path) as connection:
+            if said := differences(first, read_meta(connection, path)[1].values):
                 raise InputError(
                     f"{path} is of another run than {paths[0]} ({said})",
                     hint="move one of the two elsewhere",
                 )
             runs.append(read_whole(connection, path))
-    return joined(runs, [path.name for path in paths])
+    run = joined(runs, [path.name for path in paths])
+    with readable(paths[0]):
+        check_count(run)
+    return run
 
 
 def read_tried(folder: Path | str) -> tuple[set[str], set[str]]:
     """Return the ids of the prompts that any file of a run has measured, and of the rest that
     have failed, at a glance: rows are not checked."""
-    measured: set[str] = set()
-    failed: set[str] = set()
-    for path in shard_files(folder):
-        with readable(path), closing(connect(path)) as connection:
-            measured |= {row[0] for row in connection.execute("SELECT id FROM results")}
-            if "failed" in schema.LAYOUTS[version_of(connection, path)].tables:
-                failed |= {row[0] for row in connection.execute("SELECT id FROM failed")}
-    return measured, failed - measured
+    return _tried(shard_files(folder))[1:]
+
+
+def glance(folder: Path | str) -> tuple[dict[str, Any], int]:
+    """Return what :func:`read_header` does, and how many prompts are measured or have failed.
+
+    Raises:
+        InputError: if it is not a run folder.
+    """
+    header, *tried = _tried(_run_files(folder))
+    return header, sum(map(len, tried))
 
 
 def count_tried(folder: Path | str) -> int:
@@ -73,84 +79,56 @@ def count_tried(folder: Path | str) -> int:
     return sum(map(len, read_tried(folder)))
 
 
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged file leads to into one sentence."""
-    try:
-        yield
-    except InputError:
-        raise
-    except sqlite3.DatabaseError as error:
-        if "locked" in str(error) or "readonly" in str(error):
-            raise InputError(
-                f"{path} is held by another program: {error}", hint="try again when it has let go"
-            ) from None
-        if "unable to open" in str(error):
-            raise InputError(
-                f"cannot read {path}: {error}", hint="name a file that may be read"
-            ) from None
-        raise _damaged(path, error) from None
-    except Damage as error:
-        raise _damaged(path, error) from None
-    except _NONSENSE as error:
-        raise _damaged(path, f"{type(error).__name__} while reading it") from None
+def _tried(paths: list[Path]) -> tuple[dict[str, Any], set[str], set[str]]:
+    first: dict[str, Any] = {}
+    measured: set[str] = set()
+    failed: set[str] = set()
+    for path in paths:
+        with reading(path) as connection:
+            version, header = read_meta(connection, path)
+            first = first or dict(header.values)
+            # Pages that lead in a circle have rows without end.
+            most = most_tried(header.values)
+            measured |= _ids(connection, "results", most)
+            if "failed" in schema.LAYOUTS[version].tables:
+                failed |= _ids(connection, "failed", most)
+            if len(measured | failed) > most:
+                raise Damage(f"{len(measured | failed)} prompts of {header.total}")
+    return first, measured, failed - measured
 
 
-def _damaged(path: Path, why: object) -> InputError:
-    said = said_by(why, 200) if isinstance(why, Exception) else why
-    return InputError(
-        f"{path} is damaged or not a run file ({said})",
-        hint=f"`mlxjsd export {path.parent} -o saved.json --salvage` saves what can be trusted",
-    )
+def _ids(connection: sqlite3.Connection, table: str, most: int) -> set[str]:
+    found = set()
+    asked = f"SELECT id FROM {table}"  # noqa: S608 - a name of our own
+    for at, (key,) in enumerate(connection.execute(asked)):
+        if at >= most:
+            raise Damage(f"{table} has more rows than the run has prompts")
+        found.add(named(key, "id"))
+    return found
 
 
 def read_whole(connection: sqlite3.Connection, path: Path) -> Run:
-    """Read one file of a run, at one moment.
+    """Read one file of a run; in a transaction, so that it is seen at one moment.
 
     Raises:
         Damage: if it is not what was written; a damaged file leads to other errors too, see
-            :func:`readable`.
+            :func:`mlxjsd.store.damage.readable`.
     """
-    with connection:
-        connection.execute("BEGIN")  # one view of all tables
-        for (said,) in connection.execute("PRAGMA integrity_check(1)"):
-            if said != "ok":
-                raise Damage(" ".join(said.split()))
-        version, meta = read_meta(connection, path)
-        rows = list(checked_rows(connection, "results", version))
-        skipped, failed = (
-            [Skipped(*row) for row in checked_rows(connection, table, version)]
-            for table in ("skipped", "failed")
-        )
-        if schema.LAYOUTS[version].checked and seal_of(connection) != meta["seal"]:
-            raise Damage("rows are missing")
-    grid = grid_of(meta)
-    records = [record_of(upgraded(row, version), grid) for row in rows]
-    return run_of(meta, records, skipped, failed)
-
-
-def run_of(
-    meta: Mapping[str, Any],
-    records: Iterable[Record],
-    skipped: Iterable[Skipped],
-    failed: Iterable[Skipped],
-) -> Run:
-    """Put a run together from what its tables hold, in the order of the data file."""
-    return Run(
-        settings=Settings.from_json(meta["settings"]),
-        model=meta["model"],
-        data=meta["data"],
-        versions=meta["versions"],
-        grid=grid_of(meta),
-        total=meta["total"],
-        records=sorted(records, key=lambda record: record.position),
-        skipped=sorted(skipped, key=lambda one: one.position),
-        failed=sorted(failed, key=lambda one: one.position),
-        labelling=Labelling.from_json(meta["labelling"]),
-        cosines=meta.get("cosines", {}),
-        floor_limit=meta.get("floor_limit"),
-        judgements=Judgements.from_json(meta.get("judgements", [])),
+    for (said,) in connection.execute("PRAGMA integrity_check(1)"):
+        if said != "ok":
+            raise Damage(" ".join(said.split()))
+    version, header = read_meta(connection, path)
+    if schema.LAYOUTS[version].checked and seal_of(connection, version) != header.values[SEAL]:
+        raise Damage("rows are missing")
+    records = [
+        record_of(upgraded(row, version), header)
+        for row in checked_rows(connection, "results", version)
+    ]
+    skipped, failed = (
+        [skipped_from(row) for row in checked_rows(connection, table, version)]
+        for table in ("skipped", "failed")
     )
+    return header.run(records, skipped, failed)
 
 
 def _run_files(folder: Path | str) -> list[Path]:
@@ -162,27 +140,32 @@ def _run_files(folder: Path | str) -> list[Path]:
     return paths
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a run file; whoever comes second waits for a commit instead of failing."""
-    # The engine's one thread writes.
-    connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
-    connection.execute("PRAGMA fullfsync = 1")  # where fsync alone does not reach the disk: macOS
-    return connection
+def read_meta(connection: sqlite3.Connection, path: Path) -> tuple[int, Header]:
+    """Return the file's version, and its header, complete if the version is an older one.
 
-
-def read_meta(connection: sqlite3.Connection, path: Path) -> tuple[int, dict[str, Any]]:
-    """Return the file's version, and its header, complete if the version is an older one."""
+    Raises:
+        InputError: if it is not a run file, or of a newer version.
+        Damage: if it has other tables than that version, or the header is not what was written.
+    """
     version = version_of(connection, path)
-    rows = checked_rows(connection, "meta", version)
-    written = {key: json.loads(value) for key, value in rows}
-    return version, {**schema.LAYOUTS[version].unwritten, **written}
+    layout, written = schema.LAYOUTS[version], dict[str, Any]()
+    for key, value in checked_rows(connection, "meta", version):
+        if len(written) >= _MOST_ENTRIES or key in written:
+            raise Damage("a header of more entries than there are")
+        written[named(key, "a key of the header")] = parsed(value, f"{key!r} of the header")
+    if layout.checked and SEAL not in written:
+        raise Damage("the seal is missing")
+    if not is_header_sealed(connection, written.get(SEAL), version):
+        raise Damage("entries of the header are missing")
+    return version, Header.of({**layout.unwritten, **written})
 
 
 def version_of(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the version of a run file.
+    """Return the version of a run file, whose tables are those of that version.
 
     Raises:
         InputError: if it is not one, or a newer one.
+        Damage: if it holds anything else than the tables of its version.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -193,10 +176,19 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
             f"{path} has version {version}; this mlxjsd reads up to {schema.VERSION}",
             hint="bring mlxjsd up to date",
         )
+    found: dict[str, str] = {}
+    for kind, name, of, statement in connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT 20"
+    ):
+        if kind != "table" or name != of or not isinstance(statement, str) or name in found:
+            raise Damage(f"it holds a {str(kind)[:20]} {str(name)[:80]!r}, as no run file does")
+        found[name] = statement
+    if not schema.LAYOUTS[version].allows(found):
+        raise Damage(f"its tables are not those of version {version}")
     return int(version)
 
 
-def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
+def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """Say in what the runs of two headers differ, as far as it changes a result; "" if not."""
     found = []
     for key in ("settings", "model", "data"):
@@ -218,9 +210,9 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
     return "; ".join(found)
 
 
-def _filled(key: str, values: dict[str, Any]) -> dict[str, Any]:
+def _filled(key: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Add what older runs did not write down, because there was no choice yet."""
     if key == "settings":
         return Settings.from_json(values).to_json()
     missing = {"data": {"format": "jsonl"}, "model": {"path": "one pass"}}
-    return missing.get(key, {}) | values
+    return {**missing.get(key, {}), **values}

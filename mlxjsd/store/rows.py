@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mlxjsd.records import Grid, Record
+from mlxjsd.records import Record
 from mlxjsd.store import schema
+from mlxjsd.store.checked import record_from
 from mlxjsd.store.checksums import checksum
+from mlxjsd.store.damage import Damage
+from mlxjsd.store.header import Header
 
 _COLUMNS = tuple(schema.TABLES["results"])
 _FLOAT = np.dtype("<f4")
@@ -21,10 +24,6 @@ FROM_OLDER: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "cells": lambda old: _blob(np.frombuffer(old["jsd"], _FLOAT)),
     "whole": lambda old: _blob([old["floor"], _number(old["reliance"])]),
 }
-
-
-class Damage(Exception):
-    """Something in a run file is not what was written."""
 
 
 def row_of(record: Record) -> tuple[Any, ...]:
@@ -55,49 +54,20 @@ def row_of(record: Record) -> tuple[Any, ...]:
     return tuple(values[name] for name in _COLUMNS)
 
 
-def record_of(row: Sequence[Any], grid: Grid) -> Record:
+def record_of(row: Sequence[Any], header: Header) -> Record:
     """Return the record that :func:`row_of` made into ``row``.
 
     Raises:
-        ValueError: if the row has not as many numbers as ``grid`` says.
+        Damage: if it is none of a run with this header.
     """
     values = dict(zip(_COLUMNS, row, strict=True))
-    axes = len(grid.metrics), len(grid.rows), grid.layers
-    return Record(
-        id=values["id"],
-        position=values["position"],
-        text=values["text"],
-        subject=values["subject"],
-        relation=values["relation"],
-        answers=tuple(json.loads(values["answers"])),
-        token_ids=tuple(json.loads(values["token_ids"])),
-        tokens=tuple(json.loads(values["tokens"])),
-        subject_span=(values["span_start"], values["span_end"]),
-        source=json.loads(values["source"]),
-        prediction=values["prediction"],
-        probability=values["probability"],
-        entropy=values["entropy"],
-        grid=grid,
-        cells=np.frombuffer(values["cells"], _FLOAT).reshape(axes),
-        whole=np.frombuffer(values["whole"], _FLOAT).reshape(axes[0], len(grid.whole)),
-        norms=np.frombuffer(values["norms"], _FLOAT).reshape(grid.layers),
-        answer=values["answer"],
-        flags=tuple(json.loads(values["flags"])),
-        popularity=values["popularity"],
-    )
+    return record_from(values, header.grid, header.tolerance)
 
 
 def upgraded(row: Sequence[Any], version: int) -> tuple[Any, ...]:
     """Return a row of ``results`` of any version as one of this version."""
     old = dict(zip(schema.LAYOUTS[version].tables["results"], row, strict=True))
     return tuple(old[name] if name in old else FROM_OLDER[name](old) for name in _COLUMNS)
-
-
-def grid_of(header: Mapping[str, Any]) -> Grid:
-    """Return the axes that a header names."""
-    names = {axis: tuple(header[axis]) for axis in ("metrics", "rows", "whole")}
-    only = header.get("only")
-    return Grid(header["layers"], **names, only=None if only is None else tuple(only))
 
 
 def rows_of(
@@ -122,7 +92,7 @@ def rows_of(
     for row in connection.execute(asked):
         if layout.checked:
             *values, kept = row
-            yield tuple(values), kept == checksum(table, values)
+            yield tuple(values), kept == checksum(table, values, version)
         else:
             yield row, True
 

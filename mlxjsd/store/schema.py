@@ -4,6 +4,7 @@ Everything that differs between versions stands here and in
 :data:`mlxjsd.store.rows.FROM_OLDER`; no other code asks for a version by its number.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,40 +45,96 @@ TABLES: dict[str, dict[str, str]] = {
 REALS = ("probability", "entropy", "reliance", "floor", "popularity")
 
 
-def create(table: str) -> str:
-    """Return the statement that makes one of ``TABLES``."""
-    columns = {**TABLES[table], "checksum": "TEXT NOT NULL"}
-    declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    return f"CREATE TABLE {table} ({declared}) WITHOUT ROWID"
-
-
 @dataclass(frozen=True)
 class Layout:
     """What the files of one version hold."""
 
     tables: Mapping[str, tuple[str, ...]]
     """The columns of each table, in the order in which a row's checksum takes them."""
+    declared: tuple[Mapping[str, Mapping[str, str]], ...]
+    """All ways in which the columns may be declared: which one depends on where a file began."""
     checked: bool = True
     """Whether rows carry checksums, and the header a seal over them."""
+    sealed: bool = False
+    """Whether the version is in each checksum, and every row of every table under the seal."""
     unwritten: Mapping[str, Any] = field(default_factory=dict)
     """Entries of the header that went without saying."""
 
+    def allows(self, found: Mapping[str, str]) -> bool:
+        """Say whether a file may hold tables that were made by these statements, by name."""
+        plain = {name: _plain(statement) for name, statement in found.items()}
+        return any(
+            plain == {name: _plain(_create(name, columns)) for name, columns in tables.items()}
+            for tables in self.declared
+        )
 
-_KEYED = {"meta": ("key", "value"), "skipped": tuple(_REASONS)}
-_PROMPT = (
-    *("id", "position", "text", "subject", "relation", "answers", "token_ids", "tokens"),
-    *("span_start", "span_end", "source", "prediction", "probability", "entropy"),
+
+def _create(table: str, columns: Mapping[str, str]) -> str:
+    declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    return f"CREATE TABLE {table} ({declared}) WITHOUT ROWID"
+
+
+def _plain(statement: str) -> str:
+    """Return a statement as it is whoever has written it: SQLite quotes a name that it changes."""
+    return re.sub(r"\s*([(),])\s*", r"\1", " ".join(statement.replace('"', "").split()))
+
+
+_CHECKSUM = {"checksum": "TEXT NOT NULL"}
+
+
+def create(table: str) -> str:
+    """Return the statement that makes one of ``TABLES``."""
+    return _create(table, {**TABLES[table], **_CHECKSUM})
+
+
+# Older versions.
+
+_KEPT = {name: kind for name, kind in TABLES["results"].items() if name != "popularity"}
+#: The columns of ``results`` up to the numbers, which stood in columns of their own.
+_PROMPT = {name: _KEPT[name] for name in list(_KEPT)[: list(_KEPT).index("cells")]}
+
+
+def _results(reliance: str, *, flags: bool, checksum: bool) -> dict[str, str]:
+    columns = {**_PROMPT, "jsd": "BLOB NOT NULL", "reliance": reliance, "floor": "REAL NOT NULL"}
+    columns |= {"norms": "BLOB NOT NULL", "answer": "TEXT"}
+    columns |= {"flags": "TEXT NOT NULL DEFAULT '[]'", "popularity": "REAL"} if flags else {}
+    return {**columns, **(_ADDED if checksum else {})}
+
+
+#: As it was added to the tables of older files, and declared in new ones.
+_ADDED = {"checksum": "TEXT NOT NULL DEFAULT ''"}
+_KEYED = {"meta": TABLES["meta"], "skipped": _REASONS}
+#: The reliance is NULL where no block attends, which was not thought of at first.
+_RELIANCES = ("REAL", "REAL NOT NULL")
+_1 = tuple({**_KEYED, "results": _results(r, flags=False, checksum=False)} for r in _RELIANCES)
+_2 = tuple({**_KEYED, "results": _results(r, flags=True, checksum=False)} for r in _RELIANCES)
+_3 = tuple(
+    {
+        **{name: {**columns, **_ADDED} for name, columns in _KEYED.items()},
+        "results": _results(r, flags=True, checksum=True),
+        "failed": {**_REASONS, **_ADDED},
+    }
+    for r in _RELIANCES
 )
-_1 = (*_PROMPT, "jsd", "reliance", "floor", "norms", "answer")
-_2 = (*_1, "flags", "popularity")
-#: Of the numbers in these, as a :class:`mlxjsd.records.Grid` names its axes.
+_NOW = ({table: {**columns, **_CHECKSUM} for table, columns in TABLES.items()},)
+#: Of the numbers in older ones, as a :class:`mlxjsd.records.Grid` names its axes.
 _AXES = {"metrics": ["jsd"], "rows": ["subj", "attn", "last"], "whole": ["floor", "reliance"]}
 
-#: Every version there is.
+
+def _layout(declared: tuple[Mapping[str, Mapping[str, str]], ...], **further: Any) -> Layout:
+    columns = {
+        table: tuple(name for name in columns if name != "checksum")
+        for table, columns in declared[0].items()
+    }
+    return Layout(columns, declared, **further)
+
+
+#: Every version there is. Between 4 and 5 no column has changed, but what a checksum is of.
 LAYOUTS: dict[int, Layout] = {
-    1: Layout({**_KEYED, "results": _1}, checked=False, unwritten=_AXES),
-    2: Layout({**_KEYED, "results": _2}, checked=False, unwritten=_AXES),
-    3: Layout({**_KEYED, "results": _2, "failed": tuple(_REASONS)}, unwritten=_AXES),
-    4: Layout({table: tuple(columns) for table, columns in TABLES.items()}),
+    1: _layout(_1, checked=False, unwritten=_AXES),
+    2: _layout(_2, checked=False, unwritten=_AXES),
+    3: _layout(_3, unwritten=_AXES),
+    4: _layout(_NOW),
+    5: _layout(_NOW, sealed=True),
 }
 OLDEST, VERSION = min(LAYOUTS), max(LAYOUTS)

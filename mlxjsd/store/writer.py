@@ -18,11 +18,15 @@ from mlxjsd.errors import InputError, MachineError
 from mlxjsd.files import is_disk_full
 from mlxjsd.results import Record, Skipped
 from mlxjsd.store import schema
-from mlxjsd.store.checksums import add_to_seal, insert, put_meta, seal, take_from_seal
+from mlxjsd.store.checked import refuse_impossible, skipped_from
+from mlxjsd.store.checksums import SEAL, Changes
+from mlxjsd.store.connection import RunConnection, open_new, open_writer, refuse_link
+from mlxjsd.store.damage import Damage, readable
+from mlxjsd.store.header import Header
 from mlxjsd.store.lock import FileLock, lock_path, owner_of
 from mlxjsd.store.migration import migrate
-from mlxjsd.store.reader import connect, differences, read_header, read_meta, read_whole, readable
-from mlxjsd.store.rows import grid_of, row_of
+from mlxjsd.store.reader import differences, read_header, read_meta, read_whole
+from mlxjsd.store.rows import record_of, row_of
 from mlxjsd.store.shards import FILE, shard_files
 
 #: What a run that was cut off at a bad moment leaves beside its file, or macOS in any folder.
@@ -51,8 +55,9 @@ class Store:
         """
         self.folder = folder
         self.path = folder / file
-        self._grid = grid_of(header)
+        self._header = Header.of(header)
         check_folder(folder)
+        refuse_link(self.path)
         for other in shard_files(folder):
             if other != self.path:
                 _refuse_if_different(folder, read_header(other), header)
@@ -72,19 +77,22 @@ class Store:
             self._lock.release()
             raise
 
-    def _open(self, header: dict[str, Any]) -> sqlite3.Connection:
+    def _open(self, header: dict[str, Any]) -> RunConnection:
         if not self.path.exists():
-            return _create(self.path, header)
-        connection = connect(self.path)
-        try:
-            with readable(self.path):
-                version, meta = read_meta(connection, self.path)
-                _refuse_if_different(self.folder, meta, header)
-                read_whole(connection, self.path)
+            _create(self.path, header)
+        with readable(self.path):
+            connection = open_writer(self.path)
+            try:
+                with connection:
+                    connection.execute("BEGIN")  # one view of all tables
+                    version, stored = read_meta(connection, self.path)
+                    _refuse_if_different(self.folder, stored.values, header)
+                    read_whole(connection, self.path)
                 _migrate(connection, self.path, version)
-        except BaseException:
-            connection.close()
-            raise
+                connection.set_progress_handler(None, 0)  # from now on it is known
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def __enter__(self) -> "Store":
@@ -112,22 +120,29 @@ class Store:
 
         Raises:
             MachineError: if that is not possible, such as on a full disk.
+            MeasurementError: if a record holds what cannot be: nobody could read it.
             ValueError: if a record has other numbers than the run.
         """
         for record in records:
-            if record.grid != self._grid:
+            if record.grid != self._header.grid:
                 raise ValueError(f"the numbers of {record.id!r} are not those of the run")
-        with self._commit() as connection:
-            new = insert(connection, "results", map(row_of, records))
-            new += insert(connection, "failed", map(_reason, failed))
-            add_to_seal(connection, new)
+        rows = [row_of(record) for record in records]
+        reasons = [_reason(one) for one in failed]
+        try:
+            for row in rows:
+                record_of(row, self._header)
+            for reason in reasons:
+                skipped_from(reason)
+        except Damage as error:
+            raise refuse_impossible(error) from None
+        with self._commit() as changes:
+            changes.insert("results", rows)
+            changes.insert("failed", reasons)
 
     def forget_failed(self) -> None:
         """Let the prompts that failed be tried again."""
-        with self._commit() as connection:
-            checksums = [row[0] for row in connection.execute("SELECT checksum FROM failed")]
-            connection.execute("DELETE FROM failed")
-            take_from_seal(connection, checksums)
+        with self._commit() as changes:
+            changes.remove_failed()
 
     def set_cosines(self, cosines: Mapping[str, Any]) -> None:
         """Write down :attr:`mlxjsd.results.Run.cosines`."""
@@ -146,23 +161,25 @@ class Store:
         self._set("judgements", judgements)
 
     def _set(self, key: str, value: Any) -> None:
-        if read_meta(self._connection, self.path)[1].get(key) != value:
-            with self._commit() as connection:
-                put_meta(connection, key, value)
+        if read_meta(self._connection, self.path)[1].values.get(key) != value:
+            with self._commit() as changes:
+                changes.put_meta(key, value)
 
     def set_skipped(self, skipped: Iterable[Skipped]) -> None:
         """Write down which prompts are not measured, and why."""
         known = {row[0] for row in self._connection.execute("SELECT id FROM skipped")}
         if new := [s for s in skipped if s.id not in known]:
-            with self._commit() as connection:
-                insert(connection, "skipped", map(_reason, new))
+            with self._commit() as changes:
+                changes.insert("skipped", map(_reason, new))
 
     @contextmanager
-    def _commit(self) -> Iterator[sqlite3.Connection]:
+    def _commit(self) -> Iterator[Changes]:
         self._refuse_if_gone()
         try:
             with self._connection:
-                yield self._connection
+                changes = Changes(self._connection)
+                yield changes
+                changes.put_seal()
         except sqlite3.OperationalError as error:  # a full disk, a folder that was taken away
             raise MachineError(
                 f"{self.path} can no longer be written: {error}",
@@ -229,19 +246,22 @@ def forget_lock(folder: Path, file: str = FILE) -> None:
     lock_path(folder / file).unlink(missing_ok=True)
 
 
-def _create(path: Path, header: dict[str, Any]) -> sqlite3.Connection:
+def _create(path: Path, header: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
         _remove(partial)
-        with closing(sqlite3.connect(partial)) as connection, connection:
+        with closing(open_new(partial)) as connection, connection:
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             connection.execute("BEGIN")
             for table in schema.TABLES:
                 connection.execute(schema.create(table))
-            for key, value in {**header, "created": created, "seal": seal([])}.items():
-                put_meta(connection, key, value)
+            changes = Changes(connection, empty=True)
+            for key, value in {**header, "created": created}.items():
+                if key != SEAL:
+                    changes.put_meta(key, value)
+            changes.put_seal()
         partial.rename(path)  # a run file is whole, or not there
         _sync(path.parent)
     except (OSError, sqlite3.OperationalError) as error:
@@ -251,7 +271,6 @@ def _create(path: Path, header: dict[str, Any]) -> sqlite3.Connection:
             f"no run can be begun in {path.parent}: {why}",
             hint="make room, or give another --output",
         ) from error
-    return connect(path)
 
 
 def _remove(partial: Path) -> None:
@@ -285,7 +304,9 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
         ) from None
 
 
-def _refuse_if_different(folder: Path, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _refuse_if_different(
+    folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> None:
     if said := differences(stored, wanted):
         raise InputError(
             f"{folder} holds a run with other settings ({said})",

@@ -30,7 +30,7 @@ def records(shift: np.ndarray, right: range, reliance: float = 0.4) -> list[Reco
         answer = "Paris" if n in right else "Rome"
         own = reliance if n % 2 else 0.1
         made.append(
-            record(n, jsd=base.jsd + shift, answers=("Paris",), answer=answer, reliance=own)
+            record(n, jsd=base.jsd / 2 + shift, answers=("Paris",), answer=answer, reliance=own)
         )
     return made
 

@@ -149,11 +149,15 @@ def test_killed_anywhere_it_leaves_the_old_file_or_the_new_one(
     assert steps > 1000
 
 
-def test_one_that_fails_changes_nothing(tmp_path: Path) -> None:
+def test_one_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = old_run("version-1", tmp_path)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("CREATE TABLE skipped_of_older_version (id)")
-    before = path.read_bytes()
+    before, real = path.read_bytes(), writer.migrate
+
+    def failing(connection: sqlite3.Connection, version: int) -> None:
+        real(connection, version)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(writer, "migrate", failing)
     with pytest.raises(InputError, match="cannot be brought to this version"):
         Store(tmp_path, read_header(tmp_path))
     assert path.read_bytes() == before

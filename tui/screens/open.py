@@ -12,8 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from mlxjsd.store.folders import RUNS, list_runs
+from mlxjsd.store.folders import RUNS, look
 from mlxjsd.tui.compare_state import Figure
+from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.run_list import RunList
 
 
@@ -51,7 +52,7 @@ class OpenScreen(ModalScreen[Path | Figure | None]):
         self._title, self._figures = title, tuple(figures)
 
     def compose(self) -> ComposeResult:
-        runs = list_runs()
+        found = look()
         with Vertical(id="open") as panel:
             panel.border_title = self._title
             if self._figures:
@@ -59,10 +60,12 @@ class OpenScreen(ModalScreen[Path | Figure | None]):
                 names = [Option(Text(figure.name)) for figure in self._figures]
                 yield OptionList(*names, id="figures", compact=True)
                 yield Label("or a run:", markup=False)
-            if runs:
-                yield RunList(runs, id="runs")
+            if found.runs:
+                yield RunList(found.runs, id="runs")
             else:
                 yield Label(f"There are no runs in {RUNS} yet.", markup=False)
+            if found.warning:
+                yield Label(clean(found.warning), id="unreadable", markup=False)
             yield Label("or the path of a run folder:", markup=False)
             yield Input(id="folder", compact=True, placeholder="path/to/run")
 

@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.model.hub import KnownModel, known_models
-from mlxjsd.store.folders import KnownRun, list_runs
+from mlxjsd.store.folders import KnownRun, look
 from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
 from mlxjsd.tui.text import clean
@@ -106,11 +106,14 @@ class StartScreen(Screen[None]):
         with Horizontal(id="columns"):
             with VerticalScroll(id="form", can_focus=False) as form:
                 form.border_title = "A new run"
-                self._unfinished = [r for r in list_runs() if not r.finished][:_OFFERED]
+                found = look()
+                self._unfinished = [r for r in found.runs if not r.finished][:_OFFERED]
                 if self._unfinished:
                     with VerticalScroll(id="resume", can_focus=False):
                         yield Label("Unfinished; Enter goes on with it:", markup=False)
                         yield RunList(self._unfinished, id="unfinished")
+                if found.warning:
+                    yield Label(clean(found.warning), id="unreadable", markup=False)
                 for info in FIELDS:
                     yield FormLine(info, self._values[info.name])
                     if info.name == "model":

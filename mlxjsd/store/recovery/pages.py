@@ -14,6 +14,9 @@ from typing import Any
 _KINDS = {0x02: 12, 0x0A: 8}
 _HEADER = 100
 _PAGE = 4096
+#: How often each byte is taken at most. One row holds it, but a page that makes no sense can have
+#: a thousand cells that lead to the same chain of pages.
+_MOST_TIMES = 16
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
@@ -23,7 +26,7 @@ class _Nonsense(Exception):
 
 def rows_in(content: bytes) -> Iterator[tuple[Any, ...]]:
     """Yield whatever can be read as a row, in no order; text that is not UTF-8 is left out."""
-    size = _page_size(content)
+    size, left = _page_size(content), _MOST_TIMES * len(content)
     for number in range(1, len(content) // size + 1):
         page = content[(number - 1) * size : number * size]
         begins = _HEADER if number == 1 else 0
@@ -35,7 +38,10 @@ def rows_in(content: bytes) -> Iterator[tuple[Any, ...]]:
             (place,) = struct.unpack_from(">H", page, at)
             try:
                 cell = place + 4 if page[begins] == 0x02 else place  # behind the child's number
-                yield _row(_payload(content, size, page, cell))
+                payload = _payload(content, size, page, cell)
+                if (left := left - len(payload)) < 0:
+                    return
+                yield _row(payload)
             except (_Nonsense, IndexError, struct.error, UnicodeDecodeError):
                 continue
 

@@ -5,24 +5,28 @@ checksum is its own. A file that was brought here from an older version can hold
 its pages. Files from before there were checksums are taken as far as SQLite can read them.
 """
 
-import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlxjsd.errors import InputError
-from mlxjsd.records import Grid
+from mlxjsd.records import Grid, Record
 from mlxjsd.results import Run, Skipped
 from mlxjsd.settings import Labelling
 from mlxjsd.store import schema
-from mlxjsd.store.checksums import checksum
-from mlxjsd.store.reader import run_of
+from mlxjsd.store.checked import skipped_from
+from mlxjsd.store.checksums import SEAL, checksum
+from mlxjsd.store.connection import content_of, open_reader
+from mlxjsd.store.damage import NONSENSE, Damage, readable
+from mlxjsd.store.header import Header
+from mlxjsd.store.reader import version_of
 from mlxjsd.store.recovery.pages import rows_in
-from mlxjsd.store.rows import grid_of, record_of, rows_of, upgraded
+from mlxjsd.store.rows import record_of, rows_of, upgraded
 from mlxjsd.store.shards import FILE, joined, shard_files
+from mlxjsd.store.values import integer, parsed
 
 #: Without these, numbers mean nothing.
 _NEEDED = ("settings", "model", "data", *Grid(0).to_json())
@@ -30,6 +34,8 @@ _NEEDED = ("settings", "model", "data", *Grid(0).to_json())
 _STAND_INS: dict[str, Any] = {
     "labelling": Labelling(max_tokens=None).to_json(),
     "versions": {},
+    "data_path": "unknown",
+    "limit": None,
     "total": 0,
 }
 
@@ -89,40 +95,65 @@ def salvage_run(folder: Path | str) -> Salvaged:
 
 
 def _salvage_file(path: Path) -> Salvaged:
-    try:
-        found = [*_checked(path.read_bytes())] or [*_as_sqlite_reads(path)]
-    except OSError as error:
-        why = error.strerror or error
-        raise InputError(
-            f"nothing in {path} can be trusted: {why}", hint="measure it again into another folder"
-        ) from None
-    tables: dict[str, dict[str, tuple[Any, ...]]] = {name: {} for name in schema.TABLES}
-    seals, newest = [], schema.OLDEST
-    for version, table, row in found:
-        if (table, row[0]) == ("meta", "seal"):
+    with readable(path):
+        found = [*_checked(content_of(path))] or [*_as_sqlite_reads(path)]
+    rows: dict[str, dict[str, _Row]] = {name: {} for name in schema.TABLES}
+    seals = []
+    for row in found:
+        if (row.table, row.values[0]) == ("meta", SEAL):
             # A page that is not in use may hold an old one.
-            seals.append(json.loads(row[1])["rows"])
-        elif table == "results":
-            tables[table][row[0]] = upgraded(row, version)
-            newest = max(newest, version)
+            with suppress(Damage):
+                seals.append(_rows_sealed(row.values[1]))
         else:
-            tables[table][row[0]] = row
-    written = {key: json.loads(value) for key, value in tables["meta"].values()}
+            rows[row.table][row.values[0]] = row
+    newest = max((row.version for row in rows["results"].values()), default=schema.OLDEST)
+    header, absent = _header(path, rows["meta"].values(), newest)
+    records: dict[str, Record] = {}
+    for key, row in rows["results"].items():
+        with suppress(*NONSENSE, Damage):  # what cannot be is lost as well
+            records[key] = record_of(upgraded(row.values, row.version), header)
+    skipped, failed = (_reasons(rows[name].values()) for name in ("skipped", "failed"))
+    failed = [one for one in failed if one.id not in records]  # tried again since
+    lost = max(0, max(seals) - len(records) - len(failed)) if seals else None
+    if "total" in absent:
+        header = replace(header, total=len(records) + len(failed))
+    with readable(path):
+        return Salvaged(header.run(records.values(), skipped, failed), lost, absent)
+
+
+def _rows_sealed(written: Any) -> int:
+    found = parsed(written, "the seal")
+    return integer()(found.get("rows") if isinstance(found, dict) else None, "rows of the seal")
+
+
+def _reasons(rows: Iterable[_Row]) -> list[Skipped]:
+    found = []
+    for row in rows:
+        with suppress(Damage):
+            found.append(skipped_from(row.values))
+    return found
+
+
+def _header(path: Path, rows: Iterable[_Row], newest: int) -> tuple[Header, tuple[str, ...]]:
+    """Return what the header still says, and which of its entries had to be left out."""
+    written = {}
+    for row in rows:
+        with suppress(Damage):
+            written[str(row.values[0])] = parsed(row.values[1], "an entry of the header")
     meta = {**_STAND_INS, **schema.LAYOUTS[newest].unwritten, **written}
     if missing := [name for name in _NEEDED if name not in meta]:
-        why = f"of its header, {', '.join(missing)} cannot be read"
-        raise InputError(
-            f"nothing in {path} can be trusted: {why}", hint="measure it again into another folder"
-        )
-    grid = grid_of(meta)
-    records = [record_of(row, grid) for row in tables["results"].values()]
-    skipped, failed = (
-        [Skipped(*row) for row in tables[name].values()] for name in ("skipped", "failed")
-    )
-    failed = [one for one in failed if one.id not in tables["results"]]  # tried again since
-    lost = max(0, max(seals) - len(records) - len(failed)) if seals else None
+        raise _nothing(path, f"of its header, {', '.join(missing)} cannot be read")
     absent = tuple(name for name in _STAND_INS if name not in written)
-    return Salvaged(run_of(meta, records, skipped, failed), lost, absent)
+    try:
+        return Header.of(meta), absent
+    except Damage as error:
+        raise _nothing(path, str(error)) from None
+
+
+def _nothing(path: Path, why: str) -> InputError:
+    return InputError(
+        f"nothing in {path} can be trusted: {why}", hint="measure it again into another folder"
+    )
 
 
 def _checked(content: bytes) -> Iterator[_Row]:
@@ -131,7 +162,7 @@ def _checked(content: bytes) -> Iterator[_Row]:
         *values, kept = row or (None,)  # a page of zeros can look like rows of nothing
         for version, table, reals in _SHAPES.get(len(values), ()):
             given = tuple(_as_read(v) if at in reals else v for at, v in enumerate(values))
-            if kept == checksum(table, given):
+            if kept == checksum(table, given, version):
                 yield _Row(version, table, given)
                 break
 
@@ -156,24 +187,12 @@ _SHAPES = _shapes()
 
 def _as_sqlite_reads(path: Path) -> Iterator[_Row]:
     """Yield the rows of a file without checksums, up to the first that cannot be read."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        layout = schema.LAYOUTS.get(version)
-        if layout is None or layout.checked:
+    with suppress(sqlite3.Error, Damage, OSError), closing(open_reader(path)) as connection:
+        version = version_of(connection, path)
+        layout = schema.LAYOUTS[version]
+        if layout.checked:
             return
         for table in layout.tables:
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error, Damage):
                 for row, _ in rows_of(connection, table, version):
-                    with suppress(ValueError, TypeError, KeyError, IndexError):
-                        _read_all(table, row, version)
-                        yield _Row(version, table, row)
-
-
-def _read_all(table: str, row: tuple[Any, ...], version: int) -> None:
-    """Raise something if a row without a checksum cannot be what was written."""
-    if table == "meta":
-        json.loads(row[1])
-    elif table == "results":
-        layers = len(row[schema.LAYOUTS[version].tables[table].index("norms")]) // 4
-        axes = schema.LAYOUTS[version].unwritten
-        record_of(upgraded(row, version), grid_of({"layers": layers, **axes}))
+                    yield _Row(version, table, row)
