@@ -55,7 +55,12 @@ class Store:
         """
         self.folder = folder
         self.path = folder / file
-        self._header = Header.of(header)
+        try:
+            self._header = Header.of(header)
+        except Damage as error:  # what nobody could read is not begun
+            raise InputError(
+                f"no run can be begun: {error}", hint="give another model, data or settings"
+            ) from None
         check_folder(folder)
         refuse_link(self.path)
         for other in shard_files(folder):
@@ -180,7 +185,8 @@ class Store:
                 changes = Changes(self._connection)
                 yield changes
                 changes.put_seal()
-        except sqlite3.OperationalError as error:  # a full disk, a folder that was taken away
+        # A full disk, a folder that was taken away, a text that is too long.
+        except (sqlite3.OperationalError, sqlite3.DataError) as error:
             raise MachineError(
                 f"{self.path} can no longer be written: {error}",
                 hint="what was committed is safe; make room and go on with `mlxjsd resume "

@@ -14,12 +14,10 @@ from typing import Any
 
 import pytest
 from commands import call
-from forging import META, forge, hot_journal, killed_writer, rows
-from old_runs import OLD, old_run
+from forging import META, forge, hot_journal, killed_writer
 from records import HEADER, record, same
 
 from mlxjsd.errors import InputError
-from mlxjsd.output.export import to_json
 from mlxjsd.run.resume import job_of
 from mlxjsd.store import schema
 from mlxjsd.store.folders import list_runs
@@ -293,67 +291,6 @@ def test_no_query_outlives_its_time_or_ctrl_c(folder: Path) -> None:
             ask_without_end(60)
     finally:
         signal.signal(signal.SIGALRM, before)
-
-
-# Checksums cannot be switched off.
-
-
-@pytest.mark.parametrize("name", [*OLD, "now"])
-def test_the_version_is_sealed(name: str, tmp_path: Path) -> None:
-    path = forge(tmp_path) if name == "now" else old_run(name, tmp_path)
-    content = path.read_bytes()
-    said = to_json(read_run(tmp_path))
-    for version in range(256):
-        path.write_bytes(content[:60] + version.to_bytes(4, "big") + content[64:])
-        try:
-            found = to_json(read_run(tmp_path))
-        except InputError:
-            continue
-        assert version == content[63], "it is taken for another version"
-        assert found == said
-
-
-def test_no_entry_of_the_header_and_no_skipped_prompt_goes_unnoticed(folder: Path) -> None:
-    with Store(folder, HEADER) as store:
-        store.set_judgements([{"file": "f", "sha256": "00", "verdicts": {"p0": [True, "Ada"]}}])
-        store.set_skipped([])
-    forge(folder, {**META, "judgements": []})
-    content = (folder / FILE).read_bytes()
-    for change in (
-        "DELETE FROM skipped",
-        "DELETE FROM meta WHERE key = 'judgements'",
-        "DELETE FROM meta WHERE key = 'sample'",
-        "INSERT INTO meta SELECT 'more', value, checksum FROM meta WHERE key = 'sample'",
-    ):
-        (folder / FILE).write_bytes(content)
-        with closing(sqlite3.connect(folder / FILE)) as connection, connection:
-            assert connection.execute(change).rowcount
-        with pytest.raises(InputError, match="damaged"):
-            read_run(folder)
-        with pytest.raises(InputError, match="damaged"):
-            Store(folder, META)
-
-
-@pytest.mark.slow
-def test_every_bit_of_the_pages_heads(tmp_path: Path) -> None:
-    path = forge(tmp_path, results=rows(6), meta={**META, "total": 6})
-    content, said = path.read_bytes(), to_json(read_run(tmp_path))
-    places = list(range(100))
-    for page in range(len(content) // 4096):
-        begins = page * 4096 + (100 if page == 0 else 0)
-        places += range(begins, begins + 12)
-    refused = 0
-    for place in places:
-        for bit in range(8):
-            damaged = bytearray(content)
-            damaged[place] ^= 1 << bit
-            path.write_bytes(damaged)
-            try:
-                assert to_json(read_run(tmp_path)) == said, (place, bit)
-            except InputError:
-                refused += 1
-    assert len(places) > 150
-    assert refused > len(places), "most of these bits matter"
 
 
 def test_one_bad_folder_keeps_no_list_from_being_shown(folder: Path) -> None:
