@@ -2,6 +2,7 @@
 
 import errno
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -65,7 +66,17 @@ def main(arguments: list[str] | None = None) -> Any:
         if error.errno == errno.EIO and terminal_is_gone():
             without_terminal()
             sys.exit(HUNG_UP)
+        if _working_folder_is_gone():
+            _fail("the working folder was removed or moved; go to another one", BAD_INPUT)
         _fail(f"{error.strerror or error}: {error.filename or 'the output'}", WRONG)
+
+
+def _working_folder_is_gone() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return True
+    return False
 
 
 def _fail(message: str, code: int) -> NoReturn:

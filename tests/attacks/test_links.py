@@ -108,3 +108,14 @@ def test_a_run_whose_file_is_taken_away(how: str, folder: Path, tmp_path: Path) 
     with store, pytest.raises(MachineError, match="while it was written") as found:
         store.add([record(1)])
     assert "room" not in str(found.value)
+
+
+def test_a_working_folder_that_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone, before = tmp_path / "gone", Path.cwd()
+    gone.mkdir()
+    os.chdir(gone)
+    try:
+        gone.rmdir()
+        assert "the working folder was removed" in said(capsys, "run", "--limit", 1)
+    finally:
+        os.chdir(before)
