@@ -218,8 +218,14 @@ def _reason(given: Skipped) -> tuple[Any, ...]:
 def check_folder(folder: Path) -> None:
     """Raise ``InputError`` if ``folder`` holds something that is not a run, or can be none."""
     try:
+        if not folder.is_absolute():
+            Path.cwd()
         folder.lstat()
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if error.filename is None:  # of the working folder
+            raise InputError(
+                "the working folder was removed or moved", hint="go to another one"
+            ) from None
         return
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise InputError(

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from families import tiny_family
 from family_settings import VOCABULARY
+from mlx_lm.utils import load_tokenizer
 from models import random_batch
 from records import SUBJ
 
+from mlxjsd.assets import MODEL
 from mlxjsd.errors import UnsupportedModel
 from mlxjsd.interventions.invariants import agreement, null_limit
 from mlxjsd.interventions.reference import reference_batch
@@ -92,9 +94,9 @@ def test_numbers_beyond_the_data_type_are_refused() -> None:
 
 @pytest.mark.parametrize(("family", "path"), [("llama", "one pass"), ("qwen3_next", "plain")])
 def test_a_loaded_model_says_its_path(
-    family: str, path: str, bundled: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    family: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = (tiny_family(family), bundled.tokenizer, {"model_type": family})
+    found = (tiny_family(family), load_tokenizer(MODEL), {"model_type": family})
     monkeypatch.setattr("mlxjsd.model.load._load", lambda *_: found)
     loaded = load_model()
     assert loaded.identity.to_json()["path"] == path

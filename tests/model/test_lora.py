@@ -69,9 +69,10 @@ def test_the_identity_is_of_what_is_read_and_no_checkpoint(place: Path, tmp_path
     one = load_model(place / "model", adapter_path=place / "adapter").identity
     two = load_model(place / "model", adapter_path=copy).identity
     assert replace(two, adapter=one.adapter) == one
-    header = {**HEADER, "model": one.to_json()}
+    same = {"layers": HEADER["layers"]}  # of the header's grid
+    header = {**HEADER, "model": one.to_json() | same}
     Store(tmp_path / "run", header)
-    Store(tmp_path / "run", {**header, "model": two.to_json()})  # the same one, moved
+    Store(tmp_path / "run", {**header, "model": two.to_json() | same})  # the same one, moved
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def test_the_exit_code_says_whether_all_invariants_hold(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("mlxjsd.model.load.load_model", lambda *_: llama)
+    monkeypatch.setattr("mlxjsd.model.load.load_model", lambda *_, **__: llama)
     monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _changed(**changes))
     assert _call("check") == code
     out = capsys.readouterr().out
@@ -142,7 +142,7 @@ def test_a_run_stops_at_a_first_batch_that_cannot_be_right(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("mlxjsd.run.batch.sweep_batch", _changed(**changes))
-    monkeypatch.setattr("mlxjsd.model.load.load_model", lambda *_: llama)
+    monkeypatch.setattr("mlxjsd.model.load.load_model", lambda *_, **__: llama)
     assert _call("run", "--limit", 2, "--no-label", "--output", tmp_path / "run") == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("mlxjsd: these numbers cannot be right")
