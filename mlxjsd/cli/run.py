@@ -103,9 +103,8 @@ def measure(
         check_free(folder, shard_name(process.index))
     prompts = prompts_of(job.data, job.format, job.fields)
     talk = console_for(stderr=True, quiet=not process.leads)  # one process prints for all
-    known = AnswersTally(prompts.prompts)
-    if job.labelling.max_tokens is not None and not known.answered:
-        for line in (known.sentence(), *prompts.described()):
+    if job.labelling.max_tokens is not None and not any(p.answers for p in prompts.prompts):
+        for line in (AnswersTally(prompts.prompts).sentence(), *prompts.described()):
             talk.print(line, markup=False, soft_wrap=True)
     with joined_group(tensor_parallel) as group:
         loaded = load(
