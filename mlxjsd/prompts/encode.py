@@ -145,21 +145,21 @@ class Encoder:
         readings: dict[int, Any] = {}
         # As MLX-LM: special tokens are added unless the text brings its own.
         for added in (True, False) if special_tokens else (False,):
-            places = [
-                at
+            texts = {
+                at: framed.prompt.text
                 for at, framed in enumerate(prompts)
                 if not isinstance(framed, Unusable)
                 and (special_tokens and not (bos and framed.prompt.text.startswith(bos))) == added
-            ]
-            if places:
+            }
+            if texts:
                 batch = self._tokenizer(
-                    [prompts[at].prompt.text for at in places],
+                    list(texts.values()),
                     add_special_tokens=added,
                     return_attention_mask=False,
                     return_token_type_ids=False,
                     verbose=False,  # a prompt that is too long gets our own sentence
                 )
-                readings.update(zip(places, batch.encodings, strict=True))
+                readings.update(zip(texts, batch.encodings, strict=True))
         for at, framed in enumerate(prompts):
             if isinstance(framed, Unusable):
                 yield framed
