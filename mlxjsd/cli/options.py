@@ -16,13 +16,20 @@ import typer
 
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import METRICS
+from mlxjsd.metrics import METRICS, TARGETS
 from mlxjsd.model.packaged import PACKAGED
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.prompts.formats.guess import KEYS
-from mlxjsd.rows import ROWS
+from mlxjsd.rows import DIRECTIONS, ROWS, chosen, sets
 from mlxjsd.run.job import Job
-from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings, parse_layers
+from mlxjsd.settings import (
+    GROUPINGS,
+    MATCHES,
+    Labelling,
+    Settings,
+    parse_layers,
+    parse_windows,
+)
 from mlxjsd.store.folders import RUNS
 
 Result = TypeVar("Result")
@@ -51,7 +58,22 @@ class Names(tuple[str, ...]):
         """Return the names; a default is one already."""
         return cls(part.strip() for part in typed.split(",")) if isinstance(typed, str) else typed
 
+    @classmethod
+    def rows(cls, typed: "str | Names") -> "Names":
+        """Return the rows that are meant, also by names of sets."""
+        return cls(chosen(cls.parse(typed)))
 
+
+class Windows(tuple[int, ...]):
+    """Numbers of blocks that are typed with commas between them."""
+
+    @classmethod
+    def parse(cls, typed: "str | Windows") -> "Windows":
+        """Return the numbers; a default is one already."""
+        return cls(parse_windows(typed)) if isinstance(typed, str) else typed
+
+
+_WINDOWS = Windows(Settings().windows)
 _ROWS, _METRICS = Names(Settings.rows), Names(Settings.metrics)
 
 
@@ -192,14 +214,20 @@ class RunOptions:
         Settings.noise_samples
     )
     window: Annotated[
-        int, typer.Option(help="Blocks of the attention knockout around a layer.")
-    ] = Settings.window
+        Windows,
+        typer.Option(
+            metavar="N,...",
+            parser=Windows.parse,
+            help="Blocks of the attention knockout around a layer; several give a row for each.",
+            show_default="5",
+        ),
+    ] = _WINDOWS
     rows: Annotated[
         Names,
         typer.Option(
             metavar="NAME,...",
-            parser=Names.parse,
-            help=f"What is measured, from the top: {', '.join(ROWS)}.",
+            parser=Names.rows,
+            help=f"What is measured, from the top: {', '.join(sets())}, or {', '.join(ROWS)}.",
             show_default=",".join(Settings.rows),
         ),
     ] = _ROWS
@@ -212,6 +240,16 @@ class RunOptions:
             show_default=",".join(Settings.metrics),
         ),
     ] = _METRICS
+    direction: Annotated[
+        str,
+        typer.Option(
+            help="Put corrupted states into the clean run, or clean ones back into the corrupted: "
+            f"{', '.join(DIRECTIONS)}."
+        ),
+    ] = Settings.direction
+    target: Annotated[
+        str, typer.Option(help=f"Whose probability and logit are measured: {' or '.join(TARGETS)}.")
+    ] = Settings.target
     layers: Annotated[
         str | None,
         typer.Option(

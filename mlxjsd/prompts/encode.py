@@ -9,7 +9,7 @@ from typing import Any
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.chat_template import Chat
 from mlxjsd.prompts.flags import AT_POSITION_0, OCCURS_TWICE, ending_flags
-from mlxjsd.prompts.offsets import Offsets
+from mlxjsd.prompts.offsets import Offsets, unspaced
 from mlxjsd.prompts.prompt import Prompt, Unusable
 from mlxjsd.prompts.repeats import ASKED_ALREADY, asked_once
 from mlxjsd.prompts.template import fill
@@ -34,6 +34,8 @@ class Encoded:
     """First token after the subject; at least one follows."""
     flags: tuple[str, ...] = ()
     """What is odd about the subject's place; see :mod:`mlxjsd.prompts.flags`."""
+    begun: int = 0
+    """How many tokens for the beginning stand in front: 1 where the first one is special."""
 
     @property
     def subject_tokens(self) -> tuple[int, ...]:
@@ -186,7 +188,8 @@ class Encoder:
         if len(ids) > self.max_tokens:
             raise Unusable(f"{len(ids)} tokens are more than {self.max_tokens}")
         self._refuse_unknown(ids)
-        return _with_span(framed, ids, self._offsets.ranges(framed.prompt.text, ids, offsets))
+        ranges = self._offsets.ranges(framed.prompt.text, ids, offsets)
+        return _with_span(framed, ids, ranges, int(bool(ids) and ids[0] in self._special))
 
     def _refuse_unknown(self, ids: Sequence[int]) -> None:
         """Raise ``Unusable`` for a token that the model has no embedding of.
@@ -201,6 +204,42 @@ class Encoder:
         raise Unusable(
             f"the token {piece!r} has the id {token}, and the model's embedding ends before {most}"
         )
+
+    @cached_property
+    def _special(self) -> frozenset[int]:
+        return frozenset(self._tokenizer.all_special_ids)
+
+    def following(self, encoded: Encoded, answer: str, special_tokens: bool) -> int | None:
+        """Return the first token of an answer as it would follow a prompt; None where it has none.
+
+        A space stands between them, unless the prompt ends in one, or either is written without.
+
+        Args:
+            encoded: the prompt.
+            answer: what follows.
+            special_tokens: as in :meth:`with_subject`.
+        """
+        text, answer = encoded.prompt.text, answer.strip()
+        if not answer:
+            return None
+        spaced = not (text[-1:].isspace() or unspaced(text[-1:]) or unspaced(answer[0]))
+        length = len(encoded.tokens)
+        for between in (" ", "") if spaced else ("",):
+            bos = self._tokenizer.bos_token
+            begins = bos is not None and text.startswith(bos)
+            reading = self._tokenizer(
+                text + between + answer,
+                add_special_tokens=special_tokens and not begins,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
+            ids = tuple(reading["input_ids"])
+            if ids[:length] == encoded.tokens and len(ids) > length:
+                found = ids[length]
+                known = self.vocabulary is None or 0 <= found < self.vocabulary
+                return found if known and found not in self._special else None
+        return None
 
     @cached_property
     def puts_in_front(self) -> bool:
@@ -276,13 +315,16 @@ def _checked(prompt: Prompt, ending: tuple[str, ...]) -> _Framed:
     return _Framed(prompt, (start, start + len(bare)), ending)
 
 
-def _with_span(framed: _Framed, ids: tuple[int, ...], ranges: Sequence[tuple[int, int]]) -> Encoded:
+def _with_span(
+    framed: _Framed, ids: tuple[int, ...], ranges: Sequence[tuple[int, int]], begun: int
+) -> Encoded:
     """Return a prompt with its subject's tokens: all that share a character with it.
 
     Args:
         framed: the prompt.
         ids: of its tokens.
         ranges: of characters [from, to) that each token stands for; [n, n) for none.
+        begun: how many of them are for the beginning.
     """
     start, end = framed.chars
     # Special tokens cover no character.
@@ -298,7 +340,7 @@ def _with_span(framed: _Framed, ids: tuple[int, ...], ranges: Sequence[tuple[int
         flags = (OCCURS_TWICE, *flags)
     if first == 0:
         flags = (AT_POSITION_0, *flags)
-    return Encoded(framed.prompt, ids, first, after, flags)
+    return Encoded(framed.prompt, ids, first, after, flags, begun)
 
 
 def _occurs_twice(text: str, subject: str) -> bool:

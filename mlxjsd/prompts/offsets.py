@@ -78,6 +78,15 @@ class Offsets:
         )
 
 
+#: Of characters of scripts that put no space between words, how their names begin.
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+
+
+def unspaced(character: str) -> bool:
+    """Whether a character is of a script that puts no space between words."""
+    return not character.isascii() and unicodedata.name(character, "").startswith(_UNSPACED)
+
+
 def _no_space(covered: str) -> bool:
     return not covered.isspace() and _SPACE not in covered
 
