@@ -20,7 +20,7 @@ class Grid:
     """The numbers of each cell."""
     rows: tuple[str, ...] = Settings.rows
     """Rows with a cell for each layer, from the top."""
-    whole: tuple[str, ...] = ALWAYS
+    whole: tuple[str, ...] = (*ALWAYS, TOTAL.key)
     """Rows with one number, which reach through the whole model."""
     only: tuple[int, ...] | None = None
     """The layers that have cells; None for all."""

@@ -14,22 +14,17 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
+from mlxjsd.cli.names import Names
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import METRICS, TARGETS
 from mlxjsd.model.packaged import PACKAGED
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.prompts.formats.guess import KEYS
-from mlxjsd.rows import DIRECTIONS, ROWS, chosen, sets
+from mlxjsd.ranges import parse_layers, parse_windows
+from mlxjsd.rows import DIRECTIONS, ROWS, sets
 from mlxjsd.run.job import Job
-from mlxjsd.settings import (
-    GROUPINGS,
-    MATCHES,
-    Labelling,
-    Settings,
-    parse_layers,
-    parse_windows,
-)
+from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings
 from mlxjsd.store.folders import RUNS
 
 Result = TypeVar("Result")
@@ -50,30 +45,6 @@ Metric = Annotated[
 # Those that a run shares with other commands.
 
 
-class Names(tuple[str, ...]):
-    """Names that are typed with commas between them."""
-
-    @classmethod
-    def parse(cls, typed: "str | Names") -> "Names":
-        """Return the names; a default is one already."""
-        return cls(part.strip() for part in typed.split(",")) if isinstance(typed, str) else typed
-
-    @classmethod
-    def rows(cls, typed: "str | Names") -> "Names":
-        """Return the rows that are meant, also by names of sets."""
-        return cls(chosen(cls.parse(typed)))
-
-
-class Windows(tuple[int, ...]):
-    """Numbers of blocks that are typed with commas between them."""
-
-    @classmethod
-    def parse(cls, typed: "str | Windows") -> "Windows":
-        """Return the numbers; a default is one already."""
-        return cls(parse_windows(typed)) if isinstance(typed, str) else typed
-
-
-_WINDOWS = Windows(Settings().windows)
 _ROWS, _METRICS = Names(Settings.rows), Names(Settings.metrics)
 
 
@@ -214,14 +185,12 @@ class RunOptions:
         Settings.noise_samples
     )
     window: Annotated[
-        Windows,
+        str,
         typer.Option(
             metavar="N,...",
-            parser=Windows.parse,
             help="Blocks of the attention knockout around a layer; several give a row for each.",
-            show_default="5",
         ),
-    ] = _WINDOWS
+    ] = f"{Settings.window}"
     rows: Annotated[
         Names,
         typer.Option(
@@ -317,6 +286,7 @@ class RunOptions:
                     hint="give one, or leave it out",
                 )
             values["bits"] = int(self.bits)
+        values["window"] = parse_windows(self.window)
         if self.layers is not None:
             values["layers"] = parse_layers(self.layers)
         if self.aliases is not None:

@@ -55,8 +55,12 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
         found = np.zeros((batch.size, len(grid.metrics)))
         samples = batch.samples if row.drawn else 1
         for sample in range(samples):
-            run = _edited(blocks, batch, settings, row, layer, states, sample)
-            logits = Logits.of(batch, clean, blocks.run(*run)[:, -1:], other_logits)
+            if row.kind == "corrupted":  # which is run already
+                edited = corrupted[sample][0]
+            else:
+                run = _edited(blocks, batch, settings, row, layer, states, sample)
+                edited = blocks.run(*run)[:, -1:]
+            logits = Logits.of(batch, clean, edited, other_logits)
             found += np.array(numbers_of(logits, grid.metrics))[..., 0]
         return found / samples
 
@@ -94,8 +98,6 @@ def _edited(
     tokens, corrupted = mx.array(batch.tokens), states[1 + sample]
     if row.kind == "null":
         return tokens, _plain
-    if row.kind == "corrupted":
-        return _corrupted(batch, sample, _plain)
     here = mx.array(batch.mask(row.positions))
     if row.kind == "knockout":
         assert row.hidden is not None

@@ -103,10 +103,14 @@ def test_a_knockout_applies_where_a_block_of_its_window_attends() -> None:
     cells, whole = applies(anatomy, settings)
     assert grid.rows == ("subj", "attn", "last")
     assert cells.tolist() == [[True] * 5, [False, False, True, True, True], [True] * 5]
-    assert dict(zip(grid.whole, whole.tolist(), strict=True)) == {"floor": True, "reliance": True}
+    assert dict(zip(grid.whole, whole.tolist(), strict=True)) == {
+        **{"floor": True, "reliance": True, "total": True}
+    }
     nothing = Anatomy(tuple(BlockAnatomy(False) for _ in kinds))
     cells, whole = applies(nothing, settings)
     assert cells.tolist() == [[True] * 5, [False] * 5, [True] * 5]
-    assert dict(zip(grid.whole, whole.tolist(), strict=True)) == {"floor": True, "reliance": False}
+    assert dict(zip(grid.whole, whole.tolist(), strict=True)) == {
+        **{"floor": True, "reliance": False, "total": True}
+    }
     cells, _ = applies(nothing, Settings(window=0))
     assert cells.all(), "an empty window edits nothing, wherever it is"

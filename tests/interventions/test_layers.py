@@ -20,8 +20,9 @@ from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.output.export import export_run
 from mlxjsd.output.figure import plot_run
+from mlxjsd.ranges import parse_layers, written_layers
 from mlxjsd.records import Grid
-from mlxjsd.settings import Settings, parse_layers, written_layers
+from mlxjsd.settings import Settings
 
 LAYERS = 5  # of the tiny models
 
