@@ -41,8 +41,8 @@ class Branch:
     """Of its cell; 0 for a row with one number."""
     enters: int
     """The first block that it goes through by itself; L for one that goes through none."""
-    carries: Positions
-    """The suffix: from the subject on, the tail, or the last token alone."""
+    carries: Positions | int
+    """The suffix: from the subject on, the tail, the last token alone, or from a position on."""
     run: int
     """Whose states it carries: ``CLEAN``, or 1 + j for corrupted run j."""
     prefix: int
@@ -54,6 +54,8 @@ class Branch:
     """Whether what it carries is edited by a draw as it is opened."""
     sample: int = 0
     """Which corrupted run or draw it belongs to, from 0."""
+    put: int | None = None
+    """Of a branch of a map: the run whose state its first token has as it is opened."""
 
 
 @lru_cache(maxsize=8)

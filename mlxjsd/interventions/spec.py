@@ -162,6 +162,12 @@ class Batch:
             return (at >= begun) & (at < self.length - 1) & ~self.mask("subject")
         return at >= (self.end if positions == "tail" else self.length - 1)
 
+    def start_of(self, suffix: Positions | int) -> int:
+        """Return where the tokens that a branch carries begin."""
+        if isinstance(suffix, int):
+            return suffix
+        return {"onward": self.first, "tail": self.end, "last": self.length - 1}[suffix]
+
     @property
     def paired(self) -> bool:
         """Whether the corrupted run is that of another prompt, with an answer of its own."""
