@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlxjsd.maps import named as maps_named
 from mlxjsd.metrics import JSD
 from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, TOTAL, Row, named, row_of
 from mlxjsd.settings import Settings
@@ -24,6 +25,8 @@ class Grid:
     """Rows with one number, which reach through the whole model."""
     only: tuple[int, ...] | None = None
     """The layers that have cells; None for all."""
+    maps: tuple[str, ...] = ()
+    """Maps with a number for each token and each layer."""
 
     @classmethod
     def of(cls, settings: Settings, layers: int) -> "Grid":
@@ -36,7 +39,8 @@ class Grid:
         by_layer = tuple(name for name in names if row_of(name).by_layer)
         always = (*ALWAYS, TOTAL.key) if settings.baselines else ALWAYS
         whole = tuple(dict.fromkeys([*always, *(n for n in names if n not in by_layer)]))
-        return cls(layers, settings.metrics, by_layer, whole, settings.layers)
+        maps = tuple(n for key in settings.maps for n in maps_named(key, settings.direction))
+        return cls(layers, settings.metrics, by_layer, whole, settings.layers, maps)
 
     @property
     def measured_layers(self) -> tuple[int, ...]:
@@ -68,7 +72,9 @@ class Grid:
             "metrics": list(self.metrics),
             "rows": list(self.rows),
             "whole": list(self.whole),
-        } | ({} if self.only is None else {"only": list(self.only)})
+            **({} if self.only is None else {"only": list(self.only)}),
+            **({"maps": list(self.maps)} if self.maps else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,19 @@ class Record:
     """What is odd about the subject's place; see :mod:`mlxjsd.prompts.flags`."""
     popularity: float | None = None
     """See :attr:`mlxjsd.prompts.prompt.Prompt.popularity`."""
+    maps: np.ndarray | None = None
+    """(maps, metrics, tokens, layers) float32; NaN for layers that are not measured. None where
+    no map was asked for."""
+
+    def map(self, name: str, metric: str = JSD.key) -> np.ndarray:
+        """Return one map of one metric, (tokens, layers).
+
+        Raises:
+            ValueError: if it was not measured.
+        """
+        if self.maps is None:
+            raise ValueError("no map was measured")
+        return self.maps[self.grid.maps.index(name), self.grid.metrics.index(metric)]
 
     def of(self, metric: str) -> np.ndarray:
         """Return the cells of one metric, (rows, layers).

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from mlxjsd import maps as map_table
 from mlxjsd import metrics as metric_table
 from mlxjsd import rows as row_table
 from mlxjsd.corruptions import CORRUPTIONS, NOISE, SWAP
@@ -42,6 +43,9 @@ class Settings:
     """The numbers of each cell; keys of :data:`mlxjsd.metrics.METRICS`."""
     layers: tuple[int, ...] | None = None
     """The layers whose cells are measured, in ascending order; None for all."""
+    maps: tuple[str, ...] = ()
+    """Maps over all tokens; keys of :data:`mlxjsd.maps.MAPS`. None unless asked for: they cost some
+    times as much as all rows."""
     direction: str = "noising"
     """Which way states are exchanged: corrupted ones are put into the clean run, clean ones into
     the corrupted run, or both; one of :data:`mlxjsd.rows.DIRECTIONS`."""
@@ -96,6 +100,8 @@ class Settings:
                 f"{', '.join(self.rows)} has no cell for a layer, so there is no heatmap",
                 hint=f"add one of {', '.join(row_table.DEFAULT)} to --rows",
             )
+        if self.maps:
+            _check_names("map", self.maps, map_table.MAPS.find)
         _check_names("metric", self.metrics, metric_table.METRICS.find)
         if metric_table.JSD.key not in self.metrics:
             raise InputError(

@@ -17,6 +17,7 @@ import typer
 from mlxjsd.cli.names import Names
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
+from mlxjsd.maps import MAPS
 from mlxjsd.metrics import METRICS, TARGETS
 from mlxjsd.model.packaged import PACKAGED
 from mlxjsd.prompts.formats import FORMATS
@@ -45,6 +46,7 @@ Metric = Annotated[
 # Those that a run shares with other commands.
 
 
+_MAPS = Names()
 _ROWS, _METRICS = Names(Settings.rows), Names(Settings.metrics)
 
 
@@ -209,6 +211,16 @@ class RunOptions:
             show_default=",".join(Settings.metrics),
         ),
     ] = _METRICS
+    maps: Annotated[
+        Names,
+        typer.Option(
+            "--map",
+            metavar="NAME,...",
+            parser=Names.parse,
+            help=f"Every token at every layer as well: {', '.join(MAPS)}.",
+            show_default="none",
+        ),
+    ] = _MAPS
     direction: Annotated[
         str,
         typer.Option(

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from mlxjsd.interventions.spec import blocks_of
+from mlxjsd.maps import map_of
 from mlxjsd.records import Grid
 from mlxjsd.rows import Positions, Row
 from mlxjsd.settings import Settings
@@ -99,3 +100,25 @@ def _branches(
     # An empty window edits nothing; its branch leaves at block 0 like a null edit.
     enters = blind[0] if blind else 0
     yield Branch(row.key, layer, enters, row.positions, CLEAN, CLEAN, blind, row.hidden)
+
+
+@lru_cache(maxsize=64)
+def map_branches(
+    names: tuple[str, ...], tokens: range, layers: tuple[int, ...], samples: int
+) -> tuple[Branch, ...]:
+    """Return the branches of some tokens of some maps.
+
+    Args:
+        names: of the maps.
+        tokens: positions, none of them in front of every subject.
+        layers: those that are measured.
+        samples: corrupted runs for each prompt.
+    """
+    return tuple(
+        Branch(name, layer, layer + 1, token, run, run, sample=sample, put=put)
+        for layer in layers
+        for token in tokens
+        for name in names
+        for sample in range(samples)
+        for run, put in ((1 + sample, CLEAN) if map_of(name).denoising else (CLEAN, 1 + sample),)
+    )

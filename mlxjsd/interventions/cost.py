@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxjsd.interventions.branches import branches_of
+from mlxjsd.interventions.branches import Branch, branches_of, map_branches
 from mlxjsd.interventions.spec import Batch, shared_beginning
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.records import Grid
@@ -56,6 +56,13 @@ class Shape:
         shared = shared_beginning(tokens, first)
         return cls(size, length, first, batch[0].end, settings.samples, shared)
 
+    def carried(self, branch: Branch) -> int:
+        """Return how many tokens a branch carries."""
+        if isinstance(branch.carries, int):
+            return self.length - branch.carries
+        starts = {"onward": self.first, "tail": self.end, "last": self.length - 1}
+        return self.length - starts[branch.carries]
+
     @classmethod
     def made(cls, batch: Batch) -> "Shape":
         """Return the shape of a batch that has been made."""
@@ -64,16 +71,27 @@ class Shape:
 
 def sweep_token_blocks(shape: Shape, settings: Settings, layers: int) -> int:
     """Return what the one pass takes."""
-    carried = {"onward": shape.length - shape.first, "tail": shape.length - shape.end, "last": 1}
     each = (
         shape.length * layers
         + shape.samples * (shape.length - shape.first) * layers
         + sum(
-            carried[branch.carries] * (layers - branch.enters)
+            shape.carried(branch) * (layers - branch.enters)
             for branch in branches_of(Grid.of(settings, layers), settings, shape.samples)
         )
     )
     return shape.size * each - (shape.size - 1) * shape.shared * layers
+
+
+def map_token_blocks(shape: Shape, settings: Settings, layers: int) -> tuple[int, int]:
+    """Return what the maps of one pass take, and what one forward pass for each cell takes.
+
+    Without the clean and the corrupted runs, which a map goes through once more.
+    """
+    grid = Grid.of(settings, layers)
+    tokens = range(shape.first, shape.length)
+    branches = map_branches(grid.maps, tokens, grid.measured_layers, shape.samples)
+    swept = sum(shape.carried(branch) * (layers - branch.enters) for branch in branches)
+    return shape.size * swept, shape.size * len(branches) * shape.length * layers
 
 
 def reference_token_blocks(shape: Shape, settings: Settings, layers: int) -> int:

@@ -196,6 +196,9 @@ class Measurement:
     directions: np.ndarray
     """(B, L, hidden) float32: the last token's clean state as it leaves each block, scaled to
     length one."""
+    maps: np.ndarray | None = None
+    """(B, maps, metrics, T, L) float32; see :func:`mlxjsd.interventions.maps.sweep_maps`. None
+    where none was asked for."""
 
     @property
     def jsd(self) -> np.ndarray:
@@ -220,5 +223,7 @@ class Measurement:
     def join(cls, parts: "Sequence[Measurement]") -> "Measurement":
         """Put the prompts of several measurements of one grid behind one another."""
         names = set(cls.__dataclass_fields__) - {"grid"}
+        if any(part.maps is None for part in parts):
+            names -= {"maps"}
         joined = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
         return cls(grid=parts[0].grid, **joined)

@@ -1,13 +1,14 @@
 """One batch: finite numbers, answers, and prompts that cannot be measured."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import mlx.core as mx
 import numpy as np
 
 from mlxjsd.errors import MeasurementError
 from mlxjsd.interventions.invariants import check_measurement, clean_logits, null_limit
+from mlxjsd.interventions.maps import reference_maps, sweep_maps
 from mlxjsd.interventions.nonfinite import finite_prompts, where_it_breaks
 from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.similarity import last_token_directions
@@ -31,9 +32,15 @@ def measurement_of(
     kept: list[tuple[mx.array, ...]] | None = None,
 ) -> Measurement:
     """Measure a batch by the model's path; see :func:`mlxjsd.interventions.sweep.sweep_batch`."""
-    if model.identity.path == ONE_PASS:
-        return sweep_batch(model.blocks, batch, settings, kept)
-    return reference_batch(model.blocks, batch, settings)
+    one_pass = model.identity.path == ONE_PASS
+    if one_pass:
+        found = sweep_batch(model.blocks, batch, settings, kept)
+    else:
+        found = reference_batch(model.blocks, batch, settings)
+    if not settings.maps:
+        return found
+    measure = sweep_maps if one_pass else reference_maps
+    return replace(found, maps=measure(model.blocks, batch, settings))
 
 
 @dataclass(frozen=True)
@@ -238,4 +245,5 @@ def _record(
         answer=answer,
         flags=encoded.flags,
         popularity=prompt.popularity,
+        maps=None if numbers.maps is None else numbers.maps[row],
     )

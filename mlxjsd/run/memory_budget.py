@@ -15,6 +15,7 @@ import mlx.core as mx
 from mlxjsd.errors import InputError
 from mlxjsd.interventions.branches import Branch, branches_of
 from mlxjsd.interventions.cost import Shape
+from mlxjsd.interventions.maps import PASS_BYTES as MAP_PASS
 from mlxjsd.interventions.sweep import READOUT_ELEMENTS
 from mlxjsd.model.allocations import Allocations
 from mlxjsd.model.loaded import LoadedModel, weights_bytes
@@ -78,7 +79,8 @@ class Footprint:
             each, logits = self._plain_bytes(shape), self._plain_elements(shape)
         # The logits as they are and, for each metric, normalised, and what each token adds.
         copies = self.item + 8 * len(self.settings.metrics)
-        return int(shape.size * each + logits * copies + constant)
+        maps = MAP_PASS if self.settings.maps else 0
+        return max(int(shape.size * each + logits * copies), maps) + int(constant)
 
     @property
     def kept(self) -> int:
@@ -88,9 +90,9 @@ class Footprint:
     def _one_pass_bytes(self, shape: Shape) -> float:
         """Return what each prompt takes in the one pass, before its logits."""
         length, samples = shape.length, shape.samples
-        queries = {"last": 1, "tail": length - shape.end, "onward": length - shape.first}
-        carried = [b.carries for b in self._branches(samples) if b.enters < self.layers]
-        branches = Counter(queries[suffix] for suffix in carried)
+        branches = Counter(
+            shape.carried(b) for b in self._branches(samples) if b.enters < self.layers
+        )
         # (queries, rows) of each call: the clean run, the corrupted ones and the branches.
         calls = [(length, 1), (length - shape.first, samples), *branches.items()]
         states = STATES * self.hidden * self.item * sum(q * rows for q, rows in calls)

@@ -75,6 +75,7 @@ def _record(values: Mapping[str, Any], grid: Grid, tolerance: float) -> Record:
         answer=optional(text)(values["answer"], "answer"),
         flags=listed(text, 100)(parsed(values["flags"], "flags"), "flags"),
         popularity=optional(real())(values["popularity"], "popularity"),
+        maps=_maps(values["maps"], grid, len(tokens)),
     )
     _check_numbers(record, tolerance)
     return record
@@ -92,11 +93,18 @@ def _numbers(value: Any, shape: Sequence[int], name: str) -> np.ndarray:
     return np.frombuffer(value, "<f4").reshape(shape)
 
 
+def _maps(value: Any, grid: Grid, tokens: int) -> np.ndarray | None:
+    shape = len(grid.maps), len(grid.metrics), tokens, grid.layers
+    found = _numbers(value, shape, "maps")
+    return found if grid.maps else None
+
+
 def _check_numbers(record: Record, tolerance: float) -> None:
     grid = record.grid
     for at, key in enumerate(grid.metrics):
         metric = described(key)
-        for numbers in (record.cells[at], record.whole[at]):
+        maps = () if record.maps is None else (record.maps[:, at],)
+        for numbers in (record.cells[at], record.whole[at], *maps):
             known = numbers[~np.isnan(numbers)]
             low, high = metric.low - tolerance, metric.high + tolerance
             if not (np.isfinite(known).all() and ((low <= known) & (known <= high)).all()):
@@ -104,9 +112,9 @@ def _check_numbers(record: Record, tolerance: float) -> None:
     if not record.floor >= 0:
         raise Damage("a noise floor that cannot be")
     if grid.only is not None:
-        unmeasured = np.delete(record.cells, grid.only, axis=-1)
-        if not np.isnan(unmeasured).all():
-            raise Damage("numbers of layers that were not measured")
+        for numbers in (record.cells, *(() if record.maps is None else (record.maps,))):
+            if not np.isnan(np.delete(numbers, grid.only, axis=-1)).all():
+                raise Damage("numbers of layers that were not measured")
     if not (np.isfinite(record.norms).all() and (record.norms >= 0).all()):
         raise Damage("norms that cannot be")
 

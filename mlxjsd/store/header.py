@@ -79,6 +79,7 @@ _SETTINGS: dict[str, Check[Any]] = {
     "direction": text,
     "target": text,
     "baselines": boolean,
+    "maps": _keys,
 }
 _LABELLING: dict[str, Check[Any]] = {
     "max_tokens": optional(integer()),
@@ -151,6 +152,7 @@ _ENTRIES: dict[str, Check[Any]] = {
     "metrics": _keys,
     "rows": _keys,
     "whole": _keys,
+    "maps": _keys,
     "only": optional(_layers),
     "total": _count,
     "cosines": with_keys(_COSINES),
@@ -276,7 +278,8 @@ def _grid(values: Mapping[str, Any]) -> Grid:
     only = values.get("only")
     if only is not None and (list(only) != sorted(set(only)) or only[-1:] >= [values["layers"]]):
         raise Damage("layers that the model does not have")
-    return Grid(values["layers"], metrics, rows, whole, None if only is None else tuple(only))
+    maps = unique(tuple(values.get("maps", ())), "maps")
+    return Grid(values["layers"], metrics, rows, whole, None if only is None else tuple(only), maps)
 
 
 def _labelling(values: Mapping[str, Any]) -> Labelling:

@@ -23,6 +23,7 @@ FROM_OLDER: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     # The one metric of three rows: the same numbers in the same order.
     "cells": lambda old: _blob(np.frombuffer(old["jsd"], _FLOAT)),
     "whole": lambda old: _blob([old["floor"], _number(old["reliance"])]),
+    "maps": lambda old: b"",
 }
 
 
@@ -50,6 +51,7 @@ def row_of(record: Record) -> tuple[Any, ...]:
         "answer": record.answer,
         "flags": json.dumps(record.flags),
         "popularity": _real(record.popularity),
+        "maps": b"" if record.maps is None else _blob(record.maps),
     }
     return tuple(values[name] for name in _COLUMNS)
 

@@ -37,6 +37,7 @@ TABLES: dict[str, dict[str, str]] = {
         "answer": "TEXT",
         "flags": "TEXT NOT NULL",
         "popularity": "REAL",
+        "maps": "BLOB NOT NULL",
     },
     "skipped": _REASONS,
     "failed": _REASONS,
@@ -89,7 +90,7 @@ def create(table: str) -> str:
 
 # Older versions.
 
-_KEPT = {name: kind for name, kind in TABLES["results"].items() if name != "popularity"}
+_KEPT = TABLES["results"]
 #: The columns of ``results`` up to the numbers, which stood in columns of their own.
 _PROMPT = {name: _KEPT[name] for name in list(_KEPT)[: list(_KEPT).index("cells")]}
 
@@ -116,6 +117,12 @@ _3 = tuple(
     }
     for r in _RELIANCES
 )
+_4 = (
+    {
+        **{table: {**columns, **_CHECKSUM} for table, columns in TABLES.items()},
+        "results": {**{n: k for n, k in TABLES["results"].items() if n != "maps"}, **_CHECKSUM},
+    },
+)
 _NOW = ({table: {**columns, **_CHECKSUM} for table, columns in TABLES.items()},)
 #: Of the numbers in older ones, as a :class:`mlxjsd.records.Grid` names its axes.
 _AXES = {"metrics": ["jsd"], "rows": ["subj", "attn", "last"], "whole": ["floor", "reliance"]}
@@ -134,7 +141,8 @@ LAYOUTS: dict[int, Layout] = {
     1: _layout(_1, checked=False, unwritten=_AXES),
     2: _layout(_2, checked=False, unwritten=_AXES),
     3: _layout(_3, unwritten=_AXES),
-    4: _layout(_NOW),
-    5: _layout(_NOW, sealed=True),
+    4: _layout(_4),
+    5: _layout(_4, sealed=True),
+    6: _layout(_NOW, sealed=True),
 }
 OLDEST, VERSION = min(LAYOUTS), max(LAYOUTS)

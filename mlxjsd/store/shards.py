@@ -117,8 +117,11 @@ def _parts(record: Record) -> dict[str, Any]:
     """Return what a record holds by name, its numbers by metric and row; the grid is first."""
     found = {field.name: getattr(record, field.name) for field in fields(record)}
     cells, whole, grid = found.pop("cells"), found.pop("whole"), found.pop("grid")
+    maps = found.pop("maps")
     for at, metric in enumerate(grid.metrics):
         found[metric] = cells[at]
+        if maps is not None:
+            found |= {f"{metric} of {m}": maps[n, at] for n, m in enumerate(grid.maps)}
         numbers = zip(grid.whole, whole[at].tolist(), strict=True)
         found |= {f"{metric} of {row}": number for row, number in numbers}
     return {"grid": grid, **found}

@@ -30,6 +30,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "window": (["--window", "3"], 3),
     "rows": (["--rows", "last,subj"], ("last", "subj")),
     "metrics": (["--metrics", "jsd,kl"], ("jsd", "kl")),
+    "maps": (["--map", "residual"], ("residual",)),
     "direction": (["--direction", "both"], "both"),
     "target": (["--target", "answer"], "answer"),
     "layers": (["--layers", "0-8:4,5"], (0, 4, 5, 8)),

@@ -1,0 +1,63 @@
+"""The maps of a prompt, as data: a number for each token and each layer.
+
+Where a row edits the same tokens of every prompt, a map edits one token after the other. This is
+the picture of causal tracing (Meng et al. 2022, figure 1).
+"""
+
+from dataclasses import dataclass, replace
+
+from mlxjsd.registry import Registry
+
+
+@dataclass(frozen=True)
+class Map:
+    """One kind of state that is exchanged, token by token."""
+
+    key: str
+    """Its name in settings, run files and exports."""
+    label: str
+    """Its name where people look."""
+    help: str
+    """What is exchanged, as part of a sentence."""
+    denoising: bool = False
+    """Whether clean states are put into the corrupted run, not the other way round."""
+
+
+#: Every map there is, by key.
+MAPS: Registry[Map] = Registry("map", "--map")
+
+RESIDUAL = MAPS.add(
+    Map(
+        "residual",
+        "Residual stream",
+        "the state of one token as it leaves a layer is exchanged between both runs",
+    )
+)
+
+_DENOISING = ":denoising"
+
+
+def named(key: str, direction: str) -> tuple[str, ...]:
+    """Return the names under which a map is measured, in one direction or both."""
+    found = () if direction == "denoising" else (key,)
+    return found if direction == "noising" else (*found, f"{key}{_DENOISING}")
+
+
+def map_of(name: str) -> Map:
+    """Return the map of this name, in the direction that it is measured in.
+
+    Raises:
+        KeyError: if there is none, as in a run file of a newer version.
+    """
+    if name.endswith(_DENOISING):
+        about = MAPS[name.removesuffix(_DENOISING)]
+        return replace(about, key=name, label=f"{about.label} restored", denoising=True)
+    return MAPS[name]
+
+
+def label(name: str) -> str:
+    """Return how a map is written where people look, also one that only its run file knows."""
+    try:
+        return map_of(name).label
+    except KeyError:
+        return name
