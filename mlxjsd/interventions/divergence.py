@@ -84,23 +84,30 @@ def _terms(p: mx.array, q: mx.array) -> mx.array:
     return (both - _TINY) * (share * mx.log(share + _TINY) + other * mx.log(other + _TINY))
 
 
-def kl_divergence(log_p: mx.array, log_q: mx.array) -> mx.array:
-    """Kullback-Leibler divergence of q from p.
+def kl_divergence(log_p: mx.array, q_logits: mx.array, normaliser: mx.array) -> mx.array:
+    """Kullback-Leibler divergence of q = ``softmax(q_logits)`` from p.
 
     KL(p || q) = sum over the tokens of p log(p / q).
 
     Args:
         log_p: logarithms of probabilities, (B, 1, V) float32.
-        log_q: (B, K, V) float32.
+        q_logits: (B, K, V), any floating dtype.
+        normaliser: what they exceed log q by, (B, K, 1) float32.
 
     Returns:
         (B, K) float32 in nats, at least 0; infinite where q gives no mass to a token of p, NaN
         where an input holds NaN.
     """
-    # A token without mass in p adds nothing, whatever q makes of it.
-    terms = mx.where(log_p == -mx.inf, 0.0, mx.exp(log_p) * (log_p - log_q))
-    total = mx.sum(terms, axis=-1)
+    total = mx.sum(_kl_terms(log_p, mx.exp(log_p), q_logits, normaliser), axis=-1)
     return mx.where(mx.isnan(total), total, mx.maximum(total, 0.0))
+
+
+@partial(mx.compile, shapeless=True)
+def _kl_terms(log_p: mx.array, p: mx.array, q_logits: mx.array, normaliser: mx.array) -> mx.array:
+    """Return what each token adds, as one fused kernel."""
+    # A token without mass in p adds nothing, whatever q makes of it.
+    apart = log_p - (q_logits.astype(mx.float32) - normaliser)
+    return mx.where(log_p == -mx.inf, 0.0, p * apart)
 
 
 def entropy(logits: mx.array) -> mx.array:

@@ -72,11 +72,6 @@ class Logits:
         highest = mx.max(self.edited, axis=-1, keepdims=True).astype(mx.float32)
         return highest - mx.log(mx.max(self.q, axis=-1, keepdims=True))
 
-    @property
-    def log_q(self) -> mx.array:
-        """Log-probabilities of the edits, (B, K, V) float32."""
-        return self.edited.astype(mx.float32) - self.normaliser
-
     def pieces(self) -> Iterator["Logits"]:
         """Yield some edits at a time, so that what is made of them on the way stays small."""
         for edited in in_pieces(self.edited):
@@ -115,7 +110,7 @@ def _jsd(logits: Logits) -> mx.array:
 
 
 def _kl(logits: Logits) -> mx.array:
-    return kl_divergence(logits.log_p, logits.log_q)
+    return kl_divergence(logits.log_p, logits.edited, logits.normaliser)
 
 
 def _log_probability(logits: Logits) -> mx.array:
