@@ -1,11 +1,13 @@
 """From the rows of a run to the numbers of a picture."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlxjsd.metrics import JSD, described
+from mlxjsd.analysis.effects import Effect, cells_of, shown_metric
+from mlxjsd.metrics import JSD, Metric
 from mlxjsd.records import Grid, Record
 from mlxjsd.rows import DEFAULT
 
@@ -40,6 +42,27 @@ class Heatmap:
     """Key of what the cells are; see :func:`mlxjsd.metrics.described`."""
     only: tuple[int, ...] | None = None
     """The layers that have cells; None for all."""
+    counts: np.ndarray | None = None
+    """(rows, L) int: prompts that each cell is the average of, where an edit does not apply to
+    every prompt; None for ``count`` in all."""
+    effect: Effect | None = None
+    """What the cells show in place of the numbers as they were measured; None for these."""
+    left_out: int = 0
+    """Prompts that are not among them for their small total effect."""
+
+    @property
+    def described(self) -> Metric:
+        """What the cells are: name, unit and bounds."""
+        return shown_metric(self.metric, self.effect)
+
+    @property
+    def raw_jsd(self) -> bool:
+        """Whether the cells are divergences as they were measured, which are read in phases."""
+        return self.metric == JSD.key and self.effect is None
+
+    def cell_counts(self) -> np.ndarray:
+        """Return how many prompts each cell is the average of, (rows, L) int."""
+        return np.full(self.mean.shape, self.count) if self.counts is None else self.counts
 
     @property
     def measured_layers(self) -> tuple[int, ...]:
@@ -81,12 +104,17 @@ def scale_of(heatmaps: Iterable[Heatmap]) -> tuple[float, float]:
     found = list(heatmaps)
     cells = np.concatenate([np.abs(heatmap.mean[np.isfinite(heatmap.mean)]) for heatmap in found])
     high = max(float(cells.max()), _SHORTEST) if cells.size else 1.0
-    signed = any(described(heatmap.metric).signed for heatmap in found)
+    signed = any(heatmap.described.signed for heatmap in found)
     return (-high if signed else 0.0), high
 
 
-def aggregate(records: Sequence[Record], grid: Grid | int, metric: str = JSD.key) -> Heatmap:
-    """Average the cells of ``records`` into a heatmap.
+def aggregate(
+    records: Sequence[Record],
+    grid: Grid | int,
+    metric: str = JSD.key,
+    effect: Effect | None = None,
+) -> Heatmap:
+    """Average the cells of ``records``, or their effects, into a heatmap.
 
     The order of the records does not change the result by more than rounding in float64.
 
@@ -94,19 +122,26 @@ def aggregate(records: Sequence[Record], grid: Grid | int, metric: str = JSD.key
         records: of one run.
         grid: of the run; a number of layers stands for the usual rows.
         metric: one of the grid's.
+        effect: None for the numbers as they were measured.
+
+    Raises:
+        InputError: if the run does not hold what the effect needs.
     """
     grid = Grid(grid) if isinstance(grid, int) else grid
-    if not records:
+    cells, left_out = cells_of(records, grid, metric, effect)
+    count = int(left_out.sum())
+    if not records or (left_out.any() and not np.isfinite(cells).any()):
         empty = np.full((len(grid.rows), grid.layers), np.nan)
-        return Heatmap(empty, empty.copy(), 0, rows=grid.rows, metric=metric, only=grid.only)
+        found = Heatmap(empty, empty.copy(), 0, rows=grid.rows, metric=metric)
+        return replace(found, only=grid.only, effect=effect, left_out=count)
     found = average(
-        np.stack([record.of(metric) for record in records]),
+        cells,
         np.array([record.reliance for record in records]),
         np.array([record.floor for record in records]),
         grid.rows,
         metric,
     )
-    return replace(found, only=grid.only)
+    return replace(found, only=grid.only, effect=effect, left_out=count)
 
 
 def average(
@@ -119,30 +154,66 @@ def average(
     """Average (N, rows, L) cells, (N,) reliances and (N,) floors, N at least 1.
 
     Prompts without any number are left out: a metric may need more than every prompt has, such
-    as two answers to compare.
+    as two answers to compare. Where an edit applies to some prompts alone, a cell is the average
+    of these.
     """
     counted = _counted(cells)
     cells, reliance, floor = cells[counted].astype(np.float64), reliance[counted], floor[counted]
-    count = len(cells)
-    if count > 1:
-        error = cells.std(axis=0, ddof=1) / np.sqrt(count)
-    else:
-        error = np.full(cells.shape[1:], np.nan)
+    count, known = len(cells), np.isfinite(cells)
+    counts, everywhere = known.sum(axis=0), bool(known.all())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (cells if everywhere else np.where(known, cells, 0.0)).sum(axis=0) / counts
+        apart = cells - mean if everywhere else np.where(known, cells - mean, 0.0)
+        error = np.sqrt((apart**2).sum(axis=0) / (counts - 1)) / np.sqrt(counts)
+    error[counts < 2] = np.nan
     return Heatmap(
-        mean=cells.mean(axis=0),
+        mean=mean,
         error=error,
         count=count,
         reliance=float(np.mean(reliance)),
         floor=float(np.max(floor)),
         rows=rows,
         metric=metric,
+        counts=None if np.isin(counts, (0, count)).all() else counts,
     )
 
 
 def _counted(cells: np.ndarray) -> np.ndarray:
-    """Return which of (N, rows, L) hold a number, (N,); all of them where none does."""
-    known = np.isfinite(cells).any(axis=(1, 2))
+    """Return which of (N, ...) hold a number, (N,); all of them where none does."""
+    known = np.isfinite(cells).any(axis=tuple(range(1, cells.ndim)))
     return known if known.any() else ~known
+
+
+def resampled_means(cells: np.ndarray, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """Return the means of cells over prompts that are drawn anew, as often as there are.
+
+    Args:
+        cells: (N, ...); prompts without any number are left out.
+        resamples: how many times they are drawn.
+        seed: of the drawing; the same cells in the same order give the same means.
+
+    Returns:
+        (resamples, ...) float64; NaN where fewer than two prompts have a number, and where none
+        of them was drawn.
+    """
+    shape = cells.shape[1:]
+    cells = cells.reshape(len(cells), math.prod(shape))
+    cells = cells[_counted(cells)].astype(np.float64)
+    count, known = len(cells), np.isfinite(cells)
+    means = np.full((resamples, cells.shape[1]), np.nan)
+    if count < 2:
+        return means.reshape(resamples, *shape)
+    rng = np.random.default_rng(seed)
+    some = ~np.isin(known.sum(axis=0), (0, count))  # cells that some prompts have alone
+    filled = np.where(known, cells, 0.0) if some.any() else cells
+    for at in range(0, resamples, 100):  # drawing n of n is counting how often each comes up
+        times = rng.multinomial(count, np.full(count, 1 / count), size=min(100, resamples - at))
+        means[at : at + 100] = times @ filled / count
+        if some.any():
+            with np.errstate(invalid="ignore"):
+                means[at : at + 100, some] *= count / (times @ known[:, some])
+    means[:, known.sum(axis=0) < 2] = np.nan
+    return means.reshape(resamples, *shape)
 
 
 def bootstrap_interval(
@@ -160,18 +231,15 @@ def bootstrap_interval(
         (2, rows, L) lower and upper ends; NaN for fewer than two prompts, and where the
         edit does not apply.
     """
-    cells = cells[_counted(cells)]
-    count = len(cells)
-    if count < 2:
-        return np.full((2, *cells.shape[1:]), np.nan)
-    rng = np.random.default_rng(seed)
-    flat = cells.reshape(count, -1).astype(np.float64)
-    means = np.empty((resamples, flat.shape[1]))
-    for at in range(0, resamples, 100):  # drawing n of n is counting how often each comes up
-        times = rng.multinomial(count, np.full(count, 1 / count), size=min(100, resamples - at))
-        means[at : at + 100] = times @ flat / count
-    ends = np.quantile(means, [(1 - share) / 2, (1 + share) / 2], axis=0)
-    return ends.reshape(2, *cells.shape[1:])
+    means = resampled_means(cells, resamples, seed)
+    shares = [(1 - share) / 2, (1 + share) / 2]
+    ends = np.full((2, *means.shape[1:]), np.nan)
+    known = np.isfinite(means)
+    whole, some = known.all(axis=0), known.any(axis=0)
+    ends[:, whole] = np.quantile(means[:, whole], shares, axis=0)
+    if (rare := some & ~whole).any():  # in some draws, none of the few that have a number
+        ends[:, rare] = np.nanquantile(means[:, rare], shares, axis=0)
+    return ends
 
 
 def floor_warning(floor: float, limit: float | None) -> str:
