@@ -7,7 +7,7 @@ import numpy as np
 from mlxjsd.analysis.effects import base_of, is_denoising
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.resampling import RESAMPLES, peak_interval
-from mlxjsd.analysis.significance import LEVEL, Tested, spans
+from mlxjsd.analysis.significance import LEVEL, Outcome, spans
 from mlxjsd.metrics import JSD, KL, TOP1
 from mlxjsd.rows import ATTN, SUBJ, label
 
@@ -47,13 +47,12 @@ def peak_sentences(heatmap: Heatmap, cells: np.ndarray) -> list[str]:
     said = []
     for row, (low, high) in zip(heatmap.rows, ends.T, strict=True):
         if row in layers and np.isfinite(low):
-            where = f"{low:.0f}-{high:.0f}" if high > low else f"{low:.0f} alone"
-            name = label(row)
-            said.append(f"{name}: peak at layer {layers[row]}, 95 % interval {where}.")
+            where = f"{low:.0f}-{high:.0f}" if high > low else f"{low:.0f}"
+            said.append(f"{label(row)}: peak at layer {layers[row]}, 95 % interval {where}.")
     return said
 
 
-def control_sentences(tested: Tested, heatmap: Heatmap) -> list[str]:
+def control_sentences(tested: Outcome, heatmap: Heatmap) -> list[str]:
     """Say in which layers each row is beyond its control."""
     layers = heatmap.measured_layers
     said = []
@@ -91,7 +90,7 @@ def _sides(above: str, below: str) -> str:
 
 
 def group_sentences(
-    found: Mapping[tuple[str, str], Tested], layers: Sequence[int], names: Mapping[str, str]
+    found: Mapping[tuple[str, str], Outcome], layers: Sequence[int], names: Mapping[str, str]
 ) -> list[str]:
     """Say in which rows and layers groups of prompts differ.
 

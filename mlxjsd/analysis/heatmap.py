@@ -210,7 +210,7 @@ def resampled_means(cells: np.ndarray, resamples: int = 1000, seed: int = 0) -> 
         times = rng.multinomial(count, np.full(count, 1 / count), size=min(100, resamples - at))
         means[at : at + 100] = times @ filled / count
         if some.any():
-            with np.errstate(invalid="ignore"):
+            with np.errstate(invalid="ignore", divide="ignore"):
                 means[at : at + 100, some] *= count / (times @ known[:, some])
     means[:, known.sum(axis=0) < 2] = np.nan
     return means.reshape(resamples, *shape)

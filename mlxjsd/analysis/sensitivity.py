@@ -11,14 +11,14 @@ import numpy as np
 
 from mlxjsd.analysis.compare import rank_correlation
 from mlxjsd.analysis.heatmap import bootstrap_interval
-from mlxjsd.analysis.significance import Tested, paired
+from mlxjsd.analysis.significance import Outcome, paired
 
 
 @dataclass(frozen=True)
 class Sensitivity:
     """Where two runs agree and where they do not, over the rows that are compared."""
 
-    tested: Tested
+    tested: Outcome
     """Paired sign-flip tests of B - A, prompt by prompt."""
     correlations: tuple[float, ...]
     """Spearman's, of each row's means over layers; NaN where one of them is constant."""

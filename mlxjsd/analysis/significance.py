@@ -24,7 +24,7 @@ SIGN_FLIP, PERMUTATION = "paired sign-flip", "permutation"
 
 
 @dataclass(frozen=True)
-class Tested:
+class Outcome:
     """Cells, compared with what they would be if nothing were the matter."""
 
     rows: tuple[str, ...]
@@ -75,7 +75,7 @@ def against_controls(
     rows: Sequence[str],
     controls: Mapping[str, str] = CONTROLS,
     resamples: int = RESAMPLES,
-) -> Tested | None:
+) -> Outcome | None:
     """Test every row that has a control against it, on the prompts that have both.
 
     Args:
@@ -104,19 +104,19 @@ def paired(
     rows: Sequence[str],
     against: Sequence[str],
     resamples: int = RESAMPLES,
-) -> Tested:
+) -> Outcome:
     """Test (N, rows, L) paired differences against 0; NaN where a prompt has none."""
     known = np.isfinite(differences)
     counts = known.sum(axis=0)
     with np.errstate(invalid="ignore"):
         mean = np.where(known, differences, 0.0).sum(axis=0, dtype=np.float64) / counts
     p = sign_flip(differences, resamples)
-    return Tested(tuple(rows), tuple(against), mean, p, adjusted(p), counts)
+    return Outcome(tuple(rows), tuple(against), mean, p, adjusted(p), counts)
 
 
 def between(
     a: np.ndarray, b: np.ndarray, rows: Sequence[str], resamples: int = RESAMPLES
-) -> Tested:
+) -> Outcome:
     """Test (N, rows, L) cells of one group of prompts against (M, rows, L) of another."""
     known = np.isfinite(a), np.isfinite(b)
     with np.errstate(invalid="ignore"):
@@ -126,7 +126,7 @@ def between(
         ]
     p = permutation(a, b, resamples)
     named, counts = tuple(rows), known[0].sum(axis=0) + known[1].sum(axis=0)
-    return Tested(named, named, means[0] - means[1], p, adjusted(p), counts, PERMUTATION)
+    return Outcome(named, named, means[0] - means[1], p, adjusted(p), counts, PERMUTATION)
 
 
 #: What a group is compared with where there are too many for every two.
@@ -137,7 +137,7 @@ _FEW = 4
 
 def between_groups(
     groups: Mapping[str, np.ndarray], rows: Sequence[str], resamples: int = RESAMPLES
-) -> dict[tuple[str, str], Tested]:
+) -> dict[tuple[str, str], Outcome]:
     """Test groups of prompts against each other.
 
     Args:

@@ -68,9 +68,9 @@ def plot(
     ] = None,
 ) -> None:
     """Draw a run's heatmap, or one for each group."""
+    from mlxjsd.output.curves import plot_curves
     from mlxjsd.output.figure import (
         Style,
-        plot_curves,
         plot_groups,
         plot_run,
         save_figure,

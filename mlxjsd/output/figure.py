@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from mlxjsd.analysis.compare import Comparison, Panel
-from mlxjsd.analysis.curves import KINDS, confidences, cosines, norm_ratios
 from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import JSD
+from mlxjsd.metrics import JSD, described
 from mlxjsd.output.colours import DIVERGING, map_for
 from mlxjsd.output.marks import Marks, control_marks, draw_marks, edges_of, notes_of
 from mlxjsd.output.plain_matplotlib import (
@@ -111,9 +110,11 @@ def _ticks(heatmap: Heatmap, most: int) -> list[int]:
 
 def _bar_label(heatmap: Heatmap) -> str:
     """Return what stands at the colour bar; as in the published figure, JSD is without its unit."""
-    found = heatmap.described
+    found, measured = heatmap.described, described(heatmap.metric).label
     unit = f"\n({_escape(found.unit)})" if found.unit and not heatmap.raw_jsd else ""
-    return f"Avg {_escape(found.label)}{unit}"
+    # The kind of an effect has a line of its own: the bar is three rows high.
+    kind = "" if heatmap.effect is None else f"{found.label.removesuffix(measured).strip()}\n"
+    return f"Avg {kind}{_escape(measured)}{unit}"
 
 
 def _caption(figure: Figure, text: str) -> None:
@@ -137,7 +138,9 @@ def plot_heatmap(
     """
     rows, layers = heatmap.mean.shape
     width = min(max(4.5, 1.6 + 0.26 * layers), 24)
-    figure = Figure(figsize=(width, (95 + 30 * _tall(rows)) / 100), layout="constrained")
+    note = notes_of(heatmap, marks)
+    height = (95 + 20 * bool(note) + 30 * _tall(rows)) / 100
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     mesh = draw_heatmap(axes, heatmap, (style or Style()).colours([heatmap]))
     axes.set_aspect("auto")
@@ -145,7 +148,7 @@ def plot_heatmap(
         draw_marks(axes, heatmap, marks)
     bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=3 * _tall(rows))
     bar.set_label(_bar_label(heatmap))
-    _caption(figure, notes_of(heatmap, marks))
+    _caption(figure, note)
     bar.outline.set_linewidth(0.6)
     if title:
         axes.set_title(title, fontsize=10)
@@ -201,7 +204,10 @@ def plot_groups(
     columns = min(len(groups), columns)
     lines = -(-len(groups) // columns)
     width = min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8
-    height = (20 + (130 + 30 * _tall(rows)) * lines) / 100
+    left_out = sum(heatmap.left_out for heatmap in groups.values())
+    explained = next(iter(marks.values())) if marks else None
+    note = notes_of(replace(first, left_out=left_out), explained)
+    height = (20 + 20 * bool(note) + (130 + 30 * _tall(rows)) * lines) / 100
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False)
     for index, (caption, heatmap) in enumerate(groups.items()):
@@ -219,9 +225,7 @@ def plot_groups(
         axes.set_visible(False)
     bar = figure.colorbar(mesh, ax=panels, pad=0.01, aspect=3 * _tall(rows) * lines)
     bar.set_label(_bar_label(first))
-    left_out = sum(heatmap.left_out for heatmap in groups.values())
-    explained = next(iter(marks.values())) if marks else None
-    _caption(figure, notes_of(replace(first, left_out=left_out), explained))
+    _caption(figure, note)
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
@@ -251,55 +255,6 @@ def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figur
         lower.set_xlabel("Layer (the shallower model stretched over the depth)")
     bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
     bar.set_label(_escape(a.described.unit))
-    return figure
-
-
-_CATEGORY_COLOURS = {"FA": "#2171b5", "AH": "#d95f0e", "UH": "#737373", "wrong": "#d95f0e"}
-
-
-@own_defaults()
-def plot_curves(run: Run, kind: str) -> Figure:
-    """Return curves by category: ``norms``, ``cosine`` or ``probability``.
-
-    Raises:
-        InputError: for another ``kind``, or a run that cannot show it.
-    """
-    if kind not in KINDS:
-        raise InputError(
-            f"--kind is heatmap, {', '.join(KINDS)}, not {kind!r}", hint="give one of them"
-        )
-    if kind == "probability":
-        return _plot_confidence(run)
-    found = run.categories()
-    lines = norm_ratios(found) if kind == "norms" else cosines(found, run.cosines, run.criteria)
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    for name, values in lines.items():
-        axes.plot(values, label=name, color=_CATEGORY_COLOURS[name], marker=".")
-    axes.set_xlabel("Layer")
-    if kind == "norms":
-        axes.set_ylabel("Norm of subject states, ratio to FA")
-    else:
-        axes.set_ylabel("Mean pairwise cosine of last-token states")
-    axes.legend(frameon=False)
-    axes.set_title(title_of(run), fontsize=10)
-    return figure
-
-
-def _plot_confidence(run: Run) -> Figure:
-    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    found = confidences(run.categories())
-    widest = max(float(c.entropy.max()) for c in found.values())
-    for name, confidence in found.items():
-        look = {"density": True, "histtype": "step", "color": _CATEGORY_COLOURS[name]}
-        left.hist(confidence.probability, bins=20, range=(0, 1), label=name, **look)
-        right.hist(confidence.entropy, bins=20, range=(0, max(widest, 1e-3)), **look)
-    left.set_xlabel("Probability of the predicted token")
-    right.set_xlabel("Entropy (nats)")
-    left.set_ylabel("Density of prompts")
-    left.legend(frameon=False)
-    figure.suptitle(title_of(run), fontsize=10)
     return figure
 
 

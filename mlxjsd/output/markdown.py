@@ -24,7 +24,8 @@ from mlxjsd.analysis.phases import reading, reading_table
 from mlxjsd.analysis.significance import against_controls, between_groups
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, Metric
-from mlxjsd.output.marks import fewer_note, left_out_note
+from mlxjsd.output.marks import fewer_note, left_out_sentence
+from mlxjsd.output.significance import has_controls
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Record, Run
 from mlxjsd.rows import label
@@ -67,7 +68,7 @@ def report(
     if by is None:
         heatmap = run.heatmap(metric=metric, effect=effect)
         parts += [_reading(heatmap), *_sure(run, run.records, heatmap)]
-        return "\n\n".join(parts)
+        return "\n\n".join([*parts, *_methods(run)])
     groups = run.named_groups(by)
     for name, heatmap in run.heatmap(by=by, metric=metric, effect=effect).items():
         parts += [f"## {plain(name)}, n = {heatmap.count}", _reading(heatmap)]
@@ -77,7 +78,12 @@ def report(
         named = {name: plain(name) for name in groups}
         said = group_sentences(tested, run.grid.measured_layers, named)
         parts += ["## Between groups", _listed(said), METHOD_OF_GROUPS]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_methods(run)])
+
+
+def _methods(run: Run) -> list[str]:
+    """Say how rows were tested against controls, if there are controls."""
+    return [METHOD_OF_CONTROLS] if has_controls(run) else []
 
 
 def _sure(run: Run, records: Sequence[Record], heatmap: Heatmap) -> list[str]:
@@ -87,10 +93,8 @@ def _sure(run: Run, records: Sequence[Record], heatmap: Heatmap) -> list[str]:
     tested = against_controls(cells, run.grid.rows)
     if tested is not None:
         said += control_sentences(tested, heatmap)
-    parts = [_listed(said)] if said else []
-    if tested is not None:
-        parts.append(METHOD_OF_CONTROLS)
-    return parts + [f"{note}." for note in (fewer_note(heatmap), left_out_note(heatmap)) if note]
+    listed = [_listed(said)] if said else []
+    return listed + [note for note in (fewer_note(heatmap), left_out_sentence(heatmap)) if note]
 
 
 def _listed(sentences: Sequence[str]) -> str:
@@ -151,7 +155,7 @@ def compared(comparison: Comparison) -> str:
 def only_rows(names: tuple[str, str], only: tuple[tuple[str, ...], tuple[str, ...]]) -> list[str]:
     """Name the rows that one of two runs has alone; an empty list if there is none."""
     return [
-        f"Only {name} has {', '.join(map(label, rows))}."
+        f"Only {name} has {', '.join(map(label, rows))}".rstrip(".") + "."
         for name, rows in zip(names, only, strict=True)
         if rows
     ]

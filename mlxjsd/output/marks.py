@@ -120,9 +120,16 @@ def left_out_note(heatmap: Heatmap) -> str:
     return f"{prompts} left out, whose total effect is under {least:g} {unit}".rstrip()
 
 
+def left_out_sentence(heatmap: Heatmap) -> str:
+    """Say the same as a sentence of its own."""
+    note = left_out_note(heatmap)
+    return note and f"{note}; see --least-total."
+
+
 def fewer_note(heatmap: Heatmap) -> str:
     """Say which rows are averages of fewer prompts, since their edit applies to these alone."""
     most = heatmap.cell_counts().max(axis=1)
     pairs = zip(heatmap.rows, most, strict=True)
     rows = [f"{label(row)} {count}" for row, count in pairs if 0 < count < heatmap.count]
-    return f"rows that do not apply to every prompt, n = {', '.join(rows)}" if rows else ""
+    said = f"Rows that do not apply to every prompt have an n of their own: {', '.join(rows)}."
+    return said if rows else ""

@@ -9,7 +9,7 @@ from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.groups import UNLABELLED
 from mlxjsd.analysis.heatmap import Heatmap, aggregate
 from mlxjsd.analysis.resampling import RESAMPLES, peak_interval
-from mlxjsd.analysis.significance import Tested, against_controls, between_groups, control_of
+from mlxjsd.analysis.significance import Outcome, against_controls, between_groups, control_of
 from mlxjsd.results import Record, Run
 
 #: Columns of a row against its control, in the table of averages.
@@ -31,7 +31,7 @@ def has_controls(run: Run) -> bool:
     return any(control_of(row, run.grid.rows) is not None for row in run.grid.rows)
 
 
-def control_cells(tested: Tested | None, row: str, layer: int) -> list[Any]:
+def control_cells(tested: Outcome | None, row: str, layer: int) -> list[Any]:
     """Return the values of :data:`CONTROL_COLUMNS` for a cell; empty without a control."""
     if tested is None or row not in tested.rows:
         return [""] * len(CONTROL_COLUMNS)
@@ -84,7 +84,7 @@ def _peaks(heatmap: Heatmap, cells: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _controls(tested: Tested) -> dict[str, Any]:
+def _controls(tested: Outcome) -> dict[str, Any]:
     found = _numbers(tested)
     return {
         row: {"control": control, **{name: cells[row] for name, cells in found.items()}}
@@ -92,7 +92,7 @@ def _controls(tested: Tested) -> dict[str, Any]:
     }
 
 
-def _numbers(tested: Tested) -> dict[str, Any]:
+def _numbers(tested: Outcome) -> dict[str, Any]:
     """Return the arrays of a test by row; ``difference`` is of the second from the first group."""
     return {
         "difference": by_row(tested.rows, tested.difference),

@@ -20,7 +20,7 @@ from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.analysis.phases import reading
 from mlxjsd.metrics import JSD, described
 from mlxjsd.output.colours import hex_of, level_of, map_for, ramp, shade, signed_shade
-from mlxjsd.output.marks import fewer_note, left_out_note
+from mlxjsd.output.marks import fewer_note, left_out_sentence
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
 from mlxjsd.rows import FLOOR, label
@@ -173,7 +173,7 @@ def summary(
         parts += [peak_table(heatmap), Text()]
         if sentences := reading(heatmap):
             parts += [*map(Text, sentences), Text()]
-        notes = (fewer_note(heatmap), left_out_note(heatmap))
+        notes = (fewer_note(heatmap), left_out_sentence(heatmap))
         parts += [Text(clean(note)) for note in notes if note]
         parts.append(Text(_whole_rows(run, metric)))
         if run.floor_warning:
