@@ -15,8 +15,8 @@ from mlxjsd.analysis.heatmap import resampled_means
 
 #: Draws of a test: the smallest p-value that it can find is 1 / 10,001.
 RESAMPLES = 10_000
-#: Draws that are made at a time, so that a test stays small in memory.
-_AT_A_TIME = 1000
+#: Draws times prompts that are made at a time, so that a test stays small in memory.
+_AT_A_TIME = 1_000_000
 #: Sums that differ by less than this share are the same but for rounding.
 _TIE = 1e-10
 
@@ -51,7 +51,7 @@ def sign_flip(differences: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
     if not few.all():
         own = np.where(known, cells, 0.0)[:, ~few]  # what is not there flips to nothing
         hits, rng = np.zeros(own.shape[1]), np.random.default_rng(seed)
-        for size in _sizes(resamples):
+        for size in _sizes(resamples, len(own)):
             signs = 1.0 - 2.0 * rng.integers(0, 2, (size, len(own)), dtype=np.int8)
             hits += _hits(signs @ own, own).sum(axis=0)
         p[~few] = (1 + hits) / (1 + resamples)
@@ -95,10 +95,8 @@ def permutation(
             p[columns] = (np.abs(labels @ own) >= found).mean(axis=0)
             continue
         hits, rng = np.zeros(own.shape[1]), np.random.default_rng(seed)
-        dealt = (np.arange(len(prompts)) < first).astype(np.int8)
-        for size in _sizes(resamples):
-            labels = rng.permuted(np.tile(dealt, (size, 1)), axis=1).astype(np.float64)
-            hits += (np.abs(labels @ own) >= found).sum(axis=0)
+        for size in _sizes(resamples, len(own)):
+            hits += (np.abs(_dealt(rng, size, len(own), first) @ own) >= found).sum(axis=0)
         p[columns] = (1 + hits) / (1 + resamples)
     return p.reshape(shape)
 
@@ -167,6 +165,27 @@ def _alike(known: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[np.ndarray, 
         yield np.flatnonzero(known[:, alike[0]]), np.array(alike)
 
 
-def _sizes(resamples: int) -> Iterator[int]:
-    for at in range(0, resamples, _AT_A_TIME):
-        yield min(_AT_A_TIME, resamples - at)
+def _dealt(rng: np.random.Generator, size: int, count: int, first: int) -> np.ndarray:
+    """Divide ``count`` prompts at random, ``size`` times: 1 for those of the smaller group.
+
+    Their sums are around 0, so that which of both groups is summed makes no difference.
+    """
+    smaller = min(first, count - first)
+    if smaller**2 > 4 * count:
+        dealt = np.tile(np.arange(count) < smaller, (size, 1))
+        return rng.permuted(dealt, axis=1).astype(np.float64)
+    # A few of many: drawn with replacement, and drawn anew where one came twice.
+    chosen = np.empty((size, smaller), np.int64)
+    left = np.arange(size)
+    while left.size:
+        chosen[left] = np.sort(rng.integers(0, count, (left.size, smaller)), axis=1)
+        left = left[(np.diff(chosen[left], axis=1) == 0).any(axis=1)]
+    labels = np.zeros((size, count))
+    labels[np.arange(size)[:, None], chosen] = 1.0
+    return labels
+
+
+def _sizes(resamples: int, count: int) -> Iterator[int]:
+    most = max(1, _AT_A_TIME // count)
+    for at in range(0, resamples, most):
+        yield min(most, resamples - at)

@@ -24,6 +24,7 @@ Significance = Annotated[
     bool,
     typer.Option(
         "--significance",
-        help="Mark cells that differ for sure: from their control or, with --by, from panel (a).",
+        help="Mark cells that differ for sure: from their control, with --by from panel (a), in a "
+        "comparison between both runs.",
     ),
 ]

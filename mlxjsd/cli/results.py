@@ -134,6 +134,7 @@ def compare(
     metric: options.Metric = JSD.key,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
+    significance: averages.Significance = False,
     aliases: options.AliasTable = None,
     output: Annotated[
         Path | None,
@@ -155,13 +156,14 @@ def compare(
             hint="give one of them",
         )
     if len(runs) > 1:
-        compare_runs(runs, category, metric, output, aliases, asked)
+        compare_runs(runs, category, metric, output, aliases, asked, significance)
         return
-    if asked is not None:
-        raise InputError(
-            "a published figure shows numbers as they were measured",
-            hint="leave --effect out, or compare two runs",
-        )
+    for option, given in (("--effect", asked is not None), ("--significance", significance)):
+        if given:
+            raise InputError(
+                f"{option} needs prompts, and a published figure has averages alone",
+                hint="leave it out, or compare two runs",
+            )
     from mlxjsd.analysis import compare as comparing
     from mlxjsd.output.markdown import compared, panel_of
 
@@ -181,6 +183,7 @@ def compare_runs(
     output: Path | None = None,
     aliases: str | None = None,
     effect: "Effect | None" = None,
+    significance: bool = False,
 ) -> None:
     """Print what runs changed from the first of them; draw it, or write it as a table."""
     from mlxjsd.analysis.compare import compare as compare_panels
@@ -192,7 +195,7 @@ def compare_runs(
         named_runs,
         of_shared_prompts,
     )
-    from mlxjsd.output.disagreement import disagreement_json
+    from mlxjsd.output.disagreement import change_marks, disagreement_json
     from mlxjsd.output.markdown import compared, of_category, panel_of
 
     read_runs = [read(folder, aliases=aliases) for folder in folders]
@@ -223,7 +226,8 @@ def compare_runs(
         from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
 
         if beside is not None:
-            drawn = plot_comparison(beside)
+            marks = change_marks(changed[0]) if significance and changed else None
+            drawn = plot_comparison(beside, marks=marks)
         else:
             heatmaps = {
                 name: of_category(run, category).heatmap(metric=metric, effect=effect)

@@ -101,7 +101,6 @@ def changes_text(runs: Mapping[str, Run], shared: int, found: Sequence[Change]) 
     header = ("Run", "Row", "Mean change", "Largest change", "First layer that differs", "Layers")
     parts.append(markdown_table(header, cells))
     parts.append("A cell differs where its 95 % interval, over prompts, leaves 0 out.")
-    parts.append(disagreement_text(first, runs[first].grid, found))
     occurring = {kind for change in found for pair in change.counts for kind in pair}
     present = [kind for kind in _CATEGORIES if kind in occurring]
     if present:
@@ -109,6 +108,7 @@ def changes_text(runs: Mapping[str, Run], shared: int, found: Sequence[Change]) 
         named = (a if a == b else f"{a} to {b}" for a, b in ways)
         counts = [(c.name, *(str(c.counts[way]) for way in ways)) for c in found]
         parts.append(markdown_table(("Run", *named), counts))
+    parts.append(disagreement_text(first, runs[first].grid, found))
     for change in found:
         if change.moves:
             parts.append(_moved(change))

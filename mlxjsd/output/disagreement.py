@@ -11,6 +11,7 @@ from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.resampling import RESAMPLES
 from mlxjsd.analysis.significance import LEVEL, spans
 from mlxjsd.output.markdown import markdown_table, only_rows
+from mlxjsd.output.marks import Marks
 from mlxjsd.output.significance import by_row, number
 from mlxjsd.records import Grid
 from mlxjsd.text import plain
@@ -95,6 +96,12 @@ def _sentences(first: str, grid: Grid, change: Change) -> list[str]:
         )
     only = change.pairing.only_a, change.pairing.only_b
     return [*said, *only_rows((plain(first), name), only)]
+
+
+def change_marks(change: Change) -> Marks:
+    """Return the cells that differ between two runs for sure, for the figure of both."""
+    note = f"differs between both on the same prompts (sign flips, q < {LEVEL:g})"
+    return Marks(change.sensitivity.tested.differs, note)
 
 
 def disagreement_json(

@@ -232,8 +232,13 @@ def plot_groups(
 
 
 @own_defaults()
-def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figure:
-    """Return both heatmaps and their difference, the latter on a diverging scale around 0."""
+def plot_comparison(
+    comparison: Comparison, style: Style | None = None, marks: Marks | None = None
+) -> Figure:
+    """Return both heatmaps and their difference, the latter on a diverging scale around 0.
+
+    ``marks`` puts dots into some cells of the difference, and says below what they mean.
+    """
     a, b = (_bare(panel, panel.mean) for panel in (comparison.a, comparison.b))
     difference = _bare(comparison.a, comparison.difference)
     colours = (style or Style()).colours([a, b])
@@ -255,6 +260,9 @@ def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figur
         lower.set_xlabel("Layer (the shallower model stretched over the depth)")
     bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
     bar.set_label(_escape(a.described.unit))
+    if marks is not None:
+        draw_marks(lower, difference, marks)
+        _caption(figure, notes_of(difference, marks))
     return figure
 
 

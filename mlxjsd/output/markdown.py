@@ -155,7 +155,7 @@ def compared(comparison: Comparison) -> str:
 def only_rows(names: tuple[str, str], only: tuple[tuple[str, ...], tuple[str, ...]]) -> list[str]:
     """Name the rows that one of two runs has alone; an empty list if there is none."""
     return [
-        f"Only {name} has {', '.join(map(label, rows))}".rstrip(".") + "."
+        f"Rows that only {name} has: {', '.join(map(label, rows))}".rstrip(".") + "."
         for name, rows in zip(names, only, strict=True)
         if rows
     ]

@@ -67,14 +67,23 @@ def test_divisions_equal_scipys_of_every_possibility(first: int, second: int) ->
     np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
-def test_draws_agree_with_scipys() -> None:
-    a, b = RNG.normal(0, 1, 40), RNG.normal(0.4, 1, 60)
-    # Two estimates of 10,000 draws each: four of their standard errors.
-    near = 4 * np.sqrt(2 * 0.25 / 10_000)
-    assert permutation(a, b) == pytest.approx(by_scipy(a, b, "independent", 9999), abs=near)
-    paired = a - b[:40]
+#: Two estimates of 10,000 draws each differ by no more than four of their standard errors.
+NEAR = 4 * np.sqrt(2 * 0.25 / 10_000)
+
+
+@pytest.mark.parametrize(("first", "second"), [(40, 60), (5, 80), (80, 5)])
+def test_drawn_divisions_agree_with_scipys(first: int, second: int) -> None:
+    """Also a few against many, which are drawn in another way."""
+    rng = np.random.default_rng(first)
+    a, b = rng.exponential(1, first), rng.exponential(1.2, second)
+    wanted = by_scipy(a, b, "independent", 9999)
+    assert permutation(a, b) == pytest.approx(wanted, abs=NEAR)
+
+
+def test_drawn_flips_agree_with_scipys() -> None:
+    paired = RNG.normal(0.2, 1, 40)
     wanted = by_scipy(paired, np.zeros(40), "samples", 9999)
-    assert sign_flip(paired) == pytest.approx(wanted, abs=near)
+    assert sign_flip(paired) == pytest.approx(wanted, abs=NEAR)
 
 
 def test_the_same_cells_give_the_same_number_whatever_stands_beside_them() -> None:

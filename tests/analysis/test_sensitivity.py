@@ -96,11 +96,11 @@ def test_where_they_disagree_is_said() -> None:
     (attn,) = [line for line in lines if "nine is higher" in line]
     assert attn.endswith(": nine is higher in layers 2-4; intervals part in layers 2-4.")
     assert " / " in attn, "both names of the row are there"
-    assert "- Only five has Last." in said
-    assert "- Only nine has mlp." in said
+    assert "- Rows that only five has: Last." in said
+    assert "- Rows that only nine has: mlp." in said
     beside = compared(compare(*(panel_of(run) for run in runs.values())))
-    assert "Only A has Last." in beside
-    assert "Only B has mlp." in beside
+    assert "Rows that only A has: Last." in beside
+    assert "Rows that only B has: mlp." in beside
 
 
 def test_it_is_written_cell_by_cell_and_as_a_document() -> None:
@@ -169,7 +169,12 @@ def test_the_command_writes_both(
     monkeypatch.setattr("mlxjsd.store.reader.read_run", lambda folder: runs[str(folder)])
     assert call("compare", "five", "nine", "-o", tmp_path / "both.json") == 0
     assert json.loads((tmp_path / "both.json").read_text())["first"] == "five"
-    assert call("compare", "five", "nine", "-o", tmp_path / "both.svg") == 0
+    picture = tmp_path / "both.svg"
+    assert call("compare", "five", "nine", "-o", picture) == 0
+    assert 'id="significance"' not in picture.read_text()
+    assert call("compare", "five", "nine", "--significance", "-o", picture) == 0
+    assert 'id="significance"' in picture.read_text()
+    assert "differs between both on the same prompts" in picture.read_text()
     asked = ("--metric", "logit_diff", "--effect", "normalised")
     assert call("compare", "noising", "denoising", *asked, "-o", tmp_path / "ways.json") == 0
     document = json.loads((tmp_path / "ways.json").read_text())
@@ -180,7 +185,11 @@ def test_the_command_writes_both(
         (("five", "nine", "--effect", "normalised"), "(the row 'total'), which normalised effects"),
         (("five", "nine", "--effect", "ratio"), "--effect is change or normalised"),
         (("five", "nine", "--least-total", "1"), "--least-total is for normalised effects"),
-        (("five", "--reference", "llama-3-8b-fa", "--effect", "change"), "as they were measured"),
+        (("five", "--reference", "llama-3-8b-fa", "--effect", "change"), "--effect needs prompts"),
+        (
+            ("five", "--reference", "llama-3-8b-fa", "--significance"),
+            "--significance needs prompts",
+        ),
         (("five", "deep", "-o", tmp_path / "no.csv"), "of different depths"),
     ):
         assert call("compare", *arguments) == 2
