@@ -29,6 +29,7 @@ class Run:
         run.heatmap().mean              # (rows, layers), the average of these
         run.heatmap().row("attn")       # (layers,)
         run.heatmap(by="category")      # one for each kind of answer, by name
+        run.heatmap(effect=mlxjsd.Effect("normalised"))  # as shares of the total effect
         run.labels().categories         # FA, AH or UH, for each prompt
         mlxjsd.plot_run(run)            # a matplotlib figure
     """

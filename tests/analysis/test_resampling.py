@@ -80,6 +80,14 @@ def test_drawn_divisions_agree_with_scipys(first: int, second: int) -> None:
     assert permutation(a, b) == pytest.approx(wanted, abs=NEAR)
 
 
+def test_nobody_is_dealt_twice() -> None:
+    # One prompt is unlike the others: as far apart as they are, both groups are where the smaller
+    # one has it. That is one draw in five; if a prompt could come twice, 0.182 of them.
+    a, b = np.zeros(20), np.zeros(80)
+    a[7] = 1
+    assert permutation(a, b) == pytest.approx(0.2, abs=0.012)
+
+
 def test_drawn_flips_agree_with_scipys() -> None:
     paired = RNG.normal(0.2, 1, 40)
     wanted = by_scipy(paired, np.zeros(40), "samples", 9999)
