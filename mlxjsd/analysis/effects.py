@@ -7,7 +7,8 @@ are *normalised* by m(p) - m(k), the total effect of the corruption. Then, whate
 is below 0 takes the clean run's number away, -1 all of it, and what is above 0 restores it, 1 all
 of it.
 
-m(p) is the row ``floor``, in which nothing is edited, m(k) the row ``total``.
+m(p) is the row ``floor``, in which nothing is edited, m(k) the row ``total``, which runs of older
+versions have not.
 """
 
 import math
@@ -19,12 +20,10 @@ import numpy as np
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, KL, LOGIT_DIFF, LOGPROB, PROB, TOP1, Metric, described
 from mlxjsd.records import Grid, Record
-from mlxjsd.rows import FLOOR
+from mlxjsd.rows import FLOOR, TOTAL
 
 CHANGE, NORMALISED = "change", "normalised"
 KINDS = (CHANGE, NORMALISED)
-#: The row with one number that is the corrupted run's own; runs of older versions have none.
-TOTAL = "total"
 #: What stands behind the name of a row that restores the clean run.
 DENOISING = "denoising"
 
@@ -138,7 +137,7 @@ def effects(
         if effect.normalised or restores.any():
             what = "normalised effects" if effect.normalised else "effects of denoising rows"
             raise InputError(
-                f"the run does not hold the corrupted run's own numbers (the row {TOTAL!r}), "
+                f"the run does not hold the corrupted run's own numbers (the row {TOTAL.key!r}), "
                 f"which {what} need",
                 hint="measure it anew with this version of mlxjsd",
             )
@@ -177,7 +176,7 @@ def cells_of(
         return cells, np.zeros(len(cells), bool)
     clean, corrupted = (
         np.array([record.number(row, metric) for record in records], np.float64)
-        for row in (FLOOR.key, TOTAL)
+        for row in (FLOOR.key, TOTAL.key)
     )
-    held = TOTAL in grid.whole
+    held = TOTAL.key in grid.whole
     return effects(cells, grid.rows, clean, corrupted if held else None, effect, metric)

@@ -43,8 +43,7 @@ class Heatmap:
     only: tuple[int, ...] | None = None
     """The layers that have cells; None for all."""
     counts: np.ndarray | None = None
-    """(rows, L) int: prompts that each cell is the average of, where an edit does not apply to
-    every prompt; None for ``count`` in all."""
+    """(rows, L) prompts that each cell is the average of; None where that is ``count``."""
     effect: Effect | None = None
     """What the cells show in place of the numbers as they were measured; None for these."""
     left_out: int = 0
@@ -61,8 +60,12 @@ class Heatmap:
         return self.metric == JSD.key and self.effect is None
 
     def cell_counts(self) -> np.ndarray:
-        """Return how many prompts each cell is the average of, (rows, L) int."""
-        return np.full(self.mean.shape, self.count) if self.counts is None else self.counts
+        """Return how many prompts each cell is the average of, (rows, L) int.
+
+        A cell without a number has those that it would be the average of.
+        """
+        counts = np.zeros(self.mean.shape, int) if self.counts is None else self.counts
+        return np.where(counts == 0, self.count, counts)
 
     @property
     def measured_layers(self) -> tuple[int, ...]:
@@ -154,27 +157,26 @@ def average(
     """Average (N, rows, L) cells, (N,) reliances and (N,) floors, N at least 1.
 
     Prompts without any number are left out: a metric may need more than every prompt has, such
-    as two answers to compare. Where an edit applies to some prompts alone, a cell is the average
-    of these.
+    as two answers to compare. A row that does not apply to a prompt, such as a control without
+    room for its span, is averaged over the others.
     """
     counted = _counted(cells)
     cells, reliance, floor = cells[counted].astype(np.float64), reliance[counted], floor[counted]
-    count, known = len(cells), np.isfinite(cells)
-    counts, everywhere = known.sum(axis=0), bool(known.all())
+    known = np.isfinite(cells)
+    each = known.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = (cells if everywhere else np.where(known, cells, 0.0)).sum(axis=0) / counts
-        apart = cells - mean if everywhere else np.where(known, cells - mean, 0.0)
-        error = np.sqrt((apart**2).sum(axis=0) / (counts - 1)) / np.sqrt(counts)
-    error[counts < 2] = np.nan
+        mean = np.where(known, cells, 0.0).sum(axis=0) / np.where(each > 0, each, np.nan)
+        apart = np.where(known, cells - mean, 0.0)
+        variance = np.square(apart).sum(axis=0) / np.where(each > 1, each - 1, np.nan)
     return Heatmap(
         mean=mean,
-        error=error,
-        count=count,
+        error=np.sqrt(variance) / np.sqrt(np.maximum(each, 1)),
+        count=len(cells),
+        counts=each,
         reliance=float(np.mean(reliance)),
         floor=float(np.max(floor)),
         rows=rows,
         metric=metric,
-        counts=None if np.isin(counts, (0, count)).all() else counts,
     )
 
 

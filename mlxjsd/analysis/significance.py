@@ -13,10 +13,10 @@ import numpy as np
 
 from mlxjsd.analysis.effects import base_of
 from mlxjsd.analysis.resampling import RESAMPLES, adjusted, permutation, sign_flip
-from mlxjsd.rows import ATTN, SUBJ
+from mlxjsd.rows import ATTN, ATTN_CONTROL, SUBJ, SUBJ_RANDOM
 
 #: Which row is the control of which.
-CONTROLS = {ATTN.key: "attn-control", SUBJ.key: "subj-random"}
+CONTROLS = {ATTN.key: ATTN_CONTROL.key, SUBJ.key: SUBJ_RANDOM.key}
 #: A cell differs for sure where its q-value is below.
 LEVEL = 0.05
 #: How a test is named in exports.

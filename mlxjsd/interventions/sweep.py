@@ -18,7 +18,7 @@ import numpy as np
 from mlxjsd.errors import UnsupportedModel
 from mlxjsd.interventions.branches import CLEAN, Branch, branches_of
 from mlxjsd.interventions.clean_run import clean_block, state_of
-from mlxjsd.interventions.common import applicable, clean_numbers, last_direction, subject_norms
+from mlxjsd.interventions.common import blank, clean_numbers, last_direction, subject_norms
 from mlxjsd.interventions.metrics import Logits, numbers_of
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.model.anatomy import Anatomy
@@ -26,6 +26,7 @@ from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys, suffix_mask
 from mlxjsd.model.stepping import BlockCall, Recorder
 from mlxjsd.records import Grid
+from mlxjsd.rows import row_of
 from mlxjsd.settings import Settings
 
 #: Logits held at one time, in elements: large vocabularies are read out in pieces.
@@ -74,14 +75,12 @@ def sweep_batch(
     numbers = []
     for at in range(0, states.shape[1], per_call):
         edited = blocks.readout(states[:, at : at + per_call])
-        paired = batch.source_tokens is not None
-        logits = Logits(clean, edited, lambda: blocks.readout(corrupted), paired)
+        logits = Logits.of(batch, clean, edited, lambda: blocks.readout(corrupted))
         numbers.append(numbers_of(logits, settings.metrics))
         mx.eval(numbers[-1])
     values = np.array(mx.concatenate(numbers, axis=-1))
     cells, whole = _averaged(values, walk.branches, grid)
-    by_cell, by_row = applicable(grid, blocks.anatomy, settings)
-    cells[:, :, ~by_cell] = whole[:, :, ~by_row] = np.nan
+    blank(cells, whole, grid, blocks.anatomy, settings, batch)
     return Measurement(grid, cells, whole, **about, **clean_numbers(clean))
 
 
@@ -118,10 +117,10 @@ class _Walk:
         kept: list[tuple[mx.array, ...]] | None,
     ) -> None:
         self.batch, self.anatomy, self.planned, self.kept = batch, anatomy, planned, kept
-        last, tail = batch.length - 1, batch.end
-        # With a tail of one token both suffixes are one, and share every call.
-        groups = {start: _Group(start) for start in (last, tail)}
-        self.group_of = {"last": groups[last], "tail": groups[tail]}
+        starts = {"last": batch.length - 1, "tail": batch.end, "onward": batch.first}
+        # With a tail of one token two suffixes are one, and share every call.
+        groups = {start: _Group(start) for start in starts.values()}
+        self.group_of = {positions: groups[start] for positions, start in starts.items()}
         self.groups = tuple(groups.values())
         self.shared = batch.shared
         """Tokens that all prompts begin with, run once."""
@@ -185,7 +184,28 @@ class _Walk:
             else:
                 start = group.start - self.batch.first
                 states = self._by_sample(self.corrupted)[:, run - 1 : run, start:]
-            group.open(mx.repeat(states, len(branches), axis=1), branches)
+            still = [branch for branch in branches if not branch.moved]
+            if still:
+                group.open(mx.repeat(states, len(still), axis=1), still)
+            for branch in branches:
+                if branch.moved:
+                    group.open(self._moved(branch, states[:, 0], x)[:, None], [branch])
+
+    def _moved(self, branch: Branch, states: mx.array, x: mx.array) -> mx.array:
+        """Return ``states`` (B, tokens, hidden), edited by what is drawn for a branch."""
+        draws, row = self.batch.draws, row_of(branch.row)
+        assert draws is not None
+        if row.kind == "noise":
+            change = mx.array(draws.noise(row, branch.layer, branch.sample))
+        else:
+            # As far as the corrupted run moves each of them.
+            edited = slice(self.batch.first, self.batch.end)
+            corrupted = self._by_sample(self.corrupted)[:, branch.sample]
+            apart = corrupted[:, : self.batch.end - self.batch.first] - x[:, edited]
+            change = mx.array(draws.direction(row, branch.layer, branch.sample))
+            change *= mx.linalg.norm(apart.astype(mx.float32), axis=-1, keepdims=True)
+        rest = states.shape[1] - change.shape[1]
+        return states + mx.pad(change.astype(states.dtype), [(0, 0), (0, rest), (0, 0)])
 
     def _by_sample(self, rows: mx.array) -> mx.array:
         """Split (B * S, ...) into (B, S, ...)."""

@@ -234,11 +234,11 @@ def _further(metrics: Sequence[str]) -> list[str]:
 def _averages_as_json(heatmap: Heatmap, interval: np.ndarray) -> dict[str, Any]:
     low, high = (by_row(heatmap.rows, ends) for ends in interval)
     found = {"mean": by_row(heatmap.rows, heatmap.mean), "ci95": {"low": low, "high": high}}
-    if heatmap.counts is None:
+    counts = heatmap.cell_counts()
+    if (counts == heatmap.count).all():
         return found
     # Some rows apply to some prompts alone.
-    pairs = zip(heatmap.rows, heatmap.counts.tolist(), strict=True)
-    return {**found, "cell_n": dict(pairs)}
+    return {**found, "cell_n": dict(zip(heatmap.rows, counts.tolist(), strict=True))}
 
 
 def _prompt(record: Record, category: str | None) -> dict[str, Any]:

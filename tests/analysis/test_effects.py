@@ -10,6 +10,7 @@ from records import run_of
 from mlxjsd.analysis.effects import LEAST_TOTAL, Effect, effects, shown_metric
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import METRICS
+from mlxjsd.records import Grid
 from mlxjsd.rows import ALWAYS
 
 CHANGE, NORMALISED = Effect("change"), Effect("normalised")
@@ -99,7 +100,7 @@ def test_a_run_without_the_total_says_what_is_missing() -> None:
     for effect in (CHANGE, NORMALISED):
         with pytest.raises(InputError, match=r"\(the row 'total'\), which .* need; mea"):
             old.heatmap(effect=effect)
-    usual = run_of()
+    usual = run_of(grid=Grid(LAYERS, whole=ALWAYS))
     with pytest.raises(InputError, match="which normalised effects need"):
         usual.heatmap(effect=NORMALISED)
     # What an edit of the clean run changes needs the clean run alone.

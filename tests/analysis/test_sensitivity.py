@@ -24,6 +24,7 @@ from mlxjsd.output.disagreement import disagreement_json
 from mlxjsd.output.markdown import compared, panel_of
 from mlxjsd.records import Grid
 from mlxjsd.results import Run
+from mlxjsd.rows import ALWAYS
 
 
 def test_rows_are_paired_by_name_and_then_by_what_they_edit() -> None:
@@ -43,8 +44,8 @@ def two_windows() -> dict[str, Run]:
     rng = np.random.default_rng(2)
     level = np.linspace(0.1, 0.4, LAYERS)
     grids = (
-        Grid(LAYERS, rows=("subj", "attn:w5", "last")),
-        Grid(LAYERS, rows=("subj", "attn:w9", "mlp")),
+        Grid(LAYERS, rows=("subj", "attn:w5", "last"), whole=ALWAYS),
+        Grid(LAYERS, rows=("subj", "attn:w9", "mlp"), whole=ALWAYS),
     )
     runs = []
     for at, grid in enumerate(grids):

@@ -66,11 +66,10 @@ def test_what_is_beyond_the_controls_is_said() -> None:
     ) in said
     assert "- Attn.: peak at layer 3, 95 % interval 3-5." in said
     assert "Tested against the control on the same prompts, by 10,000 sign flips" in said
-    assert "have an n of their own: attn-control 38." in said
+    assert "have an n of their own: Attn. control 38." in said
     other = report(controlled(), metric="logit_diff")
-    assert (
-        "- Subj. against subj-random: Logit Difference is lower in layers 0-7 (q < 0.05)" in other
-    )
+    assert "Subj. against Subj. random: Logit Difference is lower in layers 0-7" in other
+    assert "(q < 0.05)" in other
     shares = report(controlled(), metric="logit_diff", effect=Effect("normalised"))
     assert "Normalised Logit Difference is lower in layers 0-7" in shares
     assert "1 prompt is left out, whose total effect is under 0.5 logits" in shares
@@ -84,11 +83,10 @@ def test_a_row_of_another_window_is_named_and_both_sides_are_said() -> None:
     tested = Outcome(("attn:w9",), ("attn-control:w9",), difference, p, p, np.full((1, 4), 9))
     heatmap = replace(controlled(4).heatmap(), mean=np.zeros((1, 4)), rows=("attn:w9",))
     (said,) = control_sentences(tested, heatmap)
-    assert said.endswith(
-        ": the last token reads the subject in layers 0-1 more than a control span, and in layer 3 "
-        "less (q < 0.05)."
+    assert said == (
+        "Attn. w9: the last token reads the subject in layers 0-1 more than a control span, and "
+        "in layer 3 less (q < 0.05)."
     )
-    assert said[0] != "t", "the row's own name is in front"
     below = replace(tested, difference=-np.abs(difference))
     (said,) = control_sentences(below, heatmap)
     assert "reads the subject in layers 0-1 and 3 less than a control span" in said

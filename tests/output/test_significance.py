@@ -24,7 +24,9 @@ from mlxjsd.output.export import export_run, to_csv, to_json
 from mlxjsd.output.figure import plot_groups, plot_heatmap, plot_run
 from mlxjsd.output.marks import Marks, control_marks, group_marks
 from mlxjsd.output.terminal import summary
+from mlxjsd.records import Grid
 from mlxjsd.results import Run
+from mlxjsd.rows import ALWAYS
 
 CHANGE, NORMALISED = Effect("change"), Effect("normalised")
 
@@ -219,7 +221,7 @@ def test_show_tells_of_the_effect(run: Run) -> None:
 )
 def test_what_a_run_does_not_hold_is_one_sentence(ask: Callable[[Run], object], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        ask(run_of())
+        ask(run_of(grid=Grid(LAYERS, whole=ALWAYS)))
 
 
 def test_the_commands_take_effects_and_significance(
