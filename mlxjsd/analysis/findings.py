@@ -60,6 +60,10 @@ def control_sentences(tested: Outcome, heatmap: Heatmap) -> list[str]:
         sure, more = tested.differs[at], tested.difference[at] > 0
         above, below = spans(sure & more, layers), spans(sure & ~more, layers)
         base = base_of(row)
+        if not np.isfinite(tested.p[at]).any():
+            control = label(tested.against[at])
+            said.append(f"{label(row)}: fewer than two prompts have its control, {control}.")
+            continue
         in_words = base in _CLAIMS and heatmap.metric in _LARGER_IS_MORE
         plain = heatmap.effect is None or not heatmap.effect.normalised
         if in_words and plain and not is_denoising(row):

@@ -33,8 +33,8 @@ def sign_flip(differences: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
         seed: of the draws.
 
     Returns:
-        (...) p-values; NaN where no prompt has a difference. A drawn one is (1 + hits) /
-        (1 + resamples), so that it is never 0 (Phipson & Smyth 2010).
+        (...) p-values; NaN where fewer than two prompts have a difference. A drawn one is (1 +
+        hits) / (1 + resamples), so that it is never 0 (Phipson & Smyth 2010).
     """
     shape = differences.shape[1:]
     cells = differences.reshape(len(differences), prod(shape)).astype(np.float64)
@@ -42,7 +42,7 @@ def sign_flip(differences: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
     counts = known.sum(axis=0)
     few = counts <= np.log2(resamples) + 1
     p = np.full(cells.shape[1], np.nan)
-    for prompts, columns in _alike(known, few & (counts > 0)):
+    for prompts, columns in _alike(known, few & (counts > 1)):
         own = cells[np.ix_(prompts, columns)]
         rest = len(prompts) - 1
         flips = np.arange(2**rest)[:, None] >> np.arange(rest) & 1

@@ -124,13 +124,14 @@ def _cell_rows(change: Change) -> list[tuple[str, ...]]:
             continue
         layer = int(np.nanargmax(np.abs(values)))
         low, high = change.interval[:, at, layer]
+        between = "" if np.isnan(low) else f" [{low:+.3f}, {high:+.3f}]"
         first, differing = change.first_layer(at), int(change.differs[at].sum())
         rows.append(
             (
                 change.name,
                 name,
                 f"{np.nanmean(values):+.4f}",
-                f"{values[layer]:+.3f} [{low:+.3f}, {high:+.3f}] at layer {layer}",
+                f"{values[layer]:+.3f}{between} at layer {layer}",
                 "none" if first is None else str(first),
                 f"{differing} of {int(np.isfinite(values).sum())}",
             )

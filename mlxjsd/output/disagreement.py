@@ -73,7 +73,7 @@ def _rank(correlation: float) -> str:
 def _sentences(first: str, grid: Grid, change: Change) -> list[str]:
     found, layers = change.sensitivity, grid.measured_layers
     name = plain(change.name)
-    said = []
+    said, alike = [], []
     for at, names in enumerate(change.pairing.rows):
         sure, more = found.tested.differs[at], found.tested.difference[at] > 0
         sides = [
@@ -81,9 +81,15 @@ def _sentences(first: str, grid: Grid, change: Change) -> list[str]:
             for side, which in (("higher", sure & more), ("lower", sure & ~more))
             if (where := spans(which, layers))
         ]
-        told = f"{name} is {' and '.join(sides)}" if sides else "no cell differs for sure"
         parted = spans(found.parted[at], layers)
+        if not sides and not parted:
+            alike.append(both_labels(*names))
+            continue
+        told = f"{name} is {' and '.join(sides)}" if sides else "no cell differs for sure"
         said.append(f"{both_labels(*names)}: {told}; intervals part in {parted or 'no layer'}.")
+    if alike:
+        none = f"No cell differs for sure, and no intervals part: {', '.join(alike)}"
+        said.append(none.rstrip(".") + ".")  # a row's name may end in one
     if any(change.turned):
         said.append(
             "Rows of two directions: what one takes away is compared with what the other "

@@ -37,7 +37,7 @@ def test_flips_of_few_prompts_are_counted_by_hand() -> None:
     sums = [abs(3 * a + b + c) for a, b, c in product((1, -1), repeat=3)]
     assert sign_flip(np.array([3.0, -1.0, 1.0])) == sum(s >= 3 for s in sums) / 8 == 0.75
     assert sign_flip(np.array([0.0, 0.0])) == 1
-    assert sign_flip(np.array([0.4])) == 1
+    assert np.isnan(sign_flip(np.array([0.4, np.nan]))), "one prompt says nothing"
     assert np.isnan(sign_flip(np.array([np.nan, np.nan])))
 
 

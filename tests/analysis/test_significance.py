@@ -92,6 +92,18 @@ def test_a_row_of_another_window_is_named_and_both_sides_are_said() -> None:
     assert "reads the subject in layers 0-1 and 3 less than a control span" in said
 
 
+def test_a_control_that_one_prompt_has_says_nothing() -> None:
+    run = controlled()
+    cells = run.values()
+    cells[1:, 3] = np.nan
+    tested = against_controls(cells, ROWS)
+    assert tested is not None
+    assert np.isnan(tested.q[1]).all()
+    assert not np.isnan(tested.q[0]).any()
+    said = control_sentences(tested, run.heatmap())
+    assert said[1] == "Attn.: fewer than two prompts have its control, Attn. control."
+
+
 def test_groups_are_compared_two_by_two_or_each_with_all_others() -> None:
     cells = np.random.default_rng(0).normal(0, 0.1, (60, 2, 5))
     cells[20:40, 0, 1:3] += 0.3
