@@ -1,6 +1,6 @@
 """Tests that ask of the prompts alone: flip signs, deal labels anew, draw prompts again.
 
-Nothing is assumed of how the numbers are spread. Each test treats all cells at once with the same
+No curve is assumed for the numbers. Each test treats all cells at once with the same
 draws, is seeded, and goes through all possibilities where they are fewer than the draws would be.
 A prompt without a number in a cell is left out of that cell (pairwise deletion).
 """

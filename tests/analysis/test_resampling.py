@@ -8,7 +8,9 @@ from scipy import stats
 
 from mlxjsd.analysis.resampling import adjusted, peak_interval, permutation, sign_flip
 
-RNG = np.random.default_rng(7)
+
+def rng_of(seed: int = 7) -> np.random.Generator:
+    return np.random.default_rng(seed)
 
 
 def by_scipy(a: np.ndarray, b: np.ndarray, kind: str, resamples: float = np.inf) -> float:
@@ -51,7 +53,7 @@ def test_divisions_of_few_prompts_are_counted_by_hand() -> None:
 
 @pytest.mark.parametrize("count", [3, 8, 14])
 def test_flips_equal_scipys_of_every_possibility(count: int) -> None:
-    a, b = RNG.normal(0.3, 1, (2, count, 2, 2)).astype(np.float32)
+    a, b = rng_of().normal(0.3, 1, (2, count, 2, 2)).astype(np.float32)
     found = sign_flip(a - b)
     for cell in np.ndindex(2, 2):
         at = (slice(None), *cell)
@@ -61,7 +63,7 @@ def test_flips_equal_scipys_of_every_possibility(count: int) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(2, 3), (3, 9), (7, 6)])
 def test_divisions_equal_scipys_of_every_possibility(first: int, second: int) -> None:
-    a, b = RNG.normal(0, 1, (first, 3)), RNG.normal(0.7, 1, (second, 3))
+    a, b = rng_of(1).normal(0, 1, (first, 3)), rng_of(2).normal(0.7, 1, (second, 3))
     found = permutation(a, b)
     wanted = [by_scipy(a[:, cell], b[:, cell], "independent") for cell in range(3)]
     np.testing.assert_allclose(found, wanted, atol=1e-12)
@@ -89,13 +91,13 @@ def test_nobody_is_dealt_twice() -> None:
 
 
 def test_drawn_flips_agree_with_scipys() -> None:
-    paired = RNG.normal(0.2, 1, 40)
+    paired = rng_of().normal(0.2, 1, 40)
     wanted = by_scipy(paired, np.zeros(40), "samples", 9999)
     assert sign_flip(paired) == pytest.approx(wanted, abs=NEAR)
 
 
 def test_the_same_cells_give_the_same_number_whatever_stands_beside_them() -> None:
-    cells = RNG.normal(0, 1, (30, 4))
+    cells = rng_of().normal(0, 1, (30, 4))
     np.testing.assert_allclose(sign_flip(cells)[2], sign_flip(cells[:, 2]), atol=1e-12)
     groups = cells[:11], cells[11:]
     alone = permutation(*(group[:, 2] for group in groups))
@@ -104,7 +106,7 @@ def test_the_same_cells_give_the_same_number_whatever_stands_beside_them() -> No
 
 
 def test_a_prompt_without_a_number_is_left_out_of_that_cell() -> None:
-    cells = RNG.normal(0.2, 1, (30, 3))
+    cells = rng_of().normal(0.2, 1, (30, 3))
     cells[::3, 1] = np.nan
     cells[4:, 2] = np.nan
     kept = np.isfinite(cells[:, 1])
