@@ -7,13 +7,19 @@ corrupted run's most probable one where the subject is another one; there is non
 none where it is y.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import mlx.core as mx
 
-from mlxjsd.interventions.divergence import js_divergence, kl_divergence
+from mlxjsd.interventions.divergence import (
+    in_pieces,
+    js_of_probabilities,
+    kl_divergence,
+    log_softmax,
+    probabilities,
+)
 from mlxjsd.interventions.spec import NO_TOKEN, Batch
 
 
@@ -45,6 +51,40 @@ class Logits:
         return cls(clean, edited, corrupted, batch.paired, *tokens)
 
     @cached_property
+    def p(self) -> mx.array:
+        """Probabilities of the clean run, (B, 1, V) float32."""
+        return probabilities(self.clean)
+
+    @cached_property
+    def log_p(self) -> mx.array:
+        """Their logarithms, (B, 1, V) float32."""
+        return log_softmax(self.clean)
+
+    @cached_property
+    def q(self) -> mx.array:
+        """Probabilities of the edits, (B, K, V) float32."""
+        return probabilities(self.edited)
+
+    @cached_property
+    def normaliser(self) -> mx.array:
+        """What the logits of the edits exceed their log-probabilities by, (B, K, 1) float32."""
+        # That of the most probable token, whose probability is known well: it costs no exponential.
+        highest = mx.max(self.edited, axis=-1, keepdims=True).astype(mx.float32)
+        return highest - mx.log(mx.max(self.q, axis=-1, keepdims=True))
+
+    @property
+    def log_q(self) -> mx.array:
+        """Log-probabilities of the edits, (B, K, V) float32."""
+        return self.edited.astype(mx.float32) - self.normaliser
+
+    def pieces(self) -> Iterator["Logits"]:
+        """Yield some edits at a time, so that what is made of them on the way stays small."""
+        for edited in in_pieces(self.edited):
+            piece = replace(self, edited=edited)
+            piece.__dict__.update(p=self.p, log_p=self.log_p, prediction=self.prediction)
+            yield piece
+
+    @cached_property
     def prediction(self) -> mx.array:
         """The clean run's most probable token of each prompt, (B,) int32."""
         return mx.argmax(self.clean[:, -1], axis=-1).astype(mx.int32)
@@ -71,16 +111,15 @@ Compute = Callable[[Logits], mx.array]
 
 
 def _jsd(logits: Logits) -> mx.array:
-    return js_divergence(logits.clean, logits.edited)
+    return js_of_probabilities(logits.p, logits.q)
 
 
 def _kl(logits: Logits) -> mx.array:
-    return kl_divergence(logits.clean, logits.edited)
+    return kl_divergence(logits.log_p, logits.log_q)
 
 
 def _log_probability(logits: Logits) -> mx.array:
-    edited = logits.edited.astype(mx.float32)
-    return _of_token(edited, logits.target) - mx.logsumexp(edited, axis=-1)
+    return _of_token(logits.edited.astype(mx.float32), logits.target) - logits.normaliser[..., 0]
 
 
 def _logit_difference(logits: Logits) -> mx.array:
@@ -112,4 +151,5 @@ COMPUTE: dict[str, Compute] = {
 
 def numbers_of(logits: Logits, metrics: Sequence[str]) -> mx.array:
     """Return the numbers of K edits by each of some metrics, (B, metrics, K)."""
-    return mx.stack([COMPUTE[key](logits) for key in metrics], axis=1)
+    found = [mx.stack([COMPUTE[key](p) for key in metrics], axis=1) for p in logits.pieces()]
+    return mx.concatenate(found, axis=-1)

@@ -10,6 +10,7 @@ values that were computed once; :mod:`mlxjsd.interventions.branches` lists them.
 """
 
 from collections.abc import Sequence
+from functools import cache, partial
 from itertools import groupby
 
 import mlx.core as mx
@@ -72,10 +73,11 @@ def sweep_batch(
         "directions": np.array(mx.stack(walk.directions, axis=1)),
     }
     per_call = max(1, READOUT_ELEMENTS // (batch.size * clean.shape[-1]))
+    corrupted_logits = cache(partial(blocks.readout, corrupted))
     numbers = []
     for at in range(0, states.shape[1], per_call):
         edited = blocks.readout(states[:, at : at + per_call])
-        logits = Logits.of(batch, clean, edited, lambda: blocks.readout(corrupted))
+        logits = Logits.of(batch, clean, edited, corrupted_logits)
         numbers.append(numbers_of(logits, settings.metrics))
         mx.eval(numbers[-1])
     values = np.array(mx.concatenate(numbers, axis=-1))
