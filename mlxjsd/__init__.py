@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlxjsd.analysis.effects import Effect as Effect
     from mlxjsd.analysis.heatmap import Heatmap as Heatmap
     from mlxjsd.analysis.heatmap import aggregate as aggregate
     from mlxjsd.errors import InputError as InputError
@@ -40,6 +41,7 @@ _HOME = {
     "Batch": "interventions.spec",
     "Blocks": "model.blocks",
     "Corruption": "interventions.corruption",
+    "Effect": "analysis.effects",
     "Heatmap": "analysis.heatmap",
     "InputError": "errors",
     "Measurement": "interventions.spec",

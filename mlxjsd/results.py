@@ -8,11 +8,12 @@ from typing import Any, overload
 import numpy as np
 
 from mlxjsd.analysis.answers import CATEGORY_NAMES, Labels, Verdict, judge, label
+from mlxjsd.analysis.effects import Effect, cells_of
 from mlxjsd.analysis.groups import UNLABELLED, group
 from mlxjsd.analysis.heatmap import Heatmap, aggregate, floor_warning
 from mlxjsd.analysis.judgements import Judgements
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import JSD
+from mlxjsd.metrics import JSD, described
 from mlxjsd.records import Grid, Record, Skipped
 from mlxjsd.settings import Labelling, Settings
 
@@ -28,6 +29,7 @@ class Run:
         run.heatmap().mean              # (rows, layers), the average of these
         run.heatmap().row("attn")       # (layers,)
         run.heatmap(by="category")      # one for each kind of answer, by name
+        run.heatmap(effect=mlxjsd.Effect("normalised"))  # as shares of the total effect
         run.labels().categories         # FA, AH or UH, for each prompt
         mlxjsd.plot_run(run)            # a matplotlib figure
     """
@@ -157,32 +159,74 @@ class Run:
         return found
 
     @overload
-    def heatmap(self, by: None = None, metric: str = JSD.key) -> Heatmap: ...
+    def heatmap(
+        self, by: None = None, metric: str = JSD.key, effect: Effect | None = None
+    ) -> Heatmap: ...
 
     @overload
-    def heatmap(self, by: str, metric: str = JSD.key) -> dict[str, Heatmap]: ...
+    def heatmap(
+        self, by: str, metric: str = JSD.key, effect: Effect | None = None
+    ) -> dict[str, Heatmap]: ...
 
-    def heatmap(self, by: str | None = None, metric: str = JSD.key) -> Heatmap | dict[str, Heatmap]:
+    def heatmap(
+        self, by: str | None = None, metric: str = JSD.key, effect: Effect | None = None
+    ) -> Heatmap | dict[str, Heatmap]:
         """Return the averages over all prompts or, with ``by``, those of each group by its name.
 
         Args:
             by: ``category``, ``relation`` or ``correct``; None for one heatmap.
             metric: key of one that was measured, see :attr:`Grid.metrics`.
+            effect: what the edits change, such as ``Effect("normalised")``, in place of the numbers
+                as they were measured; see :mod:`mlxjsd.analysis.effects`.
 
         Raises:
-            InputError: for another ``by`` or ``metric``; with ``by``, for a run without a prompt.
+            InputError: for another ``by`` or ``metric``; with ``by``, for a run without a prompt;
+                for an effect that the run does not hold, or that no prompt has.
         """
         self._index(metric)  # or say that there is none
-        if by is None:
-            return aggregate(self.records, self.grid, metric)
+        groups = {"": self.records} if by is None else self.named_groups(by)
+        found = {
+            name: aggregate(records, self.grid, metric, effect) for name, records in groups.items()
+        }
+        if effect is not None and self.records and not any(h.count for h in found.values()):
+            least = f"{effect.least(metric):g} {described(metric).unit}".rstrip()
+            raise InputError(
+                f"no prompt has a total effect of at least {least}",
+                hint="give a smaller --least-total",
+            )
+        return found if by is not None else found[""]
+
+    def named_groups(self, by: str) -> dict[str, Sequence[Record]]:
+        """Return the records of each group by what it is called where there is room.
+
+        Raises:
+            InputError: for another ``by``, and for a run without a prompt.
+        """
         groups = self.groups(by)
         if not groups:
             raise InputError(
                 "the run holds no prompt yet, so there is nothing to group",
                 hint="go on with `mlxjsd resume`",
             )
-        named = {CATEGORY_NAMES.get(name, name): records for name, records in groups.items()}
-        return {name: aggregate(records, self.grid, metric) for name, records in named.items()}
+        return {CATEGORY_NAMES.get(name, name): records for name, records in groups.items()}
+
+    def cells(
+        self,
+        metric: str = JSD.key,
+        effect: Effect | None = None,
+        records: Sequence[Record] | None = None,
+    ) -> np.ndarray:
+        """Return the cells of every prompt as an effect, (N, rows, layers); see :meth:`heatmap`.
+
+        Prompts that are left out for their small total effect are NaN.
+
+        Args:
+            metric: key of one that was measured.
+            effect: None for the numbers as they were measured.
+            records: some of the run's; None for all.
+        """
+        self._index(metric)
+        return cells_of(self.records if records is None else records, self.grid, metric, effect)[0]
 
     @property
     def floor(self) -> float:

@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlxjsd.analysis.answers import Labels, label
+from mlxjsd.analysis.effects import Effect, cells_of
 from mlxjsd.analysis.heatmap import bootstrap_interval
 from mlxjsd.analysis.judgements import Judgements
+from mlxjsd.analysis.pairing import Pairing, pairing
+from mlxjsd.analysis.sensitivity import Sensitivity, sensitivity
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.records import Grid, Record
@@ -55,7 +58,8 @@ class Change:
     """What one run has changed from the first one, over the prompts of all runs."""
 
     name: str
-    rows: tuple[str, ...]
+    pairing: Pairing
+    """Which row of the first run is compared with which of this one."""
     mean: np.ndarray
     """(rows, L) mean of the paired differences, this run's minus the first one's."""
     interval: np.ndarray
@@ -63,6 +67,15 @@ class Change:
     counts: Counter[tuple[str, str]]
     """How many prompts went from which category to which, those that stayed included."""
     moves: tuple[Move, ...]
+    sensitivity: Sensitivity
+    """Where both agree, and where they do not."""
+    turned: tuple[bool, ...]
+    """Which rows of this run are turned around 0, since their direction is the other one."""
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows that are compared, by their names in the first run."""
+        return tuple(row for row, _ in self.pairing.rows)
 
     @property
     def differs(self) -> np.ndarray:
@@ -77,42 +90,67 @@ class Change:
         return int(layers[0]) if layers.size else None
 
 
-def changes(runs: Sequence[Measured], metric: str = JSD.key) -> tuple[int, list[Change]]:
+def changes(
+    runs: Sequence[Measured], metric: str = JSD.key, effect: Effect | None = None
+) -> tuple[int, list[Change]]:
     """Compare runs with the first one of them.
 
     Returns:
         How many prompts all of them have, and the changes, one for each run after the first.
 
     Raises:
-        InputError: if they have no prompt in common, or not the same rows and layers.
+        InputError: if they have no prompt or no row in common, are not of the same depth, or do
+            not hold the effect.
     """
     first = runs[0]
     for run in runs[1:]:
-        if (run.grid.rows, run.grid.layers) != (first.grid.rows, first.grid.layers):
+        if run.grid.layers != first.grid.layers:
             raise InputError(
-                f"{first.name} and {run.name} are not of the same rows and layers",
-                hint="compare runs of one model, with the same --rows",
+                f"{first.name} has {first.grid.layers} layers and {run.name} has "
+                f"{run.grid.layers}, so their cells cannot be compared prompt by prompt",
+                hint="compare runs of one model",
+            )
+        if not pairing(first.grid.rows, run.grid.rows).rows:
+            raise InputError(
+                f"{first.name} and {run.name} have no row in common",
+                hint="compare runs of the same --rows",
             )
     before, *others = in_all({run.name: run.records for run in runs})
     threshold = first.categories(first.records, first).threshold
     rule = replace(first, threshold=threshold)
     base = _named(first.categories(before, rule))
+    cells = cells_of(before, first.grid, metric, effect)[0]
     found = []
     for run, after in zip(runs[1:], others, strict=True):
-        cells = np.stack([b.of(metric) - a.of(metric) for a, b in zip(before, after, strict=True)])
         now = _named(run.categories(after, rule))
         pairs = list(zip(before, after, zip(base, now, strict=True), strict=True))
-        found.append(
-            Change(
-                run.name,
-                run.grid.rows,
-                cells.astype(np.float64).mean(axis=0),
-                bootstrap_interval(cells),
-                Counter(categories for _, _, categories in pairs),
-                tuple(Move(a, b, both) for a, b, both in pairs if both[0] != both[1]),
-            )
-        )
+        counts = Counter(categories for _, _, categories in pairs)
+        moves = tuple(Move(a, b, both) for a, b, both in pairs if both[0] != both[1])
+        other = cells_of(after, run.grid, metric, effect)[0]
+        found.append(_change(run.name, first.grid, run.grid, cells, other, effect, counts, moves))
     return len(before), found
+
+
+def _change(
+    name: str,
+    first: Grid,
+    grid: Grid,
+    before: np.ndarray,
+    after: np.ndarray,
+    effect: Effect | None,
+    counts: Counter[tuple[str, str]],
+    moves: tuple[Move, ...],
+) -> Change:
+    """Compare the (N, rows, L) cells of two runs, for the same N prompts."""
+    rows = pairing(first.rows, grid.rows)
+    named, others = zip(*rows.rows, strict=True)
+    turned = rows.turned if effect is not None else (False,) * len(named)
+    before = before[:, [first.rows.index(row) for row in named]]
+    after = after[:, [grid.rows.index(row) for row in others]]
+    after = np.where(np.array(turned)[:, None], -after, after)
+    compared = sensitivity(before, after, named, others)
+    interval = bootstrap_interval(after - before)
+    return Change(name, rows, compared.tested.difference, interval, counts, moves, compared, turned)
 
 
 def in_all(records: Mapping[str, Sequence[Record]]) -> list[list[Record]]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlxjsd.analysis.effects import Effect, shown_metric
+from mlxjsd.analysis.pairing import pairing
 from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import JSD
+from mlxjsd.metrics import JSD, Metric
 from mlxjsd.rows import DEFAULT, label
 
 
@@ -24,9 +26,16 @@ class Panel:
     rows: tuple[str, ...] = DEFAULT
     """Keys of the rows, from the top."""
     metric: str = JSD.key
+    effect: Effect | None = None
+    """What the cells show in place of the numbers as they were measured."""
     at_most: np.ndarray | None = None
     """Which cells are no more than what stands there, (rows, L) bool: a figure's colours say
     nothing below the lowest tick of their scale. None for none."""
+
+    @property
+    def described(self) -> Metric:
+        """What the cells are: name, unit and bounds."""
+        return shown_metric(self.metric, self.effect)
 
     @property
     def known(self) -> np.ndarray:
@@ -40,6 +49,9 @@ class RowComparison:
     """How one row of two heatmaps agrees."""
 
     row: str
+    """Its name in A."""
+    other: str
+    """Its name in B; another one where windows or directions are compared."""
     correlation: float
     """Spearman's rank correlation over layers; NaN where a row is constant, or without a number."""
     difference: float
@@ -62,6 +74,11 @@ class Comparison:
     rows: tuple[RowComparison, ...]
     relative: bool
     """Whether the depths differ, so that columns are shares of the depth."""
+    only: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Rows that A alone has, and those that B alone has."""
+    turned: tuple[bool, ...] = ()
+    """Which rows of B are turned around 0, since their direction is the other one; none in numbers
+    as they were measured."""
 
     @property
     def difference(self) -> np.ndarray:
@@ -94,7 +111,8 @@ def compare(a: Panel, b: Panel) -> Comparison:
     """Compare the rows that two heatmaps share; of different depths, over relative depth.
 
     The deeper one sets the columns, and the other is interpolated linearly between the middles
-    of its layers.
+    of its layers. Rows are paired as :func:`mlxjsd.analysis.pairing.pairing` says. Effects of the
+    other direction are turned around 0, so that what A takes away is compared with what B restores.
 
     Raises:
         InputError: if they share no row, or are of two metrics.
@@ -104,32 +122,42 @@ def compare(a: Panel, b: Panel) -> Comparison:
             f"{a.name} shows {a.metric}, and {b.name} shows {b.metric}",
             hint="compare two of the same --metric",
         )
+    if a.effect != b.effect:
+        raise InputError(
+            f"{a.name} and {b.name} show two kinds of effect", hint="compare without --effect"
+        )
     columns = max(a.mean.shape[1], b.mean.shape[1])
     relative = a.mean.shape[1] != b.mean.shape[1]
-    shared = tuple(key for key in a.rows if key in b.rows)
-    if not shared:
+    found = pairing(a.rows, b.rows)
+    if not found.rows:
         raise InputError(
             f"{a.name} and {b.name} have no row in common", hint="compare runs of the same --rows"
         )
-    a, b = (_over(panel, shared, columns) for panel in (a, b))
+    named, others = zip(*found.rows, strict=True)
+    a, b = _over(a, named, columns), _over(b, others, columns)
+    turned = found.turned if a.effect is not None else (False,) * len(named)
+    b = replace(b, mean=np.where(np.array(turned)[:, None], -b.mean, b.mean))
     rows = (
-        _compare_row(name, x, y, both, a.metric == JSD.key)
-        for name, x, y, both in zip(shared, a.mean, b.mean, a.known & b.known, strict=True)
+        _compare_row(name, other, x, y, both, a.metric == JSD.key and a.effect is None)
+        for name, other, x, y, both in zip(
+            named, others, a.mean, b.mean, a.known & b.known, strict=True
+        )
     )
-    return Comparison(a, b, tuple(rows), relative)
+    return Comparison(a, b, tuple(rows), relative, (found.only_a, found.only_b), turned)
 
 
 def _compare_row(
-    name: str, x: np.ndarray, y: np.ndarray, both: np.ndarray, in_phases: bool
+    name: str, other: str, x: np.ndarray, y: np.ndarray, both: np.ndarray, in_phases: bool
 ) -> RowComparison:
     high, agree = ("n/a", "n/a"), None
     if in_phases:
-        one, other = _phases(x), _phases(y)
-        high = (describe(one.high, len(x)), describe(other.high, len(y)))
+        of_a, of_b = _phases(x), _phases(y)
+        high = (describe(of_a.high, len(x)), describe(of_b.high, len(y)))
         agree = bool(np.any(np.isfinite(x) & np.isfinite(y)))
-        agree &= _overlap(one.high, other.high) > 0.5 and _overlap(one.low, other.low) > 0.5
+        agree &= _overlap(of_a.high, of_b.high) > 0.5 and _overlap(of_a.low, of_b.low) > 0.5
     return RowComparison(
         row=name,
+        other=other,
         correlation=rank_correlation(x[both], y[both]),
         difference=float(np.abs(x - y)[both].mean()) if both.any() else float("nan"),
         cells=int(both.sum()),
@@ -157,7 +185,7 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
     """Return the rows of the table Row | Rank correlation | Difference | Layers | High | Agree."""
     return [
         (
-            label(row.row),
+            both_labels(row.row, row.other),
             _written(row.correlation, 2),
             _written(row.difference, 3),
             f"{row.cells} of {comparison.a.mean.shape[1]}",
@@ -166,6 +194,11 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
         )
         for row in comparison.rows
     ]
+
+
+def both_labels(row: str, other: str) -> str:
+    """Write the names of two rows that are compared, once if they are the same."""
+    return label(row) if row == other else f"{label(row)} / {label(other)}"
 
 
 def _written(value: float, digits: int) -> str:

@@ -1,11 +1,13 @@
 """From the rows of a run to the numbers of a picture."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlxjsd.metrics import JSD, described
+from mlxjsd.analysis.effects import Effect, cells_of, shown_metric
+from mlxjsd.metrics import JSD, Metric
 from mlxjsd.records import Grid, Record
 from mlxjsd.rows import DEFAULT
 
@@ -42,6 +44,28 @@ class Heatmap:
     """The layers that have cells; None for all."""
     counts: np.ndarray | None = None
     """(rows, L) prompts that each cell is the average of; None where that is ``count``."""
+    effect: Effect | None = None
+    """What the cells show in place of the numbers as they were measured; None for these."""
+    left_out: int = 0
+    """Prompts that are not among them for their small total effect."""
+
+    @property
+    def described(self) -> Metric:
+        """What the cells are: name, unit and bounds."""
+        return shown_metric(self.metric, self.effect)
+
+    @property
+    def raw_jsd(self) -> bool:
+        """Whether the cells are divergences as they were measured, which are read in phases."""
+        return self.metric == JSD.key and self.effect is None
+
+    def cell_counts(self) -> np.ndarray:
+        """Return how many prompts each cell is the average of, (rows, L) int.
+
+        A cell without a number has those that it would be the average of.
+        """
+        counts = np.zeros(self.mean.shape, int) if self.counts is None else self.counts
+        return np.where(counts == 0, self.count, counts)
 
     @property
     def measured_layers(self) -> tuple[int, ...]:
@@ -83,12 +107,17 @@ def scale_of(heatmaps: Iterable[Heatmap]) -> tuple[float, float]:
     found = list(heatmaps)
     cells = np.concatenate([np.abs(heatmap.mean[np.isfinite(heatmap.mean)]) for heatmap in found])
     high = max(float(cells.max()), _SHORTEST) if cells.size else 1.0
-    signed = any(described(heatmap.metric).signed for heatmap in found)
+    signed = any(heatmap.described.signed for heatmap in found)
     return (-high if signed else 0.0), high
 
 
-def aggregate(records: Sequence[Record], grid: Grid | int, metric: str = JSD.key) -> Heatmap:
-    """Average the cells of ``records`` into a heatmap.
+def aggregate(
+    records: Sequence[Record],
+    grid: Grid | int,
+    metric: str = JSD.key,
+    effect: Effect | None = None,
+) -> Heatmap:
+    """Average the cells of ``records``, or their effects, into a heatmap.
 
     The order of the records does not change the result by more than rounding in float64.
 
@@ -96,19 +125,26 @@ def aggregate(records: Sequence[Record], grid: Grid | int, metric: str = JSD.key
         records: of one run.
         grid: of the run; a number of layers stands for the usual rows.
         metric: one of the grid's.
+        effect: None for the numbers as they were measured.
+
+    Raises:
+        InputError: if the run does not hold what the effect needs.
     """
     grid = Grid(grid) if isinstance(grid, int) else grid
-    if not records:
+    cells, left_out = cells_of(records, grid, metric, effect)
+    count = int(left_out.sum())
+    if not records or (left_out.any() and not np.isfinite(cells).any()):
         empty = np.full((len(grid.rows), grid.layers), np.nan)
-        return Heatmap(empty, empty.copy(), 0, rows=grid.rows, metric=metric, only=grid.only)
+        found = Heatmap(empty, empty.copy(), 0, rows=grid.rows, metric=metric)
+        return replace(found, only=grid.only, effect=effect, left_out=count)
     found = average(
-        np.stack([record.of(metric) for record in records]),
+        cells,
         np.array([record.reliance for record in records]),
         np.array([record.floor for record in records]),
         grid.rows,
         metric,
     )
-    return replace(found, only=grid.only)
+    return replace(found, only=grid.only, effect=effect, left_out=count)
 
 
 def average(
@@ -145,9 +181,41 @@ def average(
 
 
 def _counted(cells: np.ndarray) -> np.ndarray:
-    """Return which of (N, rows, L) hold a number, (N,); all of them where none does."""
-    known = np.isfinite(cells).any(axis=(1, 2))
+    """Return which of (N, ...) hold a number, (N,); all of them where none does."""
+    known = np.isfinite(cells).any(axis=tuple(range(1, cells.ndim)))
     return known if known.any() else ~known
+
+
+def resampled_means(cells: np.ndarray, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """Return the means of cells over prompts that are drawn anew, as often as there are.
+
+    Args:
+        cells: (N, ...); prompts without any number are left out.
+        resamples: how many times they are drawn.
+        seed: of the drawing; the same cells in the same order give the same means.
+
+    Returns:
+        (resamples, ...) float64; NaN where fewer than two prompts have a number, and where none
+        of them was drawn.
+    """
+    shape = cells.shape[1:]
+    cells = cells.reshape(len(cells), math.prod(shape))
+    cells = cells[_counted(cells)].astype(np.float64)
+    count, known = len(cells), np.isfinite(cells)
+    means = np.full((resamples, cells.shape[1]), np.nan)
+    if count < 2:
+        return means.reshape(resamples, *shape)
+    rng = np.random.default_rng(seed)
+    some = ~np.isin(known.sum(axis=0), (0, count))  # cells that some prompts have alone
+    filled = np.where(known, cells, 0.0) if some.any() else cells
+    for at in range(0, resamples, 100):  # drawing n of n is counting how often each comes up
+        times = rng.multinomial(count, np.full(count, 1 / count), size=min(100, resamples - at))
+        means[at : at + 100] = times @ filled / count
+        if some.any():
+            with np.errstate(invalid="ignore", divide="ignore"):
+                means[at : at + 100, some] *= count / (times @ known[:, some])
+    means[:, known.sum(axis=0) < 2] = np.nan
+    return means.reshape(resamples, *shape)
 
 
 def bootstrap_interval(
@@ -165,27 +233,15 @@ def bootstrap_interval(
         (2, rows, L) lower and upper ends; NaN for fewer than two prompts, and where the
         edit does not apply.
     """
-    cells = cells[_counted(cells)]
-    count = len(cells)
-    if count < 2:
-        return np.full((2, *cells.shape[1:]), np.nan)
-    rng = np.random.default_rng(seed)
-    flat = cells.reshape(count, -1).astype(np.float64)
-    known = np.isfinite(flat)
-    # A cell without a number in some prompts is resampled with them, and averaged without.
-    whole = bool((known.all(axis=0) | ~known.any(axis=0)).all())
-    means = np.empty((resamples, flat.shape[1]))
-    filled = flat if whole else np.where(known, flat, 0.0)
-    for at in range(0, resamples, 100):  # drawing n of n is counting how often each comes up
-        times = rng.multinomial(count, np.full(count, 1 / count), size=min(100, resamples - at))
-        drawn = count if whole else times @ known.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            means[at : at + 100] = times @ filled / drawn
-    quantile = np.quantile if whole else np.nanquantile
-    ends = quantile(means, [(1 - share) / 2, (1 + share) / 2], axis=0)
-    few = known.sum(axis=0) < 2
-    ends[:, few] = np.nan
-    return ends.reshape(2, *cells.shape[1:])
+    means = resampled_means(cells, resamples, seed)
+    shares = [(1 - share) / 2, (1 + share) / 2]
+    ends = np.full((2, *means.shape[1:]), np.nan)
+    known = np.isfinite(means)
+    whole, some = known.all(axis=0), known.any(axis=0)
+    ends[:, whole] = np.quantile(means[:, whole], shares, axis=0)
+    if (rare := some & ~whole).any():  # in some draws, none of the few that have a number
+        ends[:, rare] = np.nanquantile(means[:, rare], shares, axis=0)
+    return ends
 
 
 def floor_warning(floor: float, limit: float | None) -> str:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxjsd.analysis.heatmap import Heatmap
-from mlxjsd.metrics import JSD
 from mlxjsd.rows import ATTN, LAST, SUBJ, label
 
 LOW_SHARE = 0.05
@@ -111,9 +110,10 @@ def describe(ranges: Ranges, layers: int) -> str:
 def reading(heatmap: Heatmap) -> list[str]:
     """Say what a heatmap shows: a sentence for each row of the published figure that it has.
 
-    They speak of divergences, so there is none for another metric.
+    They speak of divergences as they were measured, so there is none for another metric or for
+    effects.
     """
-    if heatmap.metric != JSD.key:
+    if not heatmap.raw_jsd:
         return []
     layers = list(heatmap.measured_layers)
     subj, attn, last = (heatmap.row(row.key) for row in (SUBJ, ATTN, LAST))
@@ -182,7 +182,7 @@ def reading_table(heatmap: Heatmap) -> list[tuple[str, str, str, str]]:
 
     Like :func:`reading`, of divergences alone.
     """
-    if heatmap.metric != JSD.key:
+    if not heatmap.raw_jsd:
         return []
     layers = heatmap.layers
     rows = []

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mlxjsd.analysis.effects import Effect
     from mlxjsd.model.loaded import LoadedModel
     from mlxjsd.model.tensor_group import TensorParallelGroup
     from mlxjsd.prompts.prompt import PromptFile
@@ -65,6 +67,24 @@ def read(
     return replace(run, labelling=replace(run.labelling, **given))
 
 
+def effect_of(kind: str | None, least_total: float | None) -> "Effect | None":
+    """Return the effect that is asked for; None for the numbers as they were measured.
+
+    Raises:
+        InputError: if there is none of this kind, or a value makes no sense.
+    """
+    from mlxjsd.analysis.effects import Effect
+
+    if kind is None:
+        if least_total is None:
+            return None
+        raise InputError(
+            "--least-total is for normalised effects",
+            hint="leave it out, or add --effect normalised",
+        )
+    return Effect(kind, least_total)
+
+
 def show_run(
     folder: Path,
     by: str | None = None,
@@ -72,13 +92,14 @@ def show_run(
     reliance_threshold: float | None = None,
     metric: str = JSD.key,
     aliases: str | None = None,
+    effect: "Effect | None" = None,
 ) -> None:
     """Print the heatmap of a run and what it says."""
     from mlxjsd.output.terminal import summary
 
     console = console_for()
     run = read(folder, match, reliance_threshold, aliases)
-    shown = summary(run, console.width, has_colour(console), by, metric)
+    shown = summary(run, console.width, has_colour(console), by, metric, effect)
     console.print(shown, markup=False)
 
 

@@ -1,5 +1,6 @@
 """The commands that read a run: show, plot, summary, compare, export, merge."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxjsd.cli import options
+from mlxjsd.cli import averages, options
 from mlxjsd.cli.app import app
-from mlxjsd.cli.common import console_for, read, show_run
+from mlxjsd.cli.common import console_for, effect_of, read, show_run
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.output.writers import EXPORTS, FIGURES
 
 if TYPE_CHECKING:
     from mlxjsd.analysis.changes import Change
+    from mlxjsd.analysis.effects import Effect
 
 
 @app.command()
@@ -26,9 +28,12 @@ def show(
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,
     metric: options.Metric = JSD.key,
+    effect: averages.Effect = None,
+    least_total: averages.LeastTotal = None,
 ) -> None:
     """Print a run's heatmap, the peak of each row, the noise floor, and what they say."""
-    show_run(folder, by, match, reliance_threshold, metric, aliases)
+    asked = effect_of(effect, least_total)
+    show_run(folder, by, match, reliance_threshold, metric, aliases, asked)
 
 
 @app.command(
@@ -46,6 +51,9 @@ def plot(
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,
     metric: options.Metric = JSD.key,
+    effect: averages.Effect = None,
+    least_total: averages.LeastTotal = None,
+    significance: averages.Significance = False,
     vmin: Annotated[
         float | None,
         typer.Option(help="The number at the low end.", show_default="0, or as far below it"),
@@ -60,19 +68,25 @@ def plot(
     ] = None,
 ) -> None:
     """Draw a run's heatmap, or one for each group."""
+    from mlxjsd.output.curves import plot_curves
     from mlxjsd.output.figure import (
         Style,
-        plot_curves,
         plot_groups,
         plot_run,
         save_figure,
         title_of,
     )
+    from mlxjsd.output.marks import group_marks
 
-    style = Style(vmin, vmax, cmap)
+    style, asked = Style(vmin, vmax, cmap), effect_of(effect, least_total)
     run = read(folder, match, reliance_threshold, aliases)
     if kind != "heatmap":
-        for option, given in (("--by", by is not None), ("--metric", metric != JSD.key)):
+        for option, given in (
+            ("--by", by is not None),
+            ("--metric", metric != JSD.key),
+            ("--effect", asked is not None),
+            ("--significance", significance),
+        ):
             if given:
                 raise InputError(
                     f"{option} is for heatmaps",
@@ -80,9 +94,11 @@ def plot(
                 )
         figure = plot_curves(run, kind)
     elif by is None:
-        figure = plot_run(run, style, metric)
+        figure = plot_run(run, style, metric, asked, significance)
     else:
-        figure = plot_groups(run.heatmap(by=by, metric=metric), title_of(run), style)
+        groups = run.heatmap(by=by, metric=metric, effect=asked)
+        marks = group_marks(run, by, metric, asked) if significance else None
+        figure = plot_groups(groups, title_of(run), style, marks=marks)
     save_figure(figure, output)
     print(output)
 
@@ -95,11 +111,14 @@ def summary(
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,
     metric: options.Metric = JSD.key,
+    effect: averages.Effect = None,
+    least_total: averages.LeastTotal = None,
 ) -> None:
-    """Say as Markdown what a run's heatmap shows: phases, crossing, a sentence for each row."""
+    """Say as Markdown what a run's heatmap shows, row by row, and what of it is sure."""
     from mlxjsd.output.markdown import report
 
-    print(report(read(folder, match, reliance_threshold, aliases), by, metric))
+    asked = effect_of(effect, least_total)
+    print(report(read(folder, match, reliance_threshold, aliases), by, metric, asked))
 
 
 @app.command()
@@ -113,25 +132,38 @@ def compare(
         str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
     ] = None,
     metric: options.Metric = JSD.key,
+    effect: averages.Effect = None,
+    least_total: averages.LeastTotal = None,
+    significance: averages.Significance = False,
     aliases: options.AliasTable = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Draw them here, or write every change as .csv."),
+        typer.Option(
+            "--output", "-o", help="Draw them here, or write every change as .csv or .json."
+        ),
     ] = None,
 ) -> None:
     """Compare runs with the first one, or a run with a published figure.
 
     Two are compared by rank, by distance and by phase as well. Changes of cells and of answers
-    are counted prompt by prompt, such as between precisions of one model.
+    are counted and tested prompt by prompt, such as between precisions of one model, or between
+    two corruptions, windows or directions.
     """
+    asked = effect_of(effect, least_total)
     if (len(runs) < 2) == (reference is None):
         raise InputError(
             "compare takes a second run folder or --reference, one of the two",
             hint="give one of them",
         )
     if len(runs) > 1:
-        compare_runs(runs, category, metric, output, aliases)
+        compare_runs(runs, category, metric, output, aliases, asked, significance)
         return
+    for option, given in (("--effect", asked is not None), ("--significance", significance)):
+        if given:
+            raise InputError(
+                f"{option} needs prompts, and a published figure has averages alone",
+                hint="leave it out, or compare two runs",
+            )
     from mlxjsd.analysis import compare as comparing
     from mlxjsd.output.markdown import compared, panel_of
 
@@ -150,6 +182,8 @@ def compare_runs(
     metric: str = JSD.key,
     output: Path | None = None,
     aliases: str | None = None,
+    effect: "Effect | None" = None,
+    significance: bool = False,
 ) -> None:
     """Print what runs changed from the first of them; draw it, or write it as a table."""
     from mlxjsd.analysis.compare import compare as compare_panels
@@ -161,30 +195,42 @@ def compare_runs(
         named_runs,
         of_shared_prompts,
     )
+    from mlxjsd.output.disagreement import change_marks, disagreement_json
     from mlxjsd.output.markdown import compared, of_category, panel_of
 
     read_runs = [read(folder, aliases=aliases) for folder in folders]
     runs = of_shared_prompts(named_runs(read_runs, [str(folder) for folder in folders]))
-    panels = {name: panel_of(run, category, metric) for name, run in runs.items()}
-    one_model = len({(run.grid.rows, run.grid.layers) for run in read_runs}) == 1
+    panels = {name: panel_of(run, category, metric, effect) for name, run in runs.items()}
+    one_depth = len({run.grid.layers for run in read_runs}) == 1
     parts: list[str] = []
     changed: list[Change] = []
+    shared = len(next(iter(runs.values())).records)
     beside = compare_panels(*panels.values()) if len(runs) == 2 else None
     if beside is not None:
         parts.append(compared(beside))
-    if one_model or len(runs) > 2:
-        shared, changed = changes_of(runs, metric, category)
+    if one_depth or len(runs) > 2:
+        shared, changed = changes_of(runs, metric, category, effect)
         parts.append(changes_text(runs, shared, changed))
-    if output is not None and output.suffix.lower() == ".csv":
-        write_whole(output, changes_csv(changed).encode())
+    ending = "" if output is None else output.suffix.lower()
+    if output is not None and ending in (".csv", ".json"):
+        if not changed:
+            raise InputError(
+                "the runs are of different depths, so there is no change of a cell to write",
+                hint="draw them with -o difference.pdf, or compare runs of one model",
+            )
+        first = next(iter(runs))
+        document = disagreement_json(first, shared, changed, metric, effect)
+        written = changes_csv(changed) if ending == ".csv" else json.dumps(document) + "\n"
+        write_whole(output, written.encode())
     elif output is not None:
         from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
 
         if beside is not None:
-            drawn = plot_comparison(beside)
+            marks = change_marks(changed[0]) if significance and changed else None
+            drawn = plot_comparison(beside, marks=marks)
         else:
             heatmaps = {
-                name: of_category(run, category).heatmap(metric=metric)
+                name: of_category(run, category).heatmap(metric=metric, effect=effect)
                 for name, run in runs.items()
             }
             drawn = plot_groups(heatmaps, columns=len(heatmaps))
@@ -196,11 +242,19 @@ def compare_runs(
 def export(
     folder: options.RunFolder,
     output: options.OutputFile,
+    effect: averages.Effect = None,
+    least_total: averages.LeastTotal = None,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Of a damaged run, all that can be trusted (.json).")
     ] = False,
 ) -> None:
     """Write a run's numbers to a file."""
+    asked = effect_of(effect, least_total)
+    if salvage and asked is not None:
+        raise InputError(
+            "what is saved of a damaged run are the numbers as they were measured",
+            hint="leave --effect out",
+        )
     from mlxjsd.output.export import export_run, export_salvaged
 
     if salvage:
@@ -213,7 +267,7 @@ def export(
     else:
         from mlxjsd.store.reader import read_run
 
-        export_run(read_run(folder), output)
+        export_run(read_run(folder), output, asked)
     print(output)
 
 

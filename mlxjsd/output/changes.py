@@ -9,12 +9,14 @@ import numpy as np
 
 from mlxjsd.analysis.answers import CATEGORY_NAMES
 from mlxjsd.analysis.changes import Change, Measured, Move, changes, in_all
+from mlxjsd.analysis.compare import both_labels
+from mlxjsd.analysis.effects import Effect
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
+from mlxjsd.output.disagreement import disagreement_text
 from mlxjsd.output.export import text_cell
 from mlxjsd.output.markdown import markdown_table
 from mlxjsd.results import Run
-from mlxjsd.rows import label
 from mlxjsd.text import clean, plain
 
 #: Prompts that are listed for each run; a table in a file has all of them.
@@ -61,7 +63,10 @@ def of_shared_prompts(runs: Mapping[str, Run]) -> dict[str, Run]:
 
 
 def changes_of(
-    runs: Mapping[str, Run], metric: str = JSD.key, category: str | None = None
+    runs: Mapping[str, Run],
+    metric: str = JSD.key,
+    category: str | None = None,
+    effect: Effect | None = None,
 ) -> tuple[int, list[Change]]:
     """Compare runs with the first of them; see :func:`mlxjsd.analysis.changes.changes`.
 
@@ -69,6 +74,7 @@ def changes_of(
         runs: at least two, by name.
         metric: one that all have measured.
         category: only the prompts that are of this one in the first run.
+        effect: of which the changes are; None for the numbers as they were measured.
 
     Raises:
         InputError: if they cannot be compared.
@@ -78,13 +84,13 @@ def changes_of(
         records = run.records
         if category is not None and not number:
             records = run.groups("category").get(category, [])
-        run.heatmap(metric=metric)  # or say that there is none
+        run.heatmap(metric=metric, effect=effect)  # or say that there is none
         asked = run.labelling
         threshold = run.labels().threshold if not number else asked.reliance_threshold
         measured.append(
             Measured(name, records, run.grid, asked.match, threshold, asked.aliases, run.judgements)
         )
-    return changes(measured, metric)
+    return changes(measured, metric, effect)
 
 
 def changes_text(runs: Mapping[str, Run], shared: int, found: Sequence[Change]) -> str:
@@ -102,6 +108,7 @@ def changes_text(runs: Mapping[str, Run], shared: int, found: Sequence[Change]) 
         named = (a if a == b else f"{a} to {b}" for a, b in ways)
         counts = [(c.name, *(str(c.counts[way]) for way in ways)) for c in found]
         parts.append(markdown_table(("Run", *named), counts))
+    parts.append(disagreement_text(first, runs[first].grid, found))
     for change in found:
         if change.moves:
             parts.append(_moved(change))
@@ -110,20 +117,21 @@ def changes_text(runs: Mapping[str, Run], shared: int, found: Sequence[Change]) 
 
 def _cell_rows(change: Change) -> list[tuple[str, ...]]:
     rows = []
-    for at, key in enumerate(change.rows):
-        values = change.mean[at]
+    for at, names in enumerate(change.pairing.rows):
+        values, name = change.mean[at], both_labels(*names)
         if not np.isfinite(values).any():
-            rows.append((change.name, label(key), *["n/a"] * 4))
+            rows.append((change.name, name, *["n/a"] * 4))
             continue
         layer = int(np.nanargmax(np.abs(values)))
         low, high = change.interval[:, at, layer]
+        between = "" if np.isnan(low) else f" [{low:+.3f}, {high:+.3f}]"
         first, differing = change.first_layer(at), int(change.differs[at].sum())
         rows.append(
             (
                 change.name,
-                label(key),
+                name,
                 f"{np.nanmean(values):+.4f}",
-                f"{values[layer]:+.3f} [{low:+.3f}, {high:+.3f}] at layer {layer}",
+                f"{values[layer]:+.3f}{between} at layer {layer}",
                 "none" if first is None else str(first),
                 f"{differing} of {int(np.isfinite(values).sum())}",
             )
@@ -149,17 +157,26 @@ def _move_row(move: Move) -> tuple[str, ...]:
 
 
 def changes_csv(found: Sequence[Change]) -> str:
-    """Return every cell's change with its interval, then every prompt that moved, as CSV."""
+    """Return every cell's change with its interval and test, then every prompt that moved, as CSV.
+
+    ``p`` and ``q`` are of the paired sign-flip test; ``intervals_part`` says that the 95 %
+    intervals of both runs have no number in common; ``other_row`` is what a row is compared with.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("run", "row", "layer", "change", "low", "high", "differs"))
+    columns = ("run", "row", "layer", "change", "low", "high", "differs")
+    writer.writerow((*columns, "n", "p", "q", "intervals_part", "other_row"))
     for change in found:
-        for at, key in enumerate(change.rows):
+        tested, parted = change.sensitivity.tested, change.sensitivity.parted
+        for at, (key, other) in enumerate(change.pairing.rows):
             for layer in np.flatnonzero(np.isfinite(change.mean[at])):
-                numbers = (change.mean[at, layer], *change.interval[:, at, layer])
+                place = at, layer
+                numbers = (change.mean[place], *change.interval[:, at, layer])
                 texts = [f"{number:.8g}" for number in numbers]
-                differs = int(change.differs[at, layer])
-                writer.writerow((_cell(change.name), key, layer, *texts, differs))
+                sure = [f"{number:.8g}" for number in (tested.p[place], tested.q[place])]
+                more = int(tested.counts[place]), *sure, int(parted[place]), _cell(other)
+                differs = int(change.differs[place])
+                writer.writerow((_cell(change.name), _cell(key), layer, *texts, differs, *more))
     writer.writerow(())
     writer.writerow(("run", "prompt", "before", "now", "answer before", "answer now"))
     for change in found:

@@ -7,29 +7,57 @@ by name, so that a reader of the usual ones need not know of any other.
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.heatmap import Heatmap, aggregate, bootstrap_interval
+from mlxjsd.analysis.significance import against_controls
 from mlxjsd.errors import InputError
 from mlxjsd.files import write_whole
 from mlxjsd.metrics import JSD
+from mlxjsd.output.significance import (
+    CONTROL_COLUMNS,
+    by_row,
+    control_cells,
+    has_controls,
+    number,
+    significance_json,
+)
 from mlxjsd.output.writers import EXPORTS
 from mlxjsd.results import Record, Run
 from mlxjsd.rows import FLOOR, RELIANCE
 from mlxjsd.store.recovery.salvage import Salvaged
 
+#: Files of averages, which can be of effects.
+_OF_AVERAGES = (".csv", ".json")
 
-def export_run(run: Run, path: Path | str) -> None:
+
+def export_run(run: Run, path: Path | str, effect: Effect | None = None) -> None:
     """Write ``run`` to ``path``, whose ending says how; see :mod:`mlxjsd.output.writers`.
 
+    With an ``effect``, averages are of that: in CSV in place of those of the numbers as they were
+    measured, in JSON beside them.
+
     Raises:
-        InputError: for another ending, or a folder that is not there.
+        InputError: for another ending, or a folder that is not there; for an effect that the run
+            does not hold, or a file that holds no averages.
     """
-    EXPORTS.write(run, path)
+    if effect is None:
+        EXPORTS.write(run, path)
+        return
+    path = Path(path)
+    ending = EXPORTS.ending_of(path)
+    if ending not in _OF_AVERAGES:
+        raise InputError(
+            f"effects are averages, which are written as {' or '.join(_OF_AVERAGES)}, "
+            f"not {path.name!r}",
+            hint="name such a file with -o, or leave --effect out",
+        )
+    write_whole(path, to_csv(run, effect) if ending == ".csv" else to_json(run, effect))
 
 
 def export_salvaged(salvaged: Salvaged, path: Path | str) -> None:
@@ -49,43 +77,57 @@ def export_salvaged(salvaged: Salvaged, path: Path | str) -> None:
     write_whole(path, content)
 
 
-def to_csv(run: Run) -> bytes:
+def to_csv(run: Run, effect: Effect | None = None) -> bytes:
     """Return the heatmap of all prompts and of each category, one line a cell.
 
     The numbers are in the metric's unit. A run that measured JSD alone has the column
-    ``mean_jsd``; any other has ``metric`` and ``mean``.
+    ``mean_jsd``; any other has ``metric`` and ``mean``, and so has one of effects, with the kind
+    of ``effect`` and how many prompts are ``left_out``. Where rows have controls, further columns
+    at the end hold the sign-flip test of each cell against its control.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    several = len(run.grid.metrics) > 1
+    several = len(run.grid.metrics) > 1 or effect is not None
+    controls = has_controls(run)
     columns = ["row", "layer", "mean" if several else "mean_jsd", "standard_error"]
-    columns = ["category", *(["metric"] if several else []), *columns]
-    writer.writerow([*columns, "ci95_low", "ci95_high", "n"])
+    columns = ["category", *(["metric"] if several else []), *columns, "ci95_low", "ci95_high", "n"]
+    if effect is not None:
+        columns += ["effect", "left_out"]
+    writer.writerow([*columns, *(CONTROL_COLUMNS if controls else ())])
     for category, records in {"all": run.records, **run.groups("category")}.items():
         for metric in run.grid.metrics:
             names = [category, metric] if several else [category]
-            heatmap, interval = _averages(run, records, metric)
-            _write_cells(writer, [text_cell(name) for name in names], heatmap, interval)
+            averages = _averages(run, records, metric, effect)
+            tested = None
+            if controls and records:
+                tested = against_controls(run.cells(metric, effect, records), run.grid.rows)
+            for line in _cell_lines(*averages):
+                if controls:
+                    line += control_cells(tested, line[0], line[1])
+                writer.writerow([*map(text_cell, names), text_cell(line[0]), *line[1:]])
     return out.getvalue().encode()
 
 
 def _averages(
-    run: Run, records: Sequence[Record], metric: str = JSD.key
+    run: Run, records: Sequence[Record], metric: str = JSD.key, effect: Effect | None = None
 ) -> tuple[Heatmap, np.ndarray]:
     """Return the averages of some records of a run, and (2, rows, L) ends of their interval."""
-    heatmap = aggregate(records, run.grid, metric)
+    heatmap = aggregate(records, run.grid, metric, effect)
     if not records:
         return heatmap, np.stack([heatmap.mean, heatmap.mean])
-    return heatmap, bootstrap_interval(np.stack([record.of(metric) for record in records]))
+    return heatmap, bootstrap_interval(run.cells(metric, effect, records))
 
 
-def _write_cells(writer: Any, names: list[str], heatmap: Heatmap, interval: np.ndarray) -> None:
+def _cell_lines(heatmap: Heatmap, interval: np.ndarray) -> Iterator[list[Any]]:
+    """Yield, for each cell: row, layer, mean, error, interval, n and what is said of the effect."""
     values = np.stack([heatmap.mean, heatmap.error, *interval])
+    counts, effect = heatmap.cell_counts(), heatmap.effect
+    told = [] if effect is None else [effect.kind, heatmap.left_out]
     for at, row in enumerate(heatmap.rows):
         for layer in heatmap.measured_layers:
-            cells = [_number(value) for value in values[:, at, layer]]
+            cells = [number(value) for value in values[:, at, layer]]
             texts = ["" if cell is None else f"{cell:.8g}" for cell in cells]
-            writer.writerow([*names, text_cell(row), layer, *texts, heatmap.count])
+            yield [row, layer, *texts, int(counts[at, layer]), *told]
 
 
 def text_cell(text: str) -> str:
@@ -97,15 +139,35 @@ def text_cell(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
-def to_json(run: Run) -> bytes:
+def to_json(run: Run, effect: Effect | None = None) -> bytes:
     """Return everything that a run holds.
 
     Of each prompt, ``jsd`` holds the cells by row, in nats, and ``cells`` those of further metrics;
     ``numbers`` holds the rows that reach through the whole model, by metric. In the same way
     ``mean`` and ``ci95`` are of JSD, and ``averages`` holds those of further metrics. null stands
-    where an edit does not apply.
+    where an edit does not apply. ``significance`` holds peaks with their intervals, each row
+    against its control, and categories against each other. With an ``effect``, ``effects`` holds
+    the averages of that, and what is sure of them.
     """
-    return _json(_document(run))
+    document = _document(run)
+    document["significance"] = significance_json(run, run.grid.metrics, None)
+    if effect is not None:
+        document["effects"] = _effects(run, effect)
+    return _json(document)
+
+
+def _effects(run: Run, effect: Effect) -> dict[str, Any]:
+    found = {}
+    for metric in run.grid.metrics:
+        heatmap, interval = _averages(run, run.records, metric, effect)
+        found[metric] = {
+            **_averages_as_json(heatmap, interval),
+            "n": heatmap.count,
+            "left_out": heatmap.left_out,
+            "least_total": effect.least(metric) if effect.normalised else None,
+        }
+    significance = significance_json(run, run.grid.metrics, effect)
+    return {"kind": effect.kind, "metrics": found, "significance": significance}
 
 
 def _json(document: dict[str, Any]) -> bytes:
@@ -134,7 +196,7 @@ def _document(run: Run) -> dict[str, Any]:
         },
         "labelling": {**run.labelling.to_json(), "threshold": labels.threshold},
         "n": heatmap.count,
-        "floor": _number(heatmap.floor),
+        "floor": number(heatmap.floor),
         "floor_limit": run.floor_limit,
         "judged": run.judged,
     }
@@ -170,12 +232,13 @@ def _further(metrics: Sequence[str]) -> list[str]:
 
 
 def _averages_as_json(heatmap: Heatmap, interval: np.ndarray) -> dict[str, Any]:
-    low, high = (_by_row(heatmap.rows, ends) for ends in interval)
-    return {"mean": _by_row(heatmap.rows, heatmap.mean), "ci95": {"low": low, "high": high}}
-
-
-def _by_row(rows: Sequence[str], values: np.ndarray) -> dict[str, list[float | None]]:
-    return {row: [_number(v) for v in cells] for row, cells in zip(rows, values, strict=True)}
+    low, high = (by_row(heatmap.rows, ends) for ends in interval)
+    found = {"mean": by_row(heatmap.rows, heatmap.mean), "ci95": {"low": low, "high": high}}
+    counts = heatmap.cell_counts()
+    if (counts == heatmap.count).all():
+        return found
+    # Some rows apply to some prompts alone.
+    return {**found, "cell_n": dict(zip(heatmap.rows, counts.tolist(), strict=True))}
 
 
 def _prompt(record: Record, category: str | None) -> dict[str, Any]:
@@ -192,19 +255,19 @@ def _prompt(record: Record, category: str | None) -> dict[str, Any]:
         "prediction": record.prediction,
         "probability": record.probability,
         "entropy": record.entropy,
-        "jsd": _by_row(grid.rows, record.jsd),
-        "reliance": _number(record.reliance),
-        "floor": _number(record.floor),
+        "jsd": by_row(grid.rows, record.jsd),
+        "reliance": number(record.reliance),
+        "floor": number(record.floor),
         "answer": record.answer,
         "flags": list(record.flags),
         "popularity": record.popularity,
         "category": category,
-        "norms": [_number(norm) for norm in record.norms],
+        "norms": [number(norm) for norm in record.norms],
         "cells": {
-            metric: _by_row(grid.rows, record.of(metric)) for metric in _further(grid.metrics)
+            metric: by_row(grid.rows, record.of(metric)) for metric in _further(grid.metrics)
         },
         "numbers": {
-            metric: {row: _number(record.number(row, metric)) for row in grid.whole}
+            metric: {row: number(record.number(row, metric)) for row in grid.whole}
             for metric in grid.metrics
         },
     }
@@ -214,7 +277,3 @@ def _judged(run: Run, record: Record) -> dict[str, Any]:
     """Return the verdict on an answer and its reason; ``judge`` is who says so."""
     verdict = run.verdict(record)
     return {"right": verdict.right, "why": verdict.why, "judge": verdict.judge}
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -1,9 +1,8 @@
 """The figure, drawn by matplotlib as it is by itself, and never with its global state."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from mlxjsd.analysis.compare import Comparison, Panel
-from mlxjsd.analysis.curves import KINDS, confidences, cosines, norm_ratios
+from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
 from mlxjsd.output.colours import DIVERGING, map_for
+from mlxjsd.output.marks import Marks, control_marks, draw_marks, edges_of, notes_of
 from mlxjsd.output.plain_matplotlib import (
     Axes,
     Figure,
@@ -61,7 +61,7 @@ class Style:
     def colours(self, heatmaps: Sequence[Heatmap]) -> dict[str, Any]:
         """Return one scale for ``heatmaps`` of one metric, as arguments for matplotlib."""
         low, high = scale_of(heatmaps)
-        signed = any(described(heatmap.metric).signed for heatmap in heatmaps)
+        signed = any(heatmap.described.signed for heatmap in heatmaps)
         if signed:  # an end that is not given mirrors the other one
             high = self.vmax or max(-(self.vmin or 0.0), 0.0) or high
             low = -high
@@ -76,15 +76,13 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
 
     Cells without a prompt stay empty; those of an edit that does not apply are hatched.
     """
-    rows, layers = heatmap.mean.shape
-    shown = heatmap.measured_layers
-    values = heatmap.mean[:, shown]
+    rows = len(heatmap.rows)
+    values = heatmap.mean[:, heatmap.measured_layers]
     if heatmap.count and np.isnan(values).any():
         # The background shows through where there is no number.
         axes.patch.set(hatch="////", edgecolor="0.75", linewidth=0)
     mesh = axes.pcolormesh(
-        # A layer that is not measured is shared by those at its sides.
-        np.array([-0.5, *((a + b) / 2 for a, b in pairwise(shown)), layers - 0.5]),
+        edges_of(heatmap),
         np.arange(rows + 1) - 0.5,
         np.ma.masked_invalid(values),
         # Cells are vectors in print; an edge in their own colour closes the seams between them.
@@ -110,11 +108,19 @@ def _ticks(heatmap: Heatmap, most: int) -> list[int]:
     return list(range(0, heatmap.layers, every))
 
 
-def _bar_label(metric: str) -> str:
+def _bar_label(heatmap: Heatmap) -> str:
     """Return what stands at the colour bar; as in the published figure, JSD is without its unit."""
-    found = described(metric)
-    unit = f"\n({_escape(found.unit)})" if found.unit and metric != JSD.key else ""
-    return f"Avg {_escape(found.label)}{unit}"
+    found, measured = heatmap.described, described(heatmap.metric).label
+    unit = f"\n({_escape(found.unit)})" if found.unit and not heatmap.raw_jsd else ""
+    # The kind of an effect has a line of its own: the bar is three rows high.
+    kind = "" if heatmap.effect is None else f"{found.label.removesuffix(measured).strip()}\n"
+    return f"Avg {kind}{_escape(measured)}{unit}"
+
+
+def _caption(figure: Figure, text: str) -> None:
+    """Write a line below all panels, if there is something to say."""
+    if text:
+        figure.supxlabel(_escape(text), fontsize=7.5, color="0.3")
 
 
 def _tall(rows: int) -> int:
@@ -123,16 +129,26 @@ def _tall(rows: int) -> int:
 
 
 @own_defaults()
-def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) -> Figure:
-    """Return the figure of one heatmap: its rows by layer, in the unit of its metric."""
+def plot_heatmap(
+    heatmap: Heatmap, title: str = "", style: Style | None = None, marks: Marks | None = None
+) -> Figure:
+    """Return the figure of one heatmap: its rows by layer, in the unit of its metric.
+
+    ``marks`` puts a dot into some cells, and says below what it means.
+    """
     rows, layers = heatmap.mean.shape
     width = min(max(4.5, 1.6 + 0.26 * layers), 24)
-    figure = Figure(figsize=(width, (95 + 30 * _tall(rows)) / 100), layout="constrained")
+    note = notes_of(heatmap, marks)
+    height = (95 + 20 * bool(note) + 30 * _tall(rows)) / 100
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     mesh = draw_heatmap(axes, heatmap, (style or Style()).colours([heatmap]))
     axes.set_aspect("auto")
+    if marks is not None:
+        draw_marks(axes, heatmap, marks)
     bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=3 * _tall(rows))
-    bar.set_label(_bar_label(heatmap.metric))
+    bar.set_label(_bar_label(heatmap))
+    _caption(figure, note)
     bar.outline.set_linewidth(0.6)
     if title:
         axes.set_title(title, fontsize=10)
@@ -140,14 +156,29 @@ def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) 
 
 
 @own_defaults()
-def plot_run(run: Run, style: Style | None = None, metric: str = JSD.key) -> Figure:
+def plot_run(
+    run: Run,
+    style: Style | None = None,
+    metric: str = JSD.key,
+    effect: Effect | None = None,
+    significance: bool = False,
+) -> Figure:
     """Return the figure of a run, with its model, number of prompts and corruption as title.
 
+    Args:
+        run: of which all prompts are averaged.
+        style: None for the usual colours.
+        metric: one that was measured.
+        effect: see :meth:`mlxjsd.results.Run.heatmap`.
+        significance: whether cells are marked that differ from their control for sure.
+
     Raises:
-        InputError: if the run did not measure this metric.
+        InputError: if the run did not measure this metric, does not hold this effect or, for
+            ``significance``, has no control rows.
     """
-    heatmap = run.heatmap(metric=metric)
-    return plot_heatmap(heatmap, title_of(run, heatmap.count), style)
+    heatmap = run.heatmap(metric=metric, effect=effect)
+    marks = control_marks(run, metric, effect) if significance else None
+    return plot_heatmap(heatmap, title_of(run, heatmap.count), style, marks)
 
 
 @own_defaults()
@@ -156,6 +187,7 @@ def plot_groups(
     title: str = "",
     style: Style | None = None,
     columns: int = 3,
+    marks: Mapping[str, Marks] | None = None,
 ) -> Figure:
     """Return panels side by side on one colour scale, captioned (a), (b), (c) with each n.
 
@@ -164,6 +196,7 @@ def plot_groups(
         title: over all panels.
         style: shared by them.
         columns: the most panels beside each other.
+        marks: of some panels, by caption; all say the same.
     """
     first = next(iter(groups.values()))
     rows, layers = first.mean.shape
@@ -171,12 +204,17 @@ def plot_groups(
     columns = min(len(groups), columns)
     lines = -(-len(groups) // columns)
     width = min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8
-    height = (20 + (130 + 30 * _tall(rows)) * lines) / 100
+    left_out = sum(heatmap.left_out for heatmap in groups.values())
+    explained = next(iter(marks.values())) if marks else None
+    note = notes_of(replace(first, left_out=left_out), explained)
+    height = (20 + 20 * bool(note) + (130 + 30 * _tall(rows)) * lines) / 100
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False)
     for index, (caption, heatmap) in enumerate(groups.items()):
         axes = panels.flat[index]
         mesh = draw_heatmap(axes, heatmap, colours)
+        if marks and caption in marks:
+            draw_marks(axes, heatmap, marks[caption])
         axes.set_xticks(_ticks(heatmap, 12))
         letter = f"({chr(ord('a') + index)}) " if len(groups) <= 26 else ""
         caption = f"{letter}{_escape(caption)}, n = {heatmap.count}"
@@ -186,15 +224,21 @@ def plot_groups(
     for axes in panels.flat[len(groups) :]:
         axes.set_visible(False)
     bar = figure.colorbar(mesh, ax=panels, pad=0.01, aspect=3 * _tall(rows) * lines)
-    bar.set_label(_bar_label(first.metric))
+    bar.set_label(_bar_label(first))
+    _caption(figure, note)
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
 
 
 @own_defaults()
-def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figure:
-    """Return both heatmaps and their difference, the latter on a diverging scale around 0."""
+def plot_comparison(
+    comparison: Comparison, style: Style | None = None, marks: Marks | None = None
+) -> Figure:
+    """Return both heatmaps and their difference, the latter on a diverging scale around 0.
+
+    ``marks`` puts dots into some cells of the difference, and says below what they mean.
+    """
     a, b = (_bare(panel, panel.mean) for panel in (comparison.a, comparison.b))
     difference = _bare(comparison.a, comparison.difference)
     colours = (style or Style()).colours([a, b])
@@ -207,7 +251,7 @@ def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figur
         axes.set_title(_escape(panel.name), fontsize=10)
         axes.set_xlabel("")
     bar = figure.colorbar(mesh, ax=[upper, middle], pad=0.01, aspect=6 * _tall(rows))
-    bar.set_label(_bar_label(a.metric))
+    bar.set_label(_bar_label(a))
     _, farthest = scale_of([difference])
     around = Style(-farthest, farthest, DIVERGING).colours([difference])
     mesh = draw_heatmap(lower, difference, around)
@@ -215,61 +259,16 @@ def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figur
     if comparison.relative:
         lower.set_xlabel("Layer (the shallower model stretched over the depth)")
     bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
-    bar.set_label(_escape(described(a.metric).unit))
-    return figure
-
-
-_CATEGORY_COLOURS = {"FA": "#2171b5", "AH": "#d95f0e", "UH": "#737373", "wrong": "#d95f0e"}
-
-
-@own_defaults()
-def plot_curves(run: Run, kind: str) -> Figure:
-    """Return curves by category: ``norms``, ``cosine`` or ``probability``.
-
-    Raises:
-        InputError: for another ``kind``, or a run that cannot show it.
-    """
-    if kind not in KINDS:
-        raise InputError(
-            f"--kind is heatmap, {', '.join(KINDS)}, not {kind!r}", hint="give one of them"
-        )
-    if kind == "probability":
-        return _plot_confidence(run)
-    found = run.categories()
-    lines = norm_ratios(found) if kind == "norms" else cosines(found, run.cosines, run.criteria)
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    for name, values in lines.items():
-        axes.plot(values, label=name, color=_CATEGORY_COLOURS[name], marker=".")
-    axes.set_xlabel("Layer")
-    if kind == "norms":
-        axes.set_ylabel("Norm of subject states, ratio to FA")
-    else:
-        axes.set_ylabel("Mean pairwise cosine of last-token states")
-    axes.legend(frameon=False)
-    axes.set_title(title_of(run), fontsize=10)
-    return figure
-
-
-def _plot_confidence(run: Run) -> Figure:
-    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    found = confidences(run.categories())
-    widest = max(float(c.entropy.max()) for c in found.values())
-    for name, confidence in found.items():
-        look = {"density": True, "histtype": "step", "color": _CATEGORY_COLOURS[name]}
-        left.hist(confidence.probability, bins=20, range=(0, 1), label=name, **look)
-        right.hist(confidence.entropy, bins=20, range=(0, max(widest, 1e-3)), **look)
-    left.set_xlabel("Probability of the predicted token")
-    right.set_xlabel("Entropy (nats)")
-    left.set_ylabel("Density of prompts")
-    left.legend(frameon=False)
-    figure.suptitle(title_of(run), fontsize=10)
+    bar.set_label(_escape(a.described.unit))
+    if marks is not None:
+        draw_marks(lower, difference, marks)
+        _caption(figure, notes_of(difference, marks))
     return figure
 
 
 def _bare(panel: Panel, mean: np.ndarray) -> Heatmap:
-    return Heatmap(mean, np.full_like(mean, np.nan), 1, rows=panel.rows, metric=panel.metric)
+    nothing = np.full_like(mean, np.nan)
+    return Heatmap(mean, nothing, 1, rows=panel.rows, metric=panel.metric, effect=panel.effect)
 
 
 def _escape(text: str) -> str:

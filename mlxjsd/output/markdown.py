@@ -11,12 +11,23 @@ from mlxjsd.analysis.answers import (
     why_no_threshold,
 )
 from mlxjsd.analysis.compare import Comparison, Panel, comparison_lines
+from mlxjsd.analysis.effects import Effect
+from mlxjsd.analysis.findings import (
+    METHOD_OF_CONTROLS,
+    METHOD_OF_GROUPS,
+    control_sentences,
+    group_sentences,
+    peak_sentences,
+)
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.phases import reading, reading_table
+from mlxjsd.analysis.significance import against_controls, between_groups
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import JSD, described
+from mlxjsd.metrics import JSD, Metric
+from mlxjsd.output.marks import fewer_note, left_out_sentence
+from mlxjsd.output.significance import has_controls
 from mlxjsd.prompts.flags import flag_sentences
-from mlxjsd.results import Run
+from mlxjsd.results import Record, Run
 from mlxjsd.rows import label
 from mlxjsd.text import clean, plain
 
@@ -27,13 +38,18 @@ _CIRCULAR = (
 )
 
 
-def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
+def report(
+    run: Run, by: str | None = None, metric: str = JSD.key, effect: Effect | None = None
+) -> str:
     """Return the reading of ``run``, or of each of its groups; see :mod:`mlxjsd.analysis.phases`.
 
-    Of another metric than JSD it is where each row is farthest from 0.
+    Of another metric than JSD, and of effects, it is where each row is farthest from 0. What is
+    sure stands below: the intervals of the peaks, rows against their controls, and groups against
+    each other.
 
     Raises:
-        InputError: for a run that has measured nothing or not this metric, or an unknown ``by``.
+        InputError: for a run that has measured nothing, not this metric or no such effect, or an
+            unknown ``by``.
     """
     if not run.records:
         raise InputError(
@@ -50,11 +66,39 @@ def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
     if run.failed:
         parts.append(f"{len(run.failed)} prompts could not be measured and are not among these.")
     if by is None:
-        parts.append(_reading(run.heatmap(metric=metric)))
-    else:
-        for name, heatmap in run.heatmap(by=by, metric=metric).items():
-            parts += [f"## {plain(name)}, n = {heatmap.count}", _reading(heatmap)]
-    return "\n\n".join(parts)
+        heatmap = run.heatmap(metric=metric, effect=effect)
+        parts += [_reading(heatmap), *_sure(run, run.records, heatmap)]
+        return "\n\n".join([*parts, *_methods(run)])
+    groups = run.named_groups(by)
+    for name, heatmap in run.heatmap(by=by, metric=metric, effect=effect).items():
+        parts += [f"## {plain(name)}, n = {heatmap.count}", _reading(heatmap)]
+        parts += _sure(run, groups[name], heatmap)
+    cells = {name: run.cells(metric, effect, records) for name, records in groups.items()}
+    if tested := between_groups(cells, run.grid.rows):
+        named = {name: plain(name) for name in groups}
+        said = group_sentences(tested, run.grid.measured_layers, named)
+        parts += ["## Between groups", _listed(said), METHOD_OF_GROUPS]
+    return "\n\n".join([*parts, *_methods(run)])
+
+
+def _methods(run: Run) -> list[str]:
+    """Say how rows were tested against controls, if there are controls."""
+    return [METHOD_OF_CONTROLS] if has_controls(run) else []
+
+
+def _sure(run: Run, records: Sequence[Record], heatmap: Heatmap) -> list[str]:
+    """Say where rows peak, and where they are beyond their controls."""
+    cells = run.cells(heatmap.metric, heatmap.effect, records)
+    said = peak_sentences(heatmap, cells)
+    tested = against_controls(cells, run.grid.rows)
+    if tested is not None:
+        said += control_sentences(tested, heatmap)
+    listed = [_listed(said)] if said else []
+    return listed + [note for note in (fewer_note(heatmap), left_out_sentence(heatmap)) if note]
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def of_category(run: Run, category: str | None) -> Run:
@@ -74,21 +118,29 @@ def of_category(run: Run, category: str | None) -> Run:
     return replace(run, records=records)
 
 
-def panel_of(run: Run, category: str | None = None, metric: str = JSD.key) -> Panel:
+def panel_of(
+    run: Run,
+    category: str | None = None,
+    metric: str = JSD.key,
+    effect: Effect | None = None,
+) -> Panel:
     """Return the heatmap of a run, or of one category of it, to be compared.
 
     Raises:
-        InputError: where there is no such prompt, or if the run did not measure this metric.
+        InputError: where there is no such prompt, or if the run did not measure this metric, or
+            does not hold this effect.
     """
-    heatmap = of_category(run, category).heatmap(metric=metric)
+    heatmap = of_category(run, category).heatmap(metric=metric, effect=effect)
     name = f"{clean(run.model['name'])}, n = {heatmap.count}"
+    if heatmap.left_out:
+        name += f", {heatmap.left_out} left out"
     named = f"{name}, {CATEGORY_NAMES.get(category, category)}" if category else name
-    return Panel(named, heatmap.mean, rows=heatmap.rows, metric=metric)
+    return Panel(named, heatmap.mean, rows=heatmap.rows, metric=metric, effect=effect)
 
 
 def compared(comparison: Comparison) -> str:
     """Return a comparison as Markdown."""
-    difference = f"Mean |difference|{_unit(comparison.a.metric)}"
+    difference = f"Mean |difference|{_unit(comparison.a.described)}"
     header = ("Row", "Rank correlation", difference, "Layers", "High in A / B", "Agree")
     told = [f"A: {plain(comparison.a.name)}", f"B: {plain(comparison.b.name)}"]
     told += [f"   {panel.source}" for panel in (comparison.a, comparison.b) if panel.source]
@@ -96,7 +148,17 @@ def compared(comparison: Comparison) -> str:
         told.append("Cells at the lowest tick of a published scale are at most that; left out.")
     if comparison.relative:
         told.append("The depths differ: layers are compared by their share of the depth.")
+    told += only_rows(("A", "B"), comparison.only)
     return "\n".join(told) + "\n\n" + markdown_table(header, comparison_lines(comparison))
+
+
+def only_rows(names: tuple[str, str], only: tuple[tuple[str, ...], tuple[str, ...]]) -> list[str]:
+    """Name the rows that one of two runs has alone; an empty list if there is none."""
+    return [
+        f"Rows that only {name} has: {', '.join(map(label, rows))}".rstrip(".") + "."
+        for name, rows in zip(names, only, strict=True)
+        if rows
+    ]
 
 
 def markdown_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -105,15 +167,14 @@ def markdown_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> 
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def _unit(metric: str) -> str:
+def _unit(metric: Metric) -> str:
     """Return the unit of a metric as the end of a heading; "" for none."""
-    unit = described(metric).unit
-    return f" ({unit})" if unit else ""
+    return f" ({metric.unit})" if metric.unit else ""
 
 
 def _reading(heatmap: Heatmap) -> str:
-    if heatmap.metric != JSD.key:
-        name = f"{described(heatmap.metric).label}{_unit(heatmap.metric)}"
+    if not heatmap.raw_jsd:
+        name = f"{heatmap.described.label}{_unit(heatmap.described)}"
         peaks = [(f"**{label(p.row)}**", f"{p.value:.3f}", str(p.layer)) for p in heatmap.peaks()]
         return markdown_table(("Row", f"Peak {name}", "Layer"), peaks)
     header = (

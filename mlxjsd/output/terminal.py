@@ -15,10 +15,12 @@ from mlxjsd.analysis.answers import (
     side_changes,
     why_no_threshold,
 )
+from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.analysis.phases import reading
 from mlxjsd.metrics import JSD, described
 from mlxjsd.output.colours import hex_of, level_of, map_for, ramp, shade, signed_shade
+from mlxjsd.output.marks import fewer_note, left_out_sentence
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
 from mlxjsd.rows import FLOOR, label
@@ -42,7 +44,7 @@ def heatmap_text(
     :func:`mlxjsd.analysis.heatmap.scale_of`.
     """
     low, high = scale or scale_of([heatmap])
-    metric = described(heatmap.metric)
+    metric = heatmap.described
     cell_of = _colours(metric.signed) if colour else _shades(metric.signed)
     labels = [clean(label(key)) for key in heatmap.rows]
     gutter = max(_LABEL, *map(len, labels)) + 1
@@ -93,7 +95,7 @@ def number(value: float, unit: str = JSD.unit) -> str:
 
 def peak_table(heatmap: Heatmap) -> Table:
     """Return each row's peak: value and layer."""
-    unit = described(heatmap.metric).unit
+    unit = heatmap.described.unit
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("row")
     table.add_column(f"peak ({unit})" if unit else "peak", justify="right")
@@ -135,14 +137,20 @@ def _about_labels(run: Run) -> list[str]:
 
 
 def summary(
-    run: Run, width: int, colour: bool = True, by: str | None = None, metric: str = JSD.key
+    run: Run,
+    width: int,
+    colour: bool = True,
+    by: str | None = None,
+    metric: str = JSD.key,
+    effect: Effect | None = None,
 ) -> RenderableType:
     """Return what ``mlxjsd show`` prints of a run; with ``by``, a heatmap for each group.
 
     Raises:
-        InputError: for another ``by``, or if the run did not measure this metric.
+        InputError: for another ``by``, or if the run did not measure this metric, or does not
+            hold this effect.
     """
-    heatmap = run.heatmap(metric=metric)
+    heatmap = run.heatmap(metric=metric, effect=effect)
     settings = run.settings
     about = Text(
         f"{clean(run.model['name'])} ({run.model['family']}, {run.layers} layers), "
@@ -151,9 +159,9 @@ def summary(
         style="bold",
     )
     parts: list[RenderableType] = [about]
-    if metric != JSD.key:
-        parts.append(Text(f"{described(metric).label}, n = {heatmap.count}", style="bold"))
-    panels = run.heatmap(by=by, metric=metric) if by else {"": heatmap}
+    if not heatmap.raw_jsd:
+        parts.append(Text(f"{heatmap.described.label}, n = {heatmap.count}", style="bold"))
+    panels = run.heatmap(by=by, metric=metric, effect=effect) if by else {"": heatmap}
     scale = scale_of(panels.values())  # one scale, so that panels can be compared
     for name, part in panels.items():
         if name:
@@ -165,6 +173,8 @@ def summary(
         parts += [peak_table(heatmap), Text()]
         if sentences := reading(heatmap):
             parts += [*map(Text, sentences), Text()]
+        notes = (fewer_note(heatmap), left_out_sentence(heatmap))
+        parts += [Text(clean(note)) for note in notes if note]
         parts.append(Text(_whole_rows(run, metric)))
         if run.floor_warning:
             parts.append(Text(run.floor_warning, style="yellow"))

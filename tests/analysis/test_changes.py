@@ -72,8 +72,11 @@ def test_what_cannot_be_compared() -> None:
     others = [replace(r, id=f"other-{r.id}") for r in found]
     with pytest.raises(InputError, match="a and b have no prompt in common"):
         changes([measured("a", found), measured("b", others)])
-    with pytest.raises(InputError, match="not of the same rows and layers"):
+    with pytest.raises(InputError, match="a has 8 layers and b has 9, so their cells cannot be"):
         changes([measured("a", found), replace(measured("b", found), grid=Grid(LAYERS + 1))])
+    other = Grid(LAYERS, rows=("mlp",))
+    with pytest.raises(InputError, match="a and b have no row in common"):
+        changes([measured("a", found), replace(measured("b", found), grid=other)])
 
 
 def test_it_is_said_and_written() -> None:
@@ -97,7 +100,7 @@ def test_it_is_said_and_written() -> None:
     assert "## 3 bits: 3 answers of another category" in text
     assert "## 2 bits" not in text
     rows = list(csv.reader(io.StringIO(changes_csv(found))))
-    assert sum(len(row) == 7 for row in rows) == 1 + 2 * 3 * LAYERS
+    assert sum(len(row) == 12 for row in rows) == 1 + 2 * 3 * LAYERS
     assert sum(len(row) == 6 for row in rows) == 1 + 3
 
 
