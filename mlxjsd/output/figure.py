@@ -93,7 +93,7 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
         **colours,
     )
     axes.set_ylim(rows - 0.5, -0.5)  # the first row on top
-    axes.set_yticks(range(rows), [_escape(label(key)) for key in heatmap.rows])
+    axes.set_yticks(range(rows), [escaped(label(key)) for key in heatmap.rows])
     axes.set_xticks(_ticks(heatmap, 24))
     axes.tick_params(length=0)
     axes.set_xlabel("Layer")
@@ -113,8 +113,8 @@ def _ticks(heatmap: Heatmap, most: int) -> list[int]:
 def _bar_label(metric: str) -> str:
     """Return what stands at the colour bar; as in the published figure, JSD is without its unit."""
     found = described(metric)
-    unit = f"\n({_escape(found.unit)})" if found.unit and metric != JSD.key else ""
-    return f"Avg {_escape(found.label)}{unit}"
+    unit = f"\n({escaped(found.unit)})" if found.unit and metric != JSD.key else ""
+    return f"Avg {escaped(found.label)}{unit}"
 
 
 def _tall(rows: int) -> int:
@@ -179,7 +179,7 @@ def plot_groups(
         mesh = draw_heatmap(axes, heatmap, colours)
         axes.set_xticks(_ticks(heatmap, 12))
         letter = f"({chr(ord('a') + index)}) " if len(groups) <= 26 else ""
-        caption = f"{letter}{_escape(caption)}, n = {heatmap.count}"
+        caption = f"{letter}{escaped(caption)}, n = {heatmap.count}"
         axes.set_xlabel(f"Layer\n{caption}")
         if index % columns:
             axes.set_yticklabels([])
@@ -204,7 +204,7 @@ def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figur
     upper, middle, lower = figure.subplots(3)
     for axes, heatmap, panel in ((upper, a, comparison.a), (middle, b, comparison.b)):
         mesh = draw_heatmap(axes, heatmap, colours)
-        axes.set_title(_escape(panel.name), fontsize=10)
+        axes.set_title(escaped(panel.name), fontsize=10)
         axes.set_xlabel("")
     bar = figure.colorbar(mesh, ax=[upper, middle], pad=0.01, aspect=6 * _tall(rows))
     bar.set_label(_bar_label(a.metric))
@@ -215,7 +215,7 @@ def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figur
     if comparison.relative:
         lower.set_xlabel("Layer (the shallower model stretched over the depth)")
     bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
-    bar.set_label(_escape(described(a.metric).unit))
+    bar.set_label(escaped(described(a.metric).unit))
     return figure
 
 
@@ -272,7 +272,8 @@ def _bare(panel: Panel, mean: np.ndarray) -> Heatmap:
     return Heatmap(mean, np.full_like(mean, np.nan), 1, rows=panel.rows, metric=panel.metric)
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text of any origin as matplotlib writes it, letter by letter."""
     return clean(text).replace("$", r"\$")  # a dollar sign would open a formula
 
 
@@ -285,7 +286,7 @@ def title_of(run: Run, count: int | None = None) -> str:
     corruption = CORRUPTIONS[settings.corruption].title.format(level=settings.noise_level)
     if settings.samples > 1:
         corruption += f" x {settings.samples}"
-    name = _escape(str(run.model["name"]))
+    name = escaped(str(run.model["name"]))
     how = f"{corruption}, window {settings.window}{settings.framing}"
     title = f"{name}    n = {len(run.records) if count is None else count}    {how}"
     if run.floor_warning:

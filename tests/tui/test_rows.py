@@ -45,7 +45,7 @@ async def test_every_row_is_shown_with_its_name_and_colour(
         state.scale_name = "fixed"
         screen.heat.show_state()
         assert screen.heat.size.height >= len(rows) + 1
-        palette = foregrounds("Blues")
+        palette = foregrounds(state.colour_map)
         for row, key in enumerate(rows):
             middle = row * grid.cell_height + (grid.cell_height - 1) // 2
             line = grid.render_line(middle)
