@@ -152,7 +152,8 @@ async def test_lines_have_a_name_a_colour_and_without_colours_a_letter(
         strips = screen.heat.chart._strips
         looks = set()
         for key in rows:
-            named = [s for strip in strips for s in strip if s.text == f" {ROWS[key].label:<8}"]
+            name = f"{ROWS[key].label[0]} {ROWS[key].label}" if no_color else ROWS[key].label
+            named = [s for strip in strips for s in strip if s.text.strip() == name]
             assert len(named) == 1
             looks.add(named[0].style.color)
         assert len(looks) == 4

@@ -5,6 +5,9 @@ colour: a batch costs a few cells, however large the terminal is.
 """
 
 import math
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +31,8 @@ from mlxjsd.tui.widgets.cell_cursor import CellCursor
 #: Columns of the row labels, with the space behind them: at least, and at the most.
 LABEL_WIDTH, MAX_LABEL_WIDTH = 6, 17
 MAX_CELL_HEIGHT = 5
+#: Cells of which it is cheaper to paint all of them.
+_MANY = 100
 
 Cell = tuple[int, str]
 """What a cell looks like: level (-1 for no value) and text."""
@@ -82,7 +87,7 @@ class HeatGrid(Widget, can_focus=True):
 
     @property
     def cell_height(self) -> int:
-        """Lines of a cell."""
+        """Lines of the lowest cell."""
         fitting = (self.size.height - 1) // len(self.state.rows)
         return min(max(fitting, 1), MAX_CELL_HEIGHT)
 
@@ -100,18 +105,25 @@ class HeatGrid(Widget, can_focus=True):
         first = min(max(self.state.row - fitting // 2, 0), rows - fitting)
         return range(first, first + fitting)
 
+    @property
+    def row_edges(self) -> list[int]:
+        """The first line of each shown row, and the line of layer numbers under the last."""
+        count = len(self.shown_rows)
+        height = min(max(self.size.height - 1, count), MAX_CELL_HEIGHT * count)
+        return [(2 * place * height + count) // (2 * count) for place in range(count + 1)]
+
     def region_of(self, row: int, layer: int) -> Region:
         """Return where a cell is drawn; nothing, if it is not."""
         if row not in self.shown_rows or layer not in self.columns.shown:
             return Region()
         start, end = self.columns.span(layer)
-        y = (row - self.shown_rows.start) * self.cell_height
-        return Region(self.label_width + start, y, end - start, self.cell_height)
+        top, below = self.row_edges[row - self.shown_rows.start :][:2]
+        return Region(self.label_width + start, top, end - start, below - top)
 
     def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
         """Return the cell at a place in this widget, or None."""
         column = x - self.label_width
-        row = y // self.cell_height + self.shown_rows.start
+        row = bisect_right(self.row_edges, y) - 1 + self.shown_rows.start
         inside = 0 <= column < self.columns.width and row in self.shown_rows
         return (row, self.columns.layer_at(column)) if inside else None
 
@@ -130,7 +142,11 @@ class HeatGrid(Widget, can_focus=True):
         """Repaint what differs from what is drawn."""
         state, columns = self.state, self.columns
         values, self._scale = state.shown(), state.scale()
-        cells = [[(self._scale.level(v), self._text(v)) for v in row] for row in values]
+        level = self._scale.level
+        cells = [
+            [(level(v), text) for v, text in zip(row, texts, strict=True)]
+            for row, texts in zip(values.tolist(), self._texts(values), strict=True)
+        ]
         before, self._cursor = self._cursor, self._cursor_now(values)
         drawn = (
             state.colour_map, columns.first, self.shown_rows, state.layers, state.rows, self.size,
@@ -140,16 +156,22 @@ class HeatGrid(Widget, can_focus=True):
             self._cells, self._drawn = cells, drawn
             self.refresh()
             return
-        changed = [
-            self.region_of(row, layer)
+        others = [
+            (row, layer)
             for row, line in enumerate(cells)
+            if line != self._cells[row]
             for layer, cell in enumerate(line)
             if cell != self._cells[row][layer]
         ]
+        if len(others) > _MANY:
+            self._cells = cells
+            self.refresh()
+            return
+        changed = [self.region_of(*place) for place in others]
         if self._cursor != before:
             changed += [before.region, self._cursor.region]
         if self._cursor.place != before.place:
-            height = len(self.shown_rows) * self.cell_height
+            height = self.row_edges[-1]
             labels = Region(0, 0, self.label_width, height)
             changed += [labels, Region(0, height, self.size.width, 1)]
         self._cells = cells
@@ -166,83 +188,101 @@ class HeatGrid(Widget, can_focus=True):
         plot = Region(self.label_width, 0, self.columns.width, self.size.height)
         return CellCursor.around(self.region_of(*place), said, plot, place)
 
-    def _text(self, value: float) -> str:
+    def _texts(self, values: np.ndarray) -> list[list[str]]:
+        """Return what is written in each cell, where it is wide enough."""
+        say: Callable[[float], str]
         width, digits = self.cell_width, digits_for(self._scale.high)
-        if math.isnan(value):
-            return "·" if self._is_empty() else ""
-        if self._signed:
-            # Narrower cells have no room for a sign and two digits.
-            return number(value, max(width - 1, 4), digits, signed=True) if width >= 4 else ""
+        absent = "·" if self._is_empty() else ""
         if width >= 4:
-            return number(value, width - 1, digits)
-        if self._plain and width > 1 and self._scale.high < 1:
+            signed = self._signed
+            # Narrower cells have no room for a sign and two digits.
+            room = max(width - 1, 4) if signed else width - 1
+            say = partial(number, columns=room, digits=digits, signed=signed)
+        elif self._plain and width > 1 and self._scale.high < 1 and not self._signed:
             # Without colours the number has to be in the cell, in hundredths.
-            return f"{min(round(value * 100), 99):02d}"
-        return ""
+            say = _hundredths
+        else:
+            return [[absent if v else "" for v in row] for row in np.isnan(values).tolist()]
+        return [[absent if math.isnan(v) else say(v) for v in row] for row in values.tolist()]
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the grid, or the line of layer numbers under it."""
-        place, inside = divmod(y, self.cell_height)
-        rows = self.shown_rows
-        if not self._cells or place > len(rows) or (place == len(rows) and inside):
+        edges, rows = self.row_edges, self.shown_rows
+        if not self._cells or y > edges[-1]:
             return Strip.blank(self.size.width, self.rich_style)
-        segments = self._axis() if place == len(rows) else self._row(rows[place], inside)
+        if y == edges[-1]:
+            segments = self._axis()
+        else:
+            place = bisect_right(edges, y) - 1
+            segments = self._row(rows[place], y - edges[place], edges[place + 1] - edges[place])
         strip = Strip(segments).apply_style(self.rich_style)
         return strip.adjust_cell_length(self.size.width, self.rich_style)
 
-    def _row(self, row: int, inside: int) -> list[Segment]:
-        empty = self._part("empty")
-        line = Line(self.columns.width, empty)
-        if self.columns.parts == 2:
-            self._halves(line, row, inside, empty)
+    def _row(self, row: int, inside: int, height: int) -> list[Segment]:
+        """Return one line of a row that is so many lines high."""
+        empty, columns = self._part("empty"), self.columns
+        line = Line(columns.width, empty)
+        if columns.parts == 2:
+            self._halves(line, row, inside == (height - 1) // 2, empty)
+        elif self._plain:
+            for layer in columns.shown:
+                self._shaded(line, row, layer, inside, height, columns, empty)
         else:
-            for layer in self.columns.shown:
-                self._cell(line, row, layer, inside, empty)
+            palette = styles(self.state.colour_map, colours_of(self))
+            text_line = inside == (height - 1) // 2
+            for layer in columns.shown:
+                start, end = columns.span(layer)
+                level, text = self._cells[row][layer]
+                shown = text_line and (height > 1 or end - start >= 4 or level < 0)
+                content = text.center(end - start) if shown else " " * (end - start)
+                line.put(start, content, palette[level] if level >= 0 else empty)
         if row == self.state.row:
             self._draw_cursor(line, inside)
-        return [*self._label(row, inside), *line.segments()]
+        return [*self._label(row, inside, height), *line.segments()]
 
-    def _label(self, row: int, inside: int) -> list[Segment]:
+    def _label(self, row: int, inside: int, height: int) -> list[Segment]:
         look = self._part("at-cursor" if row == self.state.row else "label")
-        middle = (self.cell_height - 1) // 2
-        label = row_label(self.state.rows[row]) if inside == middle else ""
+        label = row_label(self.state.rows[row]) if inside == (height - 1) // 2 else ""
         rows, more = self.shown_rows, " "
         if row == rows.start and rows.start and inside == 0:
             more = "▴"
-        elif row == rows.stop - 1 < len(self.state.rows) - 1 and inside == self.cell_height - 1:
+        elif row == rows.stop - 1 < len(self.state.rows) - 1 and inside == height - 1:
             more = "▾"
         text = fitted(label, self.label_width - 1).plain
         return [Segment(text, look), Segment(more, self._part("at-cursor"))]
 
-    def _cell(self, line: Line, row: int, layer: int, inside: int, empty: Style) -> None:
-        """Draw a cell's part of one line, where each layer has columns of its own."""
-        height = self.cell_height
-        start, end = self.columns.span(layer)
+    def _shaded(
+        self,
+        line: Line,
+        row: int,
+        layer: int,
+        inside: int,
+        height: int,
+        columns: Columns,
+        empty: Style,
+    ) -> None:
+        """Draw a cell's part of one line without colours."""
+        start, end = columns.span(layer)
         width, (level, text) = end - start, self._cells[row][layer]
-        style = styles(self.state.colour_map, colours_of(self))[level]
-        content = " " * width
-        if level < 0:
-            style = empty
-        elif self._plain:
+        style, content = empty, " " * width
+        if level >= 0:
             style = Style()
             content = signed_shade(level, width) if self._signed else shade(level) * width
-        text_line = (height - 1) // 2
-        if self._plain and width < 4 and height > 1:
-            text_line = height - 1  # the shade above, the number below it
+        # In a narrow cell, the shade above and the number below it.
+        text_line = height - 1 if width < 4 and height > 1 else (height - 1) // 2
         if inside == text_line and text and (height > 1 or width >= 4 or level < 0):
-            content = text.center(width)
-            if self._plain:
-                # Neighbouring numbers touch: weight tells them apart.
-                style = Style(bold=layer % 2 == 0)
+            # Neighbouring numbers touch: weight tells them apart.
+            content, style = text.center(width), Style(bold=layer % 2 == 0)
         line.put(start, content, style)
 
-    def _halves(self, line: Line, row: int, inside: int, empty: Style) -> None:
+    def _halves(self, line: Line, row: int, middle: bool, empty: Style) -> None:
         """Draw a line of a row in which two layers share each column."""
-        parts, cells = self.columns.parts_of, self._cells[row]
+        columns, cells = self.columns, self._cells[row]
+        parts = columns.parts_of
         colour_map, colours = self.state.colour_map, colours_of(self)
         fronts = foregrounds(colour_map, colours)
-        dots = "·" if self._is_empty() and inside == (self.cell_height - 1) // 2 else " "
-        for column in range(self.columns.width):
+        dots = "·" if middle and self._is_empty() else " "
+        for column in range(columns.width):
             left, right = cells[parts[2 * column]][0], cells[parts[2 * column + 1]][0]
             if left < 0 and right < 0:
                 line.put(column, dots, empty)
@@ -270,8 +310,9 @@ class HeatGrid(Widget, can_focus=True):
 
     def _axis(self) -> list[Segment]:
         plain = self._part("label")
-        line = Line(self.columns.width, plain)
-        for mark in axis(self.columns, self.state.layer):
+        columns = self.columns
+        line = Line(columns.width, plain)
+        for mark in axis(columns, self.state.layer):
             bright = mark.layer is None or mark.layer == self.state.layer
             line.put(mark.start, mark.text, self._part("at-cursor") if bright else plain)
         return [Segment(f"{'Layer':<{self.label_width}}", plain), *line.segments()]
@@ -302,3 +343,7 @@ class HeatGrid(Widget, can_focus=True):
     def _is_empty(self) -> bool:
         """Whether there is no number yet; a gap among numbers is an edit that does not apply."""
         return bool(np.isnan(self.state.shown()).all())
+
+
+def _hundredths(value: float) -> str:
+    return f"{min(round(value * 100), 99):02d}"

@@ -12,6 +12,7 @@ from textual import events
 from textual.strip import Strip
 
 from mlxjsd.output.columns import places, point, point_axis, ticks
+from mlxjsd.tui.colours import Scale
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.styles import Themed, part
 from mlxjsd.tui.text import bare, digits_for, fitted, number, row_label
@@ -64,11 +65,14 @@ class LineChart(Themed, can_focus=True):
         self.state = state
         self._strips: list[Strip] = []
         self._axis_width = AXIS_WIDTH
+        # Of what is being drawn; worked out once for all lines.
+        self._scale, self._plot = Scale(0.0, 1.0), (4, 2)
+        self._values = np.empty((0, 0))
 
     @property
     def name_width(self) -> int:
         """Columns of the rows' names, a space on both sides; at most a third of all."""
-        longest = max(cell_len(row_label(key)) for key in self.state.rows)
+        longest = max(cell_len(name) for name in self._names())
         return max(min(longest + 2, MAX_NAME_WIDTH, self.size.width // 3), NAME_WIDTH)
 
     @property
@@ -106,16 +110,18 @@ class LineChart(Themed, can_focus=True):
         return self._strips[y]
 
     def _draw(self) -> list[Strip]:
+        self._scale, self._values = self.state.scale(), self.state.shown()
         numbers = self._numbers()
-        width, height = self.plot_size
-        names = [_COLOURS[row % len(_COLOURS)] for row in range(len(self.state.rows))]
-        looks = [self._part(name) for name in names]
+        width, height = self._plot = self.plot_size
+        names = self._names()
+        parts = [_COLOURS[row % len(_COLOURS)] for row in range(len(names))]
+        looks = [self._part(name) for name in parts]
         axis, blank = self._part("axis"), Style()
         lines = [Line(width, blank) for _ in range(height)]
         cursor = self._part("cursor")
         for line in lines:
             line.put(self.column_of(self.state.layer), "│", cursor)
-        self._put_bands(lines, [self._part(f"{name}-band") for name in names])
+        self._put_bands(lines, [self._part(f"{name}-band") for name in parts])
         self._put_lines(lines, looks)
         self._put_value(lines, looks[self.state.row])
         ends = self._ends()
@@ -124,17 +130,24 @@ class LineChart(Themed, can_focus=True):
             segments = [Segment(f"{numbers.get(y, ''):>{self._axis_width - 1}} ", axis)]
             segments += lines[y].segments()
             if y in ends:
-                name = fitted(row_label(self.state.rows[ends[y]]), self.name_width - 2).plain
+                name = fitted(names[ends[y]], self.name_width - 2).plain
                 segments.append(Segment(f" {name}", looks[ends[y]]))
             strips.append(self._strip(segments))
         strips.append(self._strip(self._layer_numbers(axis)))
         return strips
 
+    def _names(self) -> list[str]:
+        """Return what the lines are called; without colours, their letters in front."""
+        labels = [row_label(key) for key in self.state.rows]
+        if not self.app.no_color:
+            return labels
+        return [f"{letter} {label}" for letter, label in zip(_letters(labels), labels, strict=True)]
+
     def _numbers(self) -> dict[int, str]:
         """Return the round numbers of the axis by their line; there is room for them now."""
-        height, scale = max(self.size.height - 1, 2), self.state.scale()
+        height, scale = max(self.size.height - 1, 2), self._scale
         self._axis_width = AXIS_WIDTH
-        if not np.isfinite(self.state.shown()).any():
+        if not np.isfinite(self._values).any():
             return {}
         found = ticks(scale.low, scale.high, height // 2 + 1, self.state.described.signed)
         said = [label if len(label) < AXIS_WIDTH else bare(label) for _, label in found]
@@ -144,7 +157,7 @@ class LineChart(Themed, can_focus=True):
 
     def _put_lines(self, lines: list[Line], looks: list[Style]) -> None:
         """Draw the lines; where they cross, the dots of both stay."""
-        values, drawn = self.state.shown(), dict[Place, int]()
+        values, drawn = self._values, dict[Place, int]()
         letters = _letters([row_label(key) for key in self.state.rows])
         here = self.state.row
         # The cursor's row comes last, and has its colour where lines cross.
@@ -186,7 +199,7 @@ class LineChart(Themed, can_focus=True):
         width, height = self.plot_size
         y, x = self._height(value) // 4, self.column_of(self.state.layer)
         signed = self.state.described.signed
-        said = number(value, 8, digits_for(self.state.scale().high) + 1, signed)
+        said = number(value, 8, digits_for(self._scale.high) + 1, signed)
         if not self.app.no_color:
             lines[y].put(x, "●", look)
         start = x + 2 if x + 2 + len(said) <= width else x - 1 - len(said)
@@ -194,8 +207,7 @@ class LineChart(Themed, can_focus=True):
 
     def _height(self, value: float) -> int:
         """Return the line of dots of a value, 0 on top."""
-        scale = self.state.scale()
-        return height_of(value, scale.low, scale.high, 4 * self.plot_size[1])
+        return height_of(value, self._scale.low, self._scale.high, 4 * self._plot[1])
 
     def _ends(self) -> dict[int, int]:
         """Return which row's name stands on which line, in the order in which the lines end.
@@ -203,7 +215,7 @@ class LineChart(Themed, can_focus=True):
         Where there are more rows than lines, those around the cursor's row have names.
         """
         lasts = []
-        for row, values in enumerate(self.state.shown()):
+        for row, values in enumerate(self._values):
             known = values[np.isfinite(values)]
             lasts.append((float(known[-1]) if known.size else -math.inf, row))
         order = [row for _, row in sorted(lasts, key=lambda last: -last[0])]
