@@ -43,7 +43,7 @@ def test_a_deep_model_with_256_colours(snap_compare, engine, tmp_path, theme) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", ["s", "g"])
+@pytest.mark.parametrize("key", ["right", "g"])
 def test_fourteen_rows_without_colours(snap_compare, engine, tmp_path, monkeypatch, key) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = MlxjsdApp(engine)
