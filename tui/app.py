@@ -5,20 +5,23 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from mlxjsd.analysis.compare import Panel
 from mlxjsd.errors import InputError
 from mlxjsd.run.resume import job_or_none
 from mlxjsd.store.reader import read_run
+from mlxjsd.tui.colours import TRUECOLOUR, XtermPalette
 from mlxjsd.tui.compare_state import CompareState, Figure, figures, other_panel
+from mlxjsd.tui.library_output import LibraryOutput, kept_apart
 from mlxjsd.tui.protocol import Engine, Job
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.screens.compare import CompareScreen
@@ -48,19 +51,30 @@ class MlxjsdApp(App[None]):
                 priority=True, tooltip="Leave, from anywhere"),
     ]  # fmt: skip
 
-    def __init__(self, engine: Engine, job: Job | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        job: Job | None = None,
+        folder: Path | None = None,
+        colours: int | None = None,
+    ) -> None:
         """Prepare the app.
 
         Args:
             engine: computes.
             job: measured at once; None for the start screen.
             folder: a run to be shown instead.
+            colours: how many the terminal has; None to find out.
         """
+        self._colours = colours
         super().__init__()
         self.engine = engine
         self.ended_cleanly = True
         self._job, self._folder = job, folder
         self._leaving = False
+        #: What libraries write meanwhile; None where it is not kept apart.
+        self.library_output: LibraryOutput | None = None
+        self._palette = XtermPalette()
 
     def on_mount(self) -> None:
         if not self.is_headless:
@@ -71,6 +85,25 @@ class MlxjsdApp(App[None]):
             self.run_job(self._job)
         else:
             self.push_screen(StartScreen(self.engine))
+
+    # Colours.
+
+    @property
+    def colours(self) -> int:
+        """How many colours there are for numbers: 0 where shades have to do."""
+        if self.no_color:
+            return 0
+        if self._colours is not None:
+            return self._colours
+        if self.is_headless:
+            return TRUECOLOUR
+        # With the sixteen of a terminal's own theme, no map is one.
+        return {"truecolor": TRUECOLOUR, "256": 256}.get(self.console.color_system or "", 0)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what the lines go through; colours of a small palette are ours to choose."""
+        filters = super().get_line_filters()
+        return [*filters, self._palette] if self.colours == 256 else filters
 
     # From one screen to the next.
 
@@ -177,8 +210,17 @@ class MlxjsdApp(App[None]):
         self.exit()
 
 
-def launch(job: Job | None = None, folder: Path | None = None) -> int:
+def launch(
+    job: Job | None = None,
+    folder: Path | None = None,
+    warn: Callable[[str], object] = lambda text: None,
+) -> int:
     """Run the app on this terminal; return the exit code.
+
+    Args:
+        job: measured at once; None for the start screen.
+        folder: a run to be shown instead.
+        warn: takes what libraries wrote to the terminal meanwhile and no error has shown.
 
     Raises:
         InputError: without a terminal.
@@ -191,10 +233,14 @@ def launch(job: Job | None = None, folder: Path | None = None) -> int:
     sys.setswitchinterval(0.001)
     engine = MLXEngine()
     app = MlxjsdApp(engine, job, folder)
-    try:
-        app.run()
-    finally:
-        ended = app.ended_cleanly and engine.close(PATIENCE)
+    with kept_apart() as app.library_output:
+        try:
+            app.run()
+        finally:
+            ended = app.ended_cleanly and engine.close(PATIENCE)
+            written = app.library_output.take()
+    if written:
+        warn(f"While the app ran, libraries wrote:\n{written}")
     code = app.return_code or 0
     if not ended:
         # A thread that is still computing aborts an interpreter that ends in the ordinary

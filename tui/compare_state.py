@@ -13,7 +13,7 @@ from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, Metric, described
 from mlxjsd.store.reader import read_run
-from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale
+from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale, usual_map
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import automatic
@@ -106,7 +106,8 @@ class CompareState:
         self.comparison: Comparison = compare(a, b)
         self.row, self.layer = 0, 0
         self.described = described(a.metric)
-        self.colour_map = DIVERGING if self.described.signed else COLOUR_MAPS[0]
+        self.chosen_colours: str | None = None
+        self.dark = True
         means = np.stack([self.comparison.a.mean, self.comparison.b.mean])
         difference = self.comparison.difference
         scale = automatic(means, self.described)
@@ -117,6 +118,13 @@ class CompareState:
             _Side(self, means[1], scale, lambda: self.colour_map),
             _Side(self, difference, around, lambda: DIVERGING),
         )
+
+    @property
+    def colour_map(self) -> str:
+        """Which colours stand for the numbers of both; see :attr:`RunState.chosen_colours`."""
+        if self.described.signed:
+            return DIVERGING
+        return self.chosen_colours or usual_map(self.dark)
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -136,7 +144,7 @@ class CompareState:
     def next_colour_map(self) -> None:
         """Take the next colour map for the two heatmaps."""
         at = COLOUR_MAPS.index(self.colour_map) + 1
-        self.colour_map = COLOUR_MAPS[at % len(COLOUR_MAPS)]
+        self.chosen_colours = COLOUR_MAPS[at % len(COLOUR_MAPS)]
 
     def at_cursor(self) -> str:
         """Return the three numbers under the cursor."""

@@ -14,7 +14,7 @@ from mlxjsd.results import Run
 from mlxjsd.run.events import BatchDone
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Settings
-from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale
+from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale, usual_map
 from mlxjsd.tui.run_data import ALL, Interval, Measured, View
 from mlxjsd.tui.scales import AUTOMATIC, automatic, scales_of
 
@@ -77,8 +77,10 @@ class RunState:
     """Whether the lines stand in bands, the 95 % intervals of the means."""
     scale_name: str = AUTOMATIC
     """One of :func:`mlxjsd.tui.scales.scales_of`."""
-    chosen_colours: str = COLOUR_MAPS[0]
-    """The colour map of every metric that is not signed."""
+    chosen_colours: str | None = None
+    """The colour map of every metric that is not signed; None for the one of the background."""
+    dark: bool = True
+    """Whether the background is."""
 
     @classmethod
     def awaiting(cls, job: Job) -> "RunState":
@@ -233,7 +235,9 @@ class RunState:
     @property
     def colour_map(self) -> str:
         """Which colours stand for the numbers; around 0 there is only one map."""
-        return DIVERGING if self.described.signed else self.chosen_colours
+        if self.described.signed:
+            return DIVERGING
+        return self.chosen_colours or usual_map(self.dark)
 
     @property
     def shows_bands(self) -> bool:
@@ -260,7 +264,7 @@ class RunState:
         self.scale_name = _after(self.scale_name, tuple(scales_of(self.described)))
 
     def next_colour_map(self) -> None:
-        self.chosen_colours = _after(self.chosen_colours, COLOUR_MAPS)
+        self.chosen_colours = _after(self.colour_map, COLOUR_MAPS)
 
     def extremes(self, count: int) -> tuple[list[tuple[float, Record]], list[tuple[float, Record]]]:
         """Return the group's prompts with the highest and the lowest value under the cursor."""

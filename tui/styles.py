@@ -1,7 +1,26 @@
-"""The theme's colours as Rich styles, for what is drawn line by line."""
+"""The theme's colours as Rich styles, for what is drawn line by line, and when they change."""
 
 from rich.style import Style
 from textual.widget import Widget
+
+from mlxjsd.tui.colours import TRUECOLOUR
+
+
+def colours_of(widget: Widget) -> int:
+    """Return how many colours there are: 0 where a number needs another sign than a colour."""
+    return getattr(widget.app, "colours", TRUECOLOUR)
+
+
+class Themed(Widget):
+    """A widget that keeps styles in what it has drawn, and so draws anew with another theme."""
+
+    def on_mount(self) -> None:
+        """Follow the theme."""
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self.show_theme())
+
+    def show_theme(self) -> None:
+        """Draw anew, in the theme's colours."""
+        raise NotImplementedError
 
 
 def part(widget: Widget, name: str) -> Style:

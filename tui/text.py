@@ -11,7 +11,8 @@ from mlxjsd.settings import Settings
 from mlxjsd.text import clean, size_of
 
 __all__ = [
-    "amount", "bare", "clean", "clock", "corruption_of", "fitted", "number", "row_label", "size_of",
+    "amount", "bare", "clean", "clock", "corruption_of", "digits_for", "fitted", "number",
+    "row_label", "size_of",
 ]  # fmt: skip
 
 
@@ -50,6 +51,14 @@ def number(value: float, columns: int, digits: int = 2, signed: bool = False) ->
             if len(form) <= columns:
                 return form
     return ""
+
+
+def digits_for(high: float) -> int:
+    """Return how many decimals tell the numbers of a scale apart that goes so far."""
+    for digits, least in ((0, 100.0), (1, 10.0), (2, 0.1), (3, 0.01)):
+        if high >= least:
+            return digits
+    return 4
 
 
 def bare(said: str) -> str:

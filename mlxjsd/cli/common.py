@@ -99,7 +99,7 @@ def show_run(
 
     console = console_for()
     run = read(folder, match, reliance_threshold, aliases)
-    shown = summary(run, console.width, has_colour(console), by, metric, effect)
+    shown = summary(run, console.width, colours_of(console), by, metric, effect)
     console.print(shown, markup=False)
 
 
@@ -108,6 +108,14 @@ def console_for(stderr: bool = False, quiet: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, quiet=quiet)
+
+
+def colours_of(console: "Console") -> int:
+    """Return how many colours there are for the numbers of a heatmap; 0 where there are few."""
+    from mlxjsd.output.xterm import TRUECOLOUR
+
+    known = {"truecolor": TRUECOLOUR, "256": 256}
+    return 0 if console.no_color else known.get(console.color_system or "", 0)
 
 
 def has_colour(console: "Console") -> bool:

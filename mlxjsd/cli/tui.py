@@ -29,6 +29,7 @@ def tui(
     With any option of ``run`` the run begins at once; a run folder is shown, and can be
     taken up if it is unfinished.
     """
+    warn = partial(print, file=sys.stderr, flush=True)
     if serve:
         from mlxjsd.tui.serve import serve as serve_app
 
@@ -37,7 +38,7 @@ def tui(
             host,
             port,
             say=partial(print, flush=True),
-            warn=partial(print, file=sys.stderr, flush=True),
+            warn=warn,
         )
         return
 
@@ -55,4 +56,4 @@ def tui(
 
     from mlxjsd.tui.app import launch
 
-    raise typer.Exit(launch(job, folder))
+    raise typer.Exit(launch(job, folder, warn))

@@ -1,12 +1,14 @@
 """Colour maps where there is no matplotlib: what the terminal and the app draw cells with.
 
 They carry matplotlib's names and are sampled from its maps, so that a cell has the same colour on
-the terminal, in the app and in an exported figure.
+the terminal, in the app and in an exported figure. A terminal with 256 colours has too few near
+those, so that each map has some twelve steps there, picked from its own palette: lightness rises
+or falls all the way, and what is one hue in the map stays one.
 """
 
 from functools import lru_cache
 
-RGB = tuple[int, int, int]
+from mlxjsd.output.xterm import RGB, TRUECOLOUR, contrast, xterm
 
 #: Colours of one map; more cannot be told apart.
 LEVELS = 64
@@ -29,8 +31,20 @@ _ANCHORS = {
     "RdBu_r": "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f",
 }
 
+#: The same maps on a terminal with 256 colours, as numbers of its palette.
+STEPS = {
+    "Blues": (231, 255, 189, 153, 111, 75, 33, 32, 26, 25, 18, 17),
+    "Blues_r": (17, 18, 25, 26, 32, 33, 75, 111, 153, 189, 255, 231),
+    "viridis": (53, 54, 55, 24, 30, 36, 72, 77, 113, 149, 184, 220),
+    "magma": (16, 233, 17, 54, 90, 126, 161, 167, 209, 216, 222, 229),
+    "Greys": (231, 255, 254, 188, 250, 247, 245, 242, 240, 237, 234, 16),
+    "RdBu_r": (18, 25, 32, 75, 153, 189, 231, 224, 217, 210, 167, 124, 52),
+}
+
 #: For numbers from 0 up, as in the published figure.
 SEQUENTIAL = "Blues"
+#: The same where the background is dark: small numbers are near it.
+ON_DARK = "Blues_r"
 #: For numbers around 0, and differences: white in the middle.
 DIVERGING = "RdBu_r"
 #: Those to choose from for numbers from 0 up.
@@ -60,6 +74,27 @@ def ramp(colour_map: str) -> tuple[RGB, ...]:
         red, green, blue = (round(a + share * (b - a)) for a, b in pairs)
         colours.append((red, green, blue))
     return tuple(colours)
+
+
+@lru_cache
+def numbers(colour_map: str) -> tuple[int, ...]:
+    """Return the LEVELS colours of a map in the palette of 256; neighbours may be the same."""
+    steps = STEPS[colour_map]
+    return tuple(steps[level * len(steps) // LEVELS] for level in range(LEVELS))
+
+
+@lru_cache
+def shown(colour_map: str, colours: int = TRUECOLOUR) -> tuple[RGB, ...]:
+    """Return the LEVELS colours of a map on a terminal that has so many."""
+    if colours >= TRUECOLOUR:
+        return ramp(colour_map)
+    return tuple(xterm(number) for number in numbers(colour_map))
+
+
+def text_on(rgb: RGB) -> RGB:
+    """Return black or white, whichever can be read better; one of them has a contrast of 4.5."""
+    black, white = (0, 0, 0), (255, 255, 255)
+    return max((black, white), key=lambda text: contrast(text, rgb))
 
 
 def hex_of(rgb: RGB) -> str:

@@ -91,7 +91,7 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
         **colours,
     )
     axes.set_ylim(rows - 0.5, -0.5)  # the first row on top
-    axes.set_yticks(range(rows), [_escape(label(key)) for key in heatmap.rows])
+    axes.set_yticks(range(rows), [escaped(label(key)) for key in heatmap.rows])
     axes.set_xticks(_ticks(heatmap, 24))
     axes.tick_params(length=0)
     axes.set_xlabel("Layer")
@@ -111,16 +111,16 @@ def _ticks(heatmap: Heatmap, most: int) -> list[int]:
 def _bar_label(heatmap: Heatmap) -> str:
     """Return what stands at the colour bar; as in the published figure, JSD is without its unit."""
     found, measured = heatmap.described, described(heatmap.metric).label
-    unit = f"\n({_escape(found.unit)})" if found.unit and not heatmap.raw_jsd else ""
+    unit = f"\n({escaped(found.unit)})" if found.unit and not heatmap.raw_jsd else ""
     # The kind of an effect has a line of its own: the bar is three rows high.
     kind = "" if heatmap.effect is None else f"{found.label.removesuffix(measured).strip()}\n"
-    return f"Avg {kind}{_escape(measured)}{unit}"
+    return f"Avg {kind}{escaped(measured)}{unit}"
 
 
 def _caption(figure: Figure, text: str) -> None:
     """Write a line below all panels, if there is something to say."""
     if text:
-        figure.supxlabel(_escape(text), fontsize=7.5, color="0.3")
+        figure.supxlabel(escaped(text), fontsize=7.5, color="0.3")
 
 
 def _tall(rows: int) -> int:
@@ -217,7 +217,7 @@ def plot_groups(
             draw_marks(axes, heatmap, marks[caption])
         axes.set_xticks(_ticks(heatmap, 12))
         letter = f"({chr(ord('a') + index)}) " if len(groups) <= 26 else ""
-        caption = f"{letter}{_escape(caption)}, n = {heatmap.count}"
+        caption = f"{letter}{escaped(caption)}, n = {heatmap.count}"
         axes.set_xlabel(f"Layer\n{caption}")
         if index % columns:
             axes.set_yticklabels([])
@@ -248,7 +248,7 @@ def plot_comparison(
     upper, middle, lower = figure.subplots(3)
     for axes, heatmap, panel in ((upper, a, comparison.a), (middle, b, comparison.b)):
         mesh = draw_heatmap(axes, heatmap, colours)
-        axes.set_title(_escape(panel.name), fontsize=10)
+        axes.set_title(escaped(panel.name), fontsize=10)
         axes.set_xlabel("")
     bar = figure.colorbar(mesh, ax=[upper, middle], pad=0.01, aspect=6 * _tall(rows))
     bar.set_label(_bar_label(a))
@@ -259,7 +259,7 @@ def plot_comparison(
     if comparison.relative:
         lower.set_xlabel("Layer (the shallower model stretched over the depth)")
     bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
-    bar.set_label(_escape(a.described.unit))
+    bar.set_label(escaped(a.described.unit))
     if marks is not None:
         draw_marks(lower, difference, marks)
         _caption(figure, notes_of(difference, marks))
@@ -271,7 +271,8 @@ def _bare(panel: Panel, mean: np.ndarray) -> Heatmap:
     return Heatmap(mean, nothing, 1, rows=panel.rows, metric=panel.metric, effect=panel.effect)
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text of any origin as matplotlib writes it, letter by letter."""
     return clean(text).replace("$", r"\$")  # a dollar sign would open a formula
 
 
@@ -284,7 +285,7 @@ def title_of(run: Run, count: int | None = None) -> str:
     corruption = CORRUPTIONS[settings.corruption].title.format(level=settings.noise_level)
     if settings.samples > 1:
         corruption += f" x {settings.samples}"
-    name = _escape(str(run.model["name"]))
+    name = escaped(str(run.model["name"]))
     how = f"{corruption}, {settings.described}"
     title = f"{name}    n = {len(run.records) if count is None else count}    {how}"
     if run.floor_warning:

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
+from rich.cells import cell_len
+from rich.color import Color
 from rich.console import Group, RenderableType
 from rich.style import Style
 from rich.table import Table
@@ -18,9 +21,20 @@ from mlxjsd.analysis.answers import (
 from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.analysis.phases import reading
-from mlxjsd.metrics import JSD, described
-from mlxjsd.output.colours import hex_of, level_of, map_for, ramp, shade, signed_shade
+from mlxjsd.metrics import JSD, Metric, described
+from mlxjsd.output.colours import (
+    LEVELS,
+    hex_of,
+    level_of,
+    map_for,
+    numbers,
+    ramp,
+    shade,
+    signed_shade,
+)
+from mlxjsd.output.columns import Columns, axis, places, ticks
 from mlxjsd.output.marks import fewer_note, left_out_sentence
+from mlxjsd.output.xterm import TRUECOLOUR
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
 from mlxjsd.rows import FLOOR, label
@@ -28,64 +42,146 @@ from mlxjsd.text import clean
 
 #: Columns of the shortest label.
 _LABEL = 6
-#: Columns of the colour scale.
-_SCALE = 16
+#: Columns of the colour scale, and of the widest cell.
+_SCALE, _WIDEST = 40, 4
+#: Colours of the terminal that a map takes.
+_ENOUGH = 256
 
 
 def heatmap_text(
     heatmap: Heatmap,
     width: int,
-    colour: bool = True,
+    colours: int = TRUECOLOUR,
     scale: tuple[float, float] | None = None,
 ) -> Text:
     """Return the heatmap as lines of ``width`` columns: rows, layer numbers, and the scale.
 
-    ``scale`` holds the numbers at both ends of the colours; None for those of
-    :func:`mlxjsd.analysis.heatmap.scale_of`.
+    Where there are more layers than columns, two share one. Where that is not enough, or there
+    are no colours, the rows go on below.
+
+    Args:
+        heatmap: what is drawn.
+        width: columns, at least those of a label and one more.
+        colours: how many the terminal has; below 256 there are shades instead.
+        scale: the numbers at both ends of the colours; None for those of
+            :func:`mlxjsd.analysis.heatmap.scale_of`.
     """
     low, high = scale or scale_of([heatmap])
     metric = heatmap.described
-    cell_of = _colours(metric.signed) if colour else _shades(metric.signed)
+    cell_of = _cells(metric.signed, colours)
     labels = [clean(label(key)) for key in heatmap.rows]
-    gutter = max(_LABEL, *map(len, labels)) + 1
-    cell = max(1, min(4, (width - gutter) // heatmap.layers))
-    text = Text()
+    gutter = min(max(_LABEL, *map(cell_len, labels)) + 1, max(width // 3, _LABEL + 1))
+    room = max(width - gutter, 1)
     measured = np.array(heatmap.measured_layers)
     # A layer that is not measured is drawn as the nearest one that is.
     nearest = [measured[np.abs(measured - layer).argmin()] for layer in range(heatmap.layers)]
-    for name, values in zip(labels, heatmap.mean[:, nearest], strict=True):
-        text.append(f"{name:<{gutter}}")
-        for value in values:
-            if np.isnan(value):
-                # What does not apply stays blank; what is still to come is dotted.
-                text.append((" " if heatmap.count else "·") * cell)
-            else:
-                text.append_text(cell_of((value - low) / (high - low), cell))
-        text.append("\n")
-    text.append(f"{'Layer':<{gutter}}")
-    every = 2 if cell > 1 else 4
-    for layer in range(0, heatmap.layers, every):
-        text.append(f"{layer:<{every * cell}}"[: every * cell])
-    text.append(f"\n{'scale':<{gutter}}{f'{low:.2f}' if low else '0'} ")
-    for step in range(_SCALE):
-        text.append_text(cell_of(step / (_SCALE - 1), 1))
-    text.append(f" {high:.2f} {metric.unit}".rstrip())
+    shares = (heatmap.mean[:, nearest] - low) / (high - low)
+    # What does not apply stays blank; what is still to come is dotted.
+    nothing = " " if heatmap.count else "·"
+    text = Text()
+    for columns in _panels(heatmap.layers, room, colours >= _ENOUGH):
+        text.append("\n" if text else "")  # between the first layers and those that go on
+        for name, values in zip(labels, shares, strict=True):
+            text.append_text(_fitted(name, gutter))
+            text.append_text(_drawn(columns, values.tolist(), cell_of, nothing))
+            text.append("\n")
+        line = [" "] * columns.width
+        for mark in axis(columns):
+            line[mark.start : mark.start + len(mark.text)] = mark.text
+        text.append(f"{'Layer':<{gutter}}{''.join(line)}\n")
+    if heatmap.count:
+        text.append_text(_scale(low, high, metric, cell_of, gutter, room))
+    text.right_crop(1)
     return text
 
 
-_Cell = Callable[[float, int], Text]
-"""Returns the cell for a share of the scale, so many columns wide."""
+def _panels(layers: int, room: int, halves: bool) -> list[Columns]:
+    """Return where the layers stand, in as many equal parts as they take."""
+    most = room * (2 if halves else 1)
+    parts = -(-layers // most)
+    if parts == 1:
+        return [Columns(layers, min(room, _WIDEST * layers), halves)]
+    fitting = -(-layers // parts)
+    edges = [*range(0, layers, fitting), layers]
+    return [
+        # Cells are as wide in each: the last part may be shorter.
+        Columns(end, -(-room * (end - start) // fitting), halves, least=start)
+        for start, end in pairwise(edges)
+    ]
 
 
-def _colours(signed: bool) -> _Cell:
-    styles = [Style(bgcolor=hex_of(rgb)) for rgb in ramp(map_for(signed))]
-    return lambda share, width: Text(" " * width, style=styles[level_of(share)])
+def _drawn(columns: Columns, shares: list[float], cell_of: "_Cell", nothing: str) -> Text:
+    """Return one row of cells."""
+    text = Text()
+    if columns.parts == 2:
+        shared = iter([shares[layer] for layer in columns.parts_of])
+        for left, right in zip(shared, shared, strict=True):
+            text.append_text(cell_of(left, right, 1))
+        return text
+    for layer in columns.shown:
+        start, end = columns.span(layer)
+        absent = np.isnan(shares[layer])
+        text.append_text(
+            Text(nothing * (end - start)) if absent else cell_of(shares[layer], None, end - start)
+        )
+    return text
+
+
+def _scale(
+    low: float, high: float, metric: Metric, cell_of: "_Cell", gutter: int, room: int
+) -> Text:
+    """Return the colours, the number at their high end, and round numbers under them."""
+    top = f" {high:.2f} {clean(metric.unit)}".rstrip()
+    width = min(max(room - len(top), 4), _SCALE)
+    text = _fitted("scale", gutter)
+    for step in range(width):
+        text.append_text(cell_of(step / (width - 1), None, 1))
+    marked = ticks(low, high, max(width // 8, 2), metric.signed)
+    line = [" "] * (width + 8)
+    for (_, said), at in zip(marked, places(marked, low, high, width - 1), strict=True):
+        line[at : at + len(said)] = said
+    below = "".join(line)[:room].rstrip()
+    return text.append(f"{top}\n{' ' * gutter}{below}\n")
+
+
+def _fitted(name: str, width: int) -> Text:
+    """Return a label cut or padded to so many columns, the last of them a space."""
+    text = Text(name, no_wrap=True, end="")
+    text.truncate(width - 1, overflow="ellipsis", pad=True)
+    return text.append(" ")
+
+
+_Cell = Callable[[float, float | None, int], Text]
+"""Returns the cell for a share of the scale, so many columns wide; of two shares, both halves."""
+
+
+def _cells(signed: bool, colours: int) -> _Cell:
+    if colours < _ENOUGH:
+        return _shades(signed)
+    found = [_colour(level, map_for(signed), colours) for level in range(LEVELS)]
+
+    def cell(share: float, right: float | None, width: int) -> Text:
+        if right is None:
+            return Text(" " * width, Style(bgcolor=found[level_of(share)]))
+        front, behind = (None if np.isnan(s) else found[level_of(s)] for s in (share, right))
+        if front is None:
+            return Text(" " if behind is None else "▐", Style(color=behind))
+        return Text("▌", Style(color=front, bgcolor=behind))
+
+    return cell
+
+
+def _colour(level: int, colour_map: str, colours: int) -> Color:
+    if colours < TRUECOLOUR:
+        # By its number: a colour would be rounded to another one.
+        return Color.from_ansi(numbers(colour_map)[level])
+    return Color.parse(hex_of(ramp(colour_map)[level]))
 
 
 def _shades(signed: bool) -> _Cell:
     if signed:
-        return lambda share, width: Text(signed_shade(level_of(share), width))
-    return lambda share, width: Text(shade(level_of(share)) * width)
+        return lambda share, _, width: Text(signed_shade(level_of(share), width))
+    return lambda share, _, width: Text(shade(level_of(share)) * width)
 
 
 def number(value: float, unit: str = JSD.unit) -> str:
@@ -139,12 +235,14 @@ def _about_labels(run: Run) -> list[str]:
 def summary(
     run: Run,
     width: int,
-    colour: bool = True,
+    colours: int = TRUECOLOUR,
     by: str | None = None,
     metric: str = JSD.key,
     effect: Effect | None = None,
 ) -> RenderableType:
     """Return what ``mlxjsd show`` prints of a run; with ``by``, a heatmap for each group.
+
+    ``colours`` is how many the terminal has.
 
     Raises:
         InputError: for another ``by``, or if the run did not measure this metric, or does not
@@ -166,7 +264,7 @@ def summary(
     for name, part in panels.items():
         if name:
             parts.append(Text(f"{clean(name)}, n = {part.count}", style="bold"))
-        parts += [heatmap_text(part, width, colour, scale), Text()]
+        parts += [heatmap_text(part, width, colours, scale), Text()]
     if heatmap.count:
         if (counts := count_table(run)) is not None:
             parts += [counts, *map(Text, _about_labels(run)), Text()]

@@ -57,10 +57,8 @@ def test_in_front_of_the_subject_nothing_is_exchanged() -> None:
     total = rows.whole[:, :, rows.grid.whole.index("total")]
     for row, start in enumerate(batch.starts):
         assert (found[row, 0, 0, :start] == 0).all(), "exactly"
-        np.testing.assert_allclose(
-            found[row, 1, :, :start], np.broadcast_to(total[row][:, None, None], (6, start, LAYERS)),
-            atol=1e-4,
-        )  # fmt: skip
+        whole = np.broadcast_to(total[row][:, None, None], (len(NUMBERS), start, LAYERS))
+        np.testing.assert_allclose(found[row, 1, :, :start], whole, atol=1e-4)
         # Nor does anything read a token after the last block but the last one's own state.
         assert found[row, 0, 0, start:-1, -1].max() < 1e-6
         np.testing.assert_allclose(found[row, 1, 0, start:-1, -1], total[row, 0], atol=1e-5)

@@ -76,7 +76,7 @@ def test_exports_leave_them_empty(run: Run) -> None:
 
 def test_the_terminal_leaves_them_blank(run: Run) -> None:
     absent = _absent(run)
-    attn = heatmap_text(run.heatmap(), 80, colour=False).plain.splitlines()[ATTN]
+    attn = heatmap_text(run.heatmap(), 80, colours=0).plain.splitlines()[ATTN]
     assert [attn[7 + 4 * i : 11 + 4 * i].isspace() for i in np.flatnonzero(absent)] == [
         True
     ] * absent.sum()

@@ -172,7 +172,7 @@ def test_a_name_with_a_dollar_sign_does_not_open_a_formula(tmp_path: Path) -> No
 
 def test_the_terminal_shows_values_in_colours_or_shades() -> None:
     heatmap = run_of().heatmap()
-    coloured, plain = heatmap_text(heatmap, 80), heatmap_text(heatmap, 80, colour=False)
+    coloured, plain = heatmap_text(heatmap, 80), heatmap_text(heatmap, 80, colours=0)
     assert {str(span.style) for span in coloured.spans} >= {"on #08306b"}
     assert "█" in plain.plain
     assert not plain.spans

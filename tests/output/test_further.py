@@ -188,16 +188,17 @@ def test_an_end_that_is_not_given_mirrors_the_other(
 
 def test_the_terminal_shows_all_rows_and_which_side_of_0(run: Run) -> None:
     heatmap = run.heatmap(metric="lift")
-    lines = heatmap_text(heatmap, 80, colour=False).plain.splitlines()
+    lines = heatmap_text(heatmap, 80, colours=0).plain.splitlines()
     for name, line, values in zip(LABELS, lines, heatmap.mean, strict=False):
         assert line.startswith(f"{name:<9}")
         for layer, value in enumerate(values):
             cell = line[9 + 4 * layer :][:4]
             assert cell[0] in ("+ " if value > 0 else "- ")
     farthest = np.abs(heatmap.mean).max()
-    assert lines[5].startswith("Layer    0       2")
-    assert lines[6].startswith(f"scale    {-farthest:.2f} -")
+    assert lines[5].split() == ["Layer", *map(str, range(8))]
+    assert lines[6].startswith("scale    -")
     assert lines[6].endswith(f"+ {farthest:.2f} logits")
+    assert lines[7].split() == ["-0.8", "-0.4", "0.0", "+0.4", "+0.8"]
 
 
 def test_show_and_summary_tell_of_the_metric_that_was_asked_for(run: Run) -> None:

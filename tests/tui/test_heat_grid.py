@@ -38,7 +38,7 @@ async def test_cells_have_the_colour_of_their_number(app, engine, running, size,
         for row, values in enumerate(screen.state.heatmap.mean):
             for value, style in zip(values, cell_styles(grid, row), strict=True):
                 level = min(int(value / math.log(2) * LEVELS), LEVELS - 1)
-                assert style.bgcolor == Color.parse(foregrounds("Blues")[level])
+                assert style.bgcolor == Color.parse(foregrounds("Blues_r")[level])
 
 
 async def test_wide_cells_show_their_value_and_narrow_ones_do_not(app, running) -> None:
@@ -50,7 +50,7 @@ async def test_wide_cells_show_their_value_and_narrow_ones_do_not(app, running) 
             assert f"{value:.2f}" in text
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
-        assert not any(c.isdigit() for c in grid.render_line(0).text)
+        assert not any(c.isdigit() for c in grid.render_line(grid.cell_height).text)
 
 
 async def test_the_layer_numbers_stand_under_their_cells(app, running) -> None:
@@ -78,8 +78,9 @@ async def test_only_changed_cells_are_repainted(app, engine, running, made, monk
         assert painted == [(grid.region_of(1, 5),)]
         painted.clear()
         await pilot.press("right")
-        assert {grid.region_of(0, 0), grid.region_of(0, 1)} <= set(painted[0])
-        assert grid.region_of(1, 5) not in painted[0]
+        for cell in (grid.region_of(0, 0), grid.region_of(0, 1)):
+            assert any(region.contains_region(cell) for region in painted[0])
+        assert not any(region.overlaps(grid.region_of(1, 5)) for region in painted[0])
 
 
 async def test_before_the_first_batch_cells_are_empty(app, engine) -> None:

@@ -107,13 +107,13 @@ async def test_m_goes_through_the_metrics(engine, tmp_path: Path, size) -> None:
         assert Color.parse(foregrounds(DIVERGING)[level]) in [s.bgcolor for s in styles]
         await pilot.press("g")
         chart = [strip.text for strip in screen.heat.chart._strips]
-        assert chart[0].lstrip().startswith("+")
+        assert any(line.lstrip().startswith("+") for line in chart)
         await pilot.press("g", "y")
         assert app.clipboard == f"{value:.6f}"
         # What cannot be chosen for this metric does nothing.
         await pilot.press("c", "w")
         assert app.screen is screen
-        assert screen.state.chosen_colours == "Blues"
+        assert screen.state.chosen_colours is None
         await pilot.press("m")
         assert screen.state.metric == JSD.key
 

@@ -130,7 +130,7 @@ async def test_views_scales_and_colours(app, running) -> None:
         assert [await _after(pilot, "s", lambda: state.scale_name) for _ in range(3)] == [
             "fixed", "target", "automatic",
         ]  # fmt: skip
-        assert await _after(pilot, "c", lambda: state.colour_map) == "Blues_r"
+        assert await _after(pilot, "c", lambda: state.colour_map) == "viridis"
 
 
 async def _after(pilot, key, value):

@@ -1,6 +1,7 @@
 """How the main screens look, at the smallest and at a large size."""
 
 import pytest
+from other_runs import grid_of, shown, state_of
 
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.widgets import model_list
@@ -26,6 +27,33 @@ def test_the_run_screen(snap_compare, app, running, size) -> None:
         await pilot.press("down", *["right"] * 12)
 
     assert snap_compare(app, terminal_size=size, run_before=measure)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light"])
+def test_a_deep_model_with_256_colours(snap_compare, engine, tmp_path, theme) -> None:
+    app = MlxjsdApp(engine, colours=256)
+
+    async def show(pilot) -> None:
+        app.theme = theme
+        await shown(app, pilot, state_of(grid_of("subj", "attn", "last", layers=80), tmp_path))
+        await pilot.press("down", *["right"] * 12)
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=show)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["right", "g"])
+def test_fourteen_rows_without_colours(snap_compare, engine, tmp_path, monkeypatch, key) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = MlxjsdApp(engine)
+
+    async def show(pilot) -> None:
+        rows = ("subj", *(f"attn-rest-{at}" for at in range(13)))
+        await shown(app, pilot, state_of(grid_of(*rows, layers=126), tmp_path))
+        await pilot.press(key, *["down"] * 7, *["right"] * 12)
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=show)
 
 
 @pytest.mark.slow

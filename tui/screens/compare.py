@@ -78,6 +78,7 @@ class CompareScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.grids[0].grid.focus()
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self._show())
         self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -85,6 +86,7 @@ class CompareScreen(Screen[None]):
         return None if action == "next_colours" and self.state.described.signed else True
 
     def _show(self) -> None:
+        self.state.dark = self.app.current_theme.dark
         for grid in self.grids:
             grid.show_state()
         self.grids[2].border_subtitle = Text(self.state.at_cursor())

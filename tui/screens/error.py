@@ -33,6 +33,7 @@ class TroubleScreen(ModalScreen[None]):
             border-title-style: bold;
         }
         #remedy { color: $text-muted; margin: 1 0; }
+        #written { color: $text-muted; margin-bottom: 1; }
     }
     """
 
@@ -45,7 +46,14 @@ class TroubleScreen(ModalScreen[None]):
             panel.border_title = "This did not work"
             yield Static(Text(clean(self.reason)), markup=False)
             yield Static(Text(clean(self.remedy)), id="remedy", markup=False)
+            if written := self._written():
+                yield Static(Text(f"Libraries wrote:\n{written}"), id="written", markup=False)
             yield Button("Close", id="close", compact=True, variant="primary")
+
+    def _written(self) -> str:
+        """Return what libraries have written until now, such as the lines of a panic."""
+        output = getattr(self.app, "library_output", None)
+        return output.take() if output is not None else ""
 
     def on_mount(self) -> None:
         """Enter closes the panel."""

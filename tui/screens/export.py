@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,13 +13,14 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from mlxjsd.analysis.heatmap import bootstrap_interval
 from mlxjsd.errors import InputError, MachineError
 from mlxjsd.metrics import JSD
 from mlxjsd.output.writers import EXPORTS, FIGURES
 from mlxjsd.results import Run
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
 from mlxjsd.tui.run_state import RunState
-from mlxjsd.tui.scales import scales_of
+from mlxjsd.tui.scales import automatic, scales_of
 from mlxjsd.tui.text import clean
 
 if TYPE_CHECKING:
@@ -58,16 +60,21 @@ class ExportScreen(ModalScreen[None]):
 
     def __init__(self, state: RunState) -> None:
         super().__init__()
-        self.state = state
+        # What is shown now: a run goes on behind this screen.
+        self.state = replace(state)
         self.group = state.group
         self._asked_about: Path | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="export") as panel:
-            panel.border_title = f"Export the average · {GROUP_NAMES[self.group]}"
+            selected = self.state.selected
+            shown = "one prompt" if selected else f"the average · {GROUP_NAMES[self.group]}"
+            panel.border_title = f"Export {shown}{' · as lines' if self.state.as_lines else ''}"
             metric = [] if self.state.metric == JSD.key else [self.state.metric.replace("/", "-")]
-            group = [] if self.group == ALL else [self.group.lower()]
-            name = "-".join(["figure", *metric, *group]) + ".png"
+            group = [] if self.group == ALL or selected else [self.group.lower()]
+            prompt = [f"prompt-{selected.position}"] if selected else []
+            lines = ["lines"] if self.state.as_lines else []
+            name = "-".join(["figure", *metric, *group, *prompt, *lines]) + ".png"
             yield Input(str(self.state.folder / name), id="name", compact=True,
                         select_on_focus=False)  # fmt: skip
             yield Static(id="hint", markup=False)
@@ -99,8 +106,8 @@ class ExportScreen(ModalScreen[None]):
         self._asked_about = None
         self.query_one("#write", Button).label = "Write"
         self._say(
-            "The ending says what is written. A figure, in the colours and on the scale of the "
-            f"screen: {FIGURES}. The whole run's numbers: {EXPORTS}."
+            "The ending says what is written. A figure of what is shown, on the screen's scale and "
+            f"in the colours that were chosen: {FIGURES}. The whole run's numbers: {EXPORTS}."
         )
 
     def _say(self, message: str, look: str = "") -> None:
@@ -145,18 +152,34 @@ class ExportScreen(ModalScreen[None]):
             app.call_from_thread(self._done, path)
 
     def _figure_of(self, run: Run) -> "Figure":
-        from mlxjsd.output.figure import Style, plot_heatmap, title_of
+        from mlxjsd.output.figure import Style, escaped, plot_heatmap, title_of
+        from mlxjsd.output.lines import plot_lines
 
+        state = self.state
         part = self._part_of(run)
-        scale = scales_of(self.state.described)[self.state.scale_name]
-        heatmap = part.heatmap(metric=self.state.metric)
+        heatmap = part.heatmap(metric=state.metric)
         title = title_of(part, heatmap.count)
-        if self.group != ALL:
+        if state.selected is not None:
+            title += f"\n{escaped(state.selected.text)[:120]}"
+        elif self.group != ALL:
             title += f"\n{GROUP_NAMES[self.group]}"
-        low, high = (scale.low, scale.high) if scale else (None, None)
-        return plot_heatmap(heatmap, title, Style(low, high, self.state.colour_map))
+        scale = scales_of(state.described)[state.scale_name]
+        if not state.as_lines:
+            low, high = (scale.low, scale.high) if scale else (None, None)
+            # A figure lies on paper, whatever the screen's background is.
+            colours = state.colour_map if state.described.signed else state.chosen_colours
+            return plot_heatmap(heatmap, title, Style(low, high, colours))
+        interval = None
+        if state.shows_bands:
+            interval = bootstrap_interval(np.stack([r.of(state.metric) for r in part.records]))
+        around = heatmap.mean if interval is None else np.stack([heatmap.mean, *interval])
+        scale = scale or automatic(around, state.described)
+        return plot_lines(heatmap, title, Style(scale.low, scale.high), interval)
 
     def _part_of(self, run: Run) -> Run:
+        """Return the run of only those prompts that are shown."""
+        if self.state.selected is not None:
+            return replace(run, records=[self.state.selected])
         if self.group == ALL:
             return run
         records = run.groups("category").get(self.group)

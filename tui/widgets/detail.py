@@ -12,14 +12,14 @@ from mlxjsd.records import Record
 from mlxjsd.rows import FLOOR, RELIANCE, find
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import span
-from mlxjsd.tui.styles import part
+from mlxjsd.tui.styles import Themed, part
 from mlxjsd.tui.text import bare, clean, fitted, number, row_label
 from mlxjsd.tui.widgets.tokens import token_text
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-class Detail(Static):
+class Detail(Static, Themed):
     """The numbers behind one cell."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -58,6 +58,9 @@ class Detail(Static):
 
     def on_resize(self) -> None:
         """The histogram and the lists follow the size."""
+        self.show_state()
+
+    def show_theme(self) -> None:
         self.show_state()
 
     def _average(self) -> Text:

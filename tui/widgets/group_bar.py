@@ -11,10 +11,10 @@ from textual.widgets import Static
 from mlxjsd.analysis.answers import WRONG
 from mlxjsd.tui.run_data import GROUPS
 from mlxjsd.tui.run_state import RunState
-from mlxjsd.tui.styles import part
+from mlxjsd.tui.styles import Themed, part
 
 
-class GroupBar(Static):
+class GroupBar(Static, Themed):
     """All, FA, AH, UH with their keys and counts; a click shows one."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -83,4 +83,7 @@ class GroupBar(Static):
         return text
 
     def on_resize(self) -> None:
+        self.show_state()
+
+    def show_theme(self) -> None:
         self.show_state()

@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
+import numpy as np
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -10,18 +12,21 @@ from textual.message import Message
 
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
 from mlxjsd.tui.run_state import RunState
-from mlxjsd.tui.text import clean
+from mlxjsd.tui.styles import Themed, colours_of
+from mlxjsd.tui.text import clean, digits_for
 from mlxjsd.tui.widgets.colour_scale import ColourScale
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 from mlxjsd.tui.widgets.line_chart import LineChart
 
 #: Lines of a panel that hold no cells: its frame, and the numbers of the layers.
 FRAME = 3
+#: Columns below which there is no scale beside the cells.
+_ROOMY = 30
 #: Lines of a cell, by the lowest height of the terminal.
 _CELL_HEIGHTS = {50: 5, 30: 3, 0: 2}
 
 
-class HeatPanel(Horizontal):
+class HeatPanel(Horizontal, Themed):
     """What the run screen is about."""
 
     KEYS_OF = "The heatmap"
@@ -46,7 +51,7 @@ class HeatPanel(Horizontal):
         border-title-style: bold;
         border-subtitle-color: $text-muted;
         &:focus-within { border: round $accent; }
-        &.-lines HeatGrid, &.-lines ColourScale { display: none; }
+        &.-lines HeatGrid, &.-lines ColourScale, &.-narrow ColourScale { display: none; }
         LineChart { display: none; }
         &.-lines LineChart { display: block; }
     }
@@ -68,8 +73,16 @@ class HeatPanel(Horizontal):
         yield self.scale
         yield self.chart
 
+    def show_theme(self) -> None:
+        self.show_state()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there is hardly room for the cells, the scale gives way."""
+        self.set_class(event.size.width < _ROOMY, "-narrow")
+
     def show_state(self) -> None:
         state = self.state
+        state.dark = self.app.current_theme.dark
         self.fit(self.app.size.height)
         self.set_class(state.as_lines, "-lines")
         if state.as_lines:
@@ -83,12 +96,22 @@ class HeatPanel(Horizontal):
                 title += f" · {GROUP_NAMES[state.group]}"
         else:
             title = f"One prompt · {clean(state.selected.text)[:120]}"
-        subtitle = f"{state.colour_map} · scale {state.scale_name}"
+        colours = f"{state.colour_map} · " if colours_of(self) else ""
+        subtitle = f"{colours}scale {state.scale_name}{self._ends()}"
         if state.shows_bands:
             subtitle += " · bands: 95 % of the mean"
         if (title, subtitle) != self._titles:  # a title repaints the whole frame
             self._titles = title, subtitle
             self.border_title, self.border_subtitle = Text(title), subtitle
+
+    def _ends(self) -> str:
+        """Say from where to where the scale goes; nothing before there is a number."""
+        if not np.isfinite(self.state.shown()).any():
+            return ""
+        scale = self.state.scale()
+        digits = digits_for(scale.high) + 1
+        low = f"{scale.low:.{digits}f}" if scale.low else "0"
+        return f", {low} to {scale.high:.{digits}f}"
 
     def fit(self, lines: int) -> None:
         """Take the height that the rows need, of a terminal of ``lines`` lines."""

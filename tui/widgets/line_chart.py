@@ -10,25 +10,25 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.strip import Strip
-from textual.widget import Widget
 
-from mlxjsd.tui.colours import DIVERGING
+from mlxjsd.output.columns import places, point, point_axis, ticks
+from mlxjsd.tui.colours import Scale
 from mlxjsd.tui.run_state import RunState
-from mlxjsd.tui.styles import part
-from mlxjsd.tui.text import fitted, number, row_label
+from mlxjsd.tui.styles import Themed, part
+from mlxjsd.tui.text import bare, digits_for, fitted, number, row_label
+from mlxjsd.tui.widgets.canvas import Line
+from mlxjsd.tui.widgets.dots import Place, band_of, dots_of, height_of, stacked
 from mlxjsd.tui.widgets.heat_grid import HeatGrid
 
-#: Columns in front of the plot: its numbers.
+#: Columns in front of the plot, its numbers, at least.
 AXIS_WIDTH = 6
 #: Columns behind it, which say which line is which: at least, and at the most.
-NAME_WIDTH, MAX_NAME_WIDTH = 7, 14
-#: The dots of a braille character, by line and column.
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+NAME_WIDTH, MAX_NAME_WIDTH = 7, 18
 #: Colours of the lines, by the theme's names; more rows begin anew.
 _COLOURS = ("primary", "warning", "success", "error", "secondary", "accent")
 
 
-class LineChart(Widget, can_focus=True):
+class LineChart(Themed, can_focus=True):
     """A line in braille dots for each row."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -43,17 +43,17 @@ class LineChart(Widget, can_focus=True):
         width: 1fr;
         height: 1fr;
         .chart--primary { color: $text-primary; text-style: bold; }
-        .chart--primary-band { color: $text-primary 50%; }
+        .chart--primary-band { color: $text-primary 40%; }
         .chart--warning { color: $text-warning; text-style: bold; }
-        .chart--warning-band { color: $text-warning 50%; }
+        .chart--warning-band { color: $text-warning 40%; }
         .chart--success { color: $text-success; text-style: bold; }
-        .chart--success-band { color: $text-success 50%; }
+        .chart--success-band { color: $text-success 40%; }
         .chart--error { color: $text-error; text-style: bold; }
-        .chart--error-band { color: $text-error 50%; }
+        .chart--error-band { color: $text-error 40%; }
         .chart--secondary { color: $text-secondary; text-style: bold; }
-        .chart--secondary-band { color: $text-secondary 50%; }
+        .chart--secondary-band { color: $text-secondary 40%; }
         .chart--accent { color: $text-accent; text-style: bold; }
-        .chart--accent-band { color: $text-accent 50%; }
+        .chart--accent-band { color: $text-accent 40%; }
         .chart--axis { color: $text-muted; }
         .chart--cursor { color: $foreground 30%; }
         .chart--number { color: $text-accent; text-style: bold; }
@@ -64,28 +64,34 @@ class LineChart(Widget, can_focus=True):
         super().__init__(id=id)
         self.state = state
         self._strips: list[Strip] = []
+        self._axis_width = AXIS_WIDTH
+        # Of what is being drawn; worked out once for all lines.
+        self._scale, self._plot = Scale(0.0, 1.0), (4, 2)
+        self._values = np.empty((0, 0))
 
     @property
     def name_width(self) -> int:
-        """Columns of the rows' names, a space on both sides."""
-        longest = max(cell_len(row_label(key)) for key in self.state.rows)
-        return min(max(longest + 2, NAME_WIDTH), MAX_NAME_WIDTH)
+        """Columns of the rows' names, a space on both sides; at most a third of all."""
+        longest = max(cell_len(name) for name in self._names())
+        return max(min(longest + 2, MAX_NAME_WIDTH, self.size.width // 3), NAME_WIDTH)
 
     @property
     def plot_size(self) -> tuple[int, int]:
         """Columns and lines of the plot itself."""
-        width = max(self.size.width - AXIS_WIDTH - self.name_width, 4)
+        width = max(self.size.width - self._axis_width - self.name_width, 4)
         return width, max(self.size.height - 1, 2)
 
     def column_of(self, layer: int) -> int:
         """Return the column of the plot in which a layer stands."""
-        width, _ = self.plot_size
-        return round(layer / max(self.state.layers - 1, 1) * (width - 1))
+        return point(layer, self.state.layers, self.plot_size[0])
 
     def show_state(self) -> None:
         if self.size:
             self._strips = self._draw()
             self.refresh()
+
+    def show_theme(self) -> None:
+        self.show_state()
 
     def on_resize(self) -> None:
         self.show_state()
@@ -93,7 +99,7 @@ class LineChart(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the layer, in the row it is in."""
         width, _ = self.plot_size
-        share = (event.x - AXIS_WIDTH) / max(width - 1, 1)
+        share = (event.x - self._axis_width) / max(width - 1, 1)
         if 0 <= share <= 1:
             layer = round(share * (self.state.layers - 1))
             self.post_message(HeatGrid.Picked(self.state.row, layer))
@@ -104,136 +110,133 @@ class LineChart(Widget, can_focus=True):
         return self._strips[y]
 
     def _draw(self) -> list[Strip]:
-        width, height = self.plot_size
-        values, scale = self.state.shown(), self.state.scale()
-        names = [_COLOURS[row % len(_COLOURS)] for row in range(len(values))]
-        rows = [self._part(f"chart--{name}") for name in names]
-        bands = [self._part(f"chart--{name}-band") for name in names]
-        letters = _letters([row_label(key) for key in self.state.rows])
-        characters = [[" "] * width for _ in range(height)]
-        looks: list[list[Style | None]] = [[None] * width for _ in range(height)]
-        cursor = self.column_of(self.state.layer)
-        for y in range(height):
-            characters[y][cursor], looks[y][cursor] = "│", self._part("chart--cursor")
-        interval = self.state.interval
-        if self.state.shows_bands and interval is not None:
-            for row, style in enumerate(bands):
-                for y, x, character in self._band(interval.ends[:, row], scale.low, scale.high):
-                    characters[y][x], looks[y][x] = character, style
-        for row, style in enumerate(rows):
-            for y, x, character in self._line(values[row], scale.low, scale.high, letters[row]):
-                if looks[y][x] is bands[row] and not self.app.no_color:
-                    # The dots of the line among those of its own band.
-                    character = chr(ord(character) | ord(characters[y][x]))
-                characters[y][x], looks[y][x] = character, style
-        ends, signed = self._ends(values, scale.low, scale.high), self.state.colour_map == DIVERGING
+        self._scale, self._values = self.state.scale(), self.state.shown()
+        numbers = self._numbers()
+        width, height = self._plot = self.plot_size
+        names = self._names()
+        parts = [_COLOURS[row % len(_COLOURS)] for row in range(len(names))]
+        looks = [self._part(name) for name in parts]
+        axis, blank = self._part("axis"), Style()
+        lines = [Line(width, blank) for _ in range(height)]
+        cursor = self._part("cursor")
+        for line in lines:
+            line.put(self.column_of(self.state.layer), "│", cursor)
+        self._put_bands(lines, [self._part(f"{name}-band") for name in parts])
+        self._put_lines(lines, looks)
+        self._put_value(lines, looks[self.state.row])
+        ends = self._ends()
         strips = []
         for y in range(height):
-            share = 1 - y / (height - 1)
-            value = scale.low + share * (scale.high - scale.low)
-            mark = f"{number(value, AXIS_WIDTH - 1, signed=signed)} " if y % 2 == 0 else ""
-            segments = [Segment(f"{mark:>{AXIS_WIDTH}}", self._part("chart--axis"))]
-            segments += [Segment(c, look) for c, look in zip(characters[y], looks[y], strict=True)]
+            segments = [Segment(f"{numbers.get(y, ''):>{self._axis_width - 1}} ", axis)]
+            segments += lines[y].segments()
             if y in ends:
-                name = fitted(row_label(self.state.rows[ends[y]]), self.name_width - 2).plain
-                segments.append(Segment(f" {name}", rows[ends[y]]))
+                name = fitted(names[ends[y]], self.name_width - 2).plain
+                segments.append(Segment(f" {name}", looks[ends[y]]))
             strips.append(self._strip(segments))
-        strips.append(self._strip(self._layer_numbers()))
+        strips.append(self._strip(self._layer_numbers(axis)))
         return strips
 
-    def _line(
-        self, values: np.ndarray, low: float, high: float, letter: str
-    ) -> list[tuple[int, int, str]]:
-        """Return the characters of one line: (line, column, character)."""
-        width, height = self.plot_size
-        known = [(layer, float(v)) for layer, v in enumerate(values) if not math.isnan(v)]
-        if not known:
-            return []
-        if self.app.no_color:
-            return [
-                (self._height_of(v, low, high) // 4, self.column_of(i), letter) for i, v in known
-            ]
-        layers = np.array([layer for layer, _ in known])
-        columns = 2 * width
-        at = np.linspace(0, max(self.state.layers - 1, 1), columns)
-        heights = [self._height_of(v, low, high) for v in np.interp(at, layers, values[layers])]
-        dots: dict[tuple[int, int], int] = {}
-        for x, y in enumerate(heights):
-            # A steep step fills the dots between two neighbours.
-            before = heights[x - 1] if x else y
-            step = range(min(before, y) + (before < y), max(before, y) + (before <= y))
-            for inside in {*step, y}:
-                place = (inside // 4, x // 2)
-                dots[place] = dots.get(place, 0) | _DOTS[inside % 4][x % 2]
-        return [(y, x, chr(0x2800 + mask)) for (y, x), mask in dots.items() if y < height]
+    def _names(self) -> list[str]:
+        """Return what the lines are called; without colours, their letters in front."""
+        labels = [row_label(key) for key in self.state.rows]
+        if not self.app.no_color:
+            return labels
+        return [f"{letter} {label}" for letter, label in zip(_letters(labels), labels, strict=True)]
 
-    def _band(self, ends: np.ndarray, low: float, high: float) -> list[tuple[int, int, str]]:
-        """Return the characters of one band, every other dot of it: (line, column, character)."""
-        width, _ = self.plot_size
-        if np.isnan(ends).any():
-            return []
-        layers = np.arange(self.state.layers)
-        columns = width if self.app.no_color else 2 * width
-        at = np.linspace(0, max(self.state.layers - 1, 1), columns)
-        lower, upper = (np.interp(at, layers, end) for end in ends)
-        dots: dict[tuple[int, int], int] = {}
-        for x in range(columns):
-            top, bottom = (self._height_of(float(e[x]), low, high) for e in (upper, lower))
+    def _numbers(self) -> dict[int, str]:
+        """Return the round numbers of the axis by their line; there is room for them now."""
+        height, scale = max(self.size.height - 1, 2), self._scale
+        self._axis_width = AXIS_WIDTH
+        if not np.isfinite(self._values).any():
+            return {}
+        found = ticks(scale.low, scale.high, height // 2 + 1, self.state.described.signed)
+        said = [label if len(label) < AXIS_WIDTH else bare(label) for _, label in found]
+        self._axis_width = max(AXIS_WIDTH, *(len(label) + 1 for label in said))
+        lines = [height - 1 - at for at in places(found, scale.low, scale.high, height - 1)]
+        return dict(zip(lines, said, strict=True))
+
+    def _put_lines(self, lines: list[Line], looks: list[Style]) -> None:
+        """Draw the lines; where they cross, the dots of both stay."""
+        values, drawn = self._values, dict[Place, int]()
+        letters = _letters([row_label(key) for key in self.state.rows])
+        here = self.state.row
+        # The cursor's row comes last, and has its colour where lines cross.
+        for row in (*(r for r in range(len(values)) if r != here), here):
+            known = [(i, float(v)) for i, v in enumerate(values[row]) if not math.isnan(v)]
             if self.app.no_color:
-                dots |= {(y, x): 0 for y in range(top // 4, bottom // 4 + 1)}
+                for layer, value in known:
+                    y, x = self._height(value) // 4, self.column_of(layer)
+                    # Beside another line's letter, where there is room.
+                    x += (y, x) in drawn and (y, x + 1) not in drawn
+                    drawn[y, x] = row
+                    lines[y].put(x, letters[row], looks[row])
                 continue
-            for y in range(top, bottom + 1):
-                if (x + y) % 2 == 0 or y in (top, bottom):
-                    place = (y // 4, x // 2)
-                    dots[place] = dots.get(place, 0) | _DOTS[y % 4][x % 2]
-        return [(y, x, chr(0x2800 + mask) if mask else ":") for (y, x), mask in dots.items()]
+            heights = [(layer, self._height(value)) for layer, value in known]
+            for (y, x), mask in dots_of(heights, self.state.layers, self.plot_size[0]).items():
+                drawn[y, x] = drawn.get((y, x), 0) | mask
+                lines[y].put(x, chr(0x2800 + drawn[y, x]), looks[row])
 
-    def _height_of(self, value: float, low: float, high: float) -> int:
+    def _put_bands(self, lines: list[Line], looks: list[Style]) -> None:
+        """Draw the intervals, every other dot of them, under the lines."""
+        interval = self.state.interval
+        if not self.state.shows_bands or interval is None:
+            return
+        drawn = dict[Place, int]()
+        for row, look in enumerate(looks):
+            ends = interval.ends[:, row]
+            if np.isnan(ends).any():
+                continue
+            lower, upper = ([self._height(float(v)) for v in end] for end in ends)
+            for (y, x), mask in band_of(lower, upper, self.plot_size[0]).items():
+                drawn[y, x] = drawn.get((y, x), 0) | mask
+                lines[y].put(x, ":" if self.app.no_color else chr(0x2800 + drawn[y, x]), look)
+
+    def _put_value(self, lines: list[Line], look: Style) -> None:
+        """Write the number at the cursor beside its place."""
+        value = self.state.value
+        if math.isnan(value):
+            return
+        width, height = self.plot_size
+        y, x = self._height(value) // 4, self.column_of(self.state.layer)
+        signed = self.state.described.signed
+        said = number(value, 8, digits_for(self._scale.high) + 1, signed)
+        if not self.app.no_color:
+            lines[y].put(x, "●", look)
+        start = x + 2 if x + 2 + len(said) <= width else x - 1 - len(said)
+        lines[y - 1 if y else min(1, height - 1)].put(max(start, 0), said, look)
+
+    def _height(self, value: float) -> int:
         """Return the line of dots of a value, 0 on top."""
-        dots = 4 * self.plot_size[1]
-        share = min(max((value - low) / (high - low), 0.0), 1.0)
-        return round((1 - share) * (dots - 1))
+        return height_of(value, self._scale.low, self._scale.high, 4 * self._plot[1])
 
-    def _ends(self, values: np.ndarray, low: float, high: float) -> dict[int, int]:
-        """Return which row's name stands on which line, where its own line ends or near.
+    def _ends(self) -> dict[int, int]:
+        """Return which row's name stands on which line, in the order in which the lines end.
 
-        Where there are more rows than lines, the lowest ones have no name.
+        Where there are more rows than lines, those around the cursor's row have names.
         """
+        lasts = []
+        for row, values in enumerate(self._values):
+            known = values[np.isfinite(values)]
+            lasts.append((float(known[-1]) if known.size else -math.inf, row))
+        order = [row for _, row in sorted(lasts, key=lambda last: -last[0])]
         height = self.plot_size[1]
-        names: dict[int, int] = {}
-        for row in np.argsort(-np.nan_to_num(values[:, -1]), kind="stable"):
-            value = values[row, -1]
-            y = 0 if math.isnan(value) else self._height_of(float(value), low, high) // 4
-            while y in names and y < height - 1:
-                y += 1
-            while y in names and y > 0:
-                y -= 1
-            names.setdefault(y, int(row))
-        return names
+        first = min(max(order.index(self.state.row) - height // 2, 0), max(len(order) - height, 0))
+        kept = order[first : first + height]
+        last = {row: value for value, row in lasts}
+        wanted = [
+            height - 1 if math.isinf(last[row]) else self._height(last[row]) // 4 for row in kept
+        ]
+        return dict(zip(stacked(wanted, height), kept, strict=True))
 
-    def _layer_numbers(self) -> list[Segment]:
-        width, _ = self.plot_size
-        line, here = [" "] * (width + 2), self.state.layer
-        every = next(n for n in (1, 2, 4, 8, 16, 32, 64) if n * width / self.state.layers >= 4)
-        marks = [
-            layer for layer in range(0, self.state.layers, every) if abs(layer - here) > every / 2
-        ]
-        for layer in [*marks, here]:
-            x = self.column_of(layer)
-            for place, digit in enumerate(str(layer)):
-                line[x + place] = digit
-        text, start = "".join(line), self.column_of(here)
-        end = start + len(str(here))
-        axis = self._part("chart--axis")
-        return [
-            Segment(f"{'Layer':<{AXIS_WIDTH}}", axis),
-            Segment(text[:start], axis),
-            Segment(text[start:end], self._part("chart--number")),
-            Segment(text[end:], axis),
-        ]
+    def _layer_numbers(self, axis: Style) -> list[Segment]:
+        width, here = self.plot_size[0], self.state.layer
+        line, bright = Line(width, axis), self._part("number")
+        for mark in point_axis(self.state.layers, width, here):
+            line.put(mark.start, mark.text, bright if mark.layer == here else axis)
+        return [Segment(f"{'Layer':<{self._axis_width}}", axis), *line.segments()]
 
     def _part(self, name: str) -> Style:
-        return part(self, name)
+        return part(self, f"chart--{name}")
 
     def _strip(self, segments: list[Segment]) -> Strip:
         strip = Strip(segments).apply_style(self.rich_style)

@@ -9,12 +9,12 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from mlxjsd.tui.protocol import Preview
-from mlxjsd.tui.styles import part
+from mlxjsd.tui.styles import Themed, part
 from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.tokens import token_text
 
 
-class PreviewPanel(VerticalScroll):
+class PreviewPanel(VerticalScroll, Themed):
     """How many prompts, which are skipped and why, and the first ones by token."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -43,12 +43,18 @@ class PreviewPanel(VerticalScroll):
     def __init__(self) -> None:
         super().__init__(id="preview")
         self.border_title = "Prompts"
+        self._preview: Preview | None = None
 
     def compose(self) -> ComposeResult:
         yield Static("reading …", id="preview-text", markup=False)
 
     def show_preview(self, preview: Preview) -> None:
+        self._preview = preview
         self.query_one("#preview-text", Static).update(self._text(preview))
+
+    def show_theme(self) -> None:
+        if self._preview is not None:
+            self.show_preview(self._preview)
 
     def _text(self, preview: Preview) -> Text:
         if preview.error is not None:

@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from mlxjsd.tui.run_state import RunState, Status
-from mlxjsd.tui.styles import part
+from mlxjsd.tui.styles import Themed, part
 from mlxjsd.tui.text import clean, clock, corruption_of, size_of
 
 _SIGNS = {
@@ -21,7 +21,7 @@ _SIGNS = {
 }
 
 
-class StatusBar(Static):
+class StatusBar(Static, Themed):
     """Model, data and settings; progress, speed, time left, memory, noise floor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -58,6 +58,9 @@ class StatusBar(Static):
         self.update(text, layout=False)
 
     def on_resize(self) -> None:
+        self.show_state()
+
+    def show_theme(self) -> None:
         self.show_state()
 
     def _about(self) -> Text:
