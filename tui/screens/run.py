@@ -13,6 +13,7 @@ from textual.screen import Screen
 from mlxjsd.model.hub import to_download
 from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.tui.compare_state import panel_of_state
+from mlxjsd.tui.garbage import Shelf
 from mlxjsd.tui.intervals import Intervals
 from mlxjsd.tui.protocol import Engine, Failed, Job, Loading, News, Opened
 from mlxjsd.tui.run_data import GROUP_NAMES, Interval, Measured, View
@@ -71,6 +72,7 @@ class RunScreen(Screen[None]):
         """
         super().__init__()
         self.engine, self.state, self.job = engine, state, job
+        self._shelf = Shelf()
         self._start_at_once = start
         self._drawing_due = False
         self._asking_due = False
@@ -101,6 +103,7 @@ class RunScreen(Screen[None]):
     async def on_unmount(self) -> None:
         # Not on the app's thread, which has another screen to draw.
         await asyncio.to_thread(self.intervals.close)
+        self._shelf.clear()
 
     def on_resize(self, event: events.Resize) -> None:
         self.heat.fit(event.size.height)
@@ -178,6 +181,7 @@ class RunScreen(Screen[None]):
     # Drawing.
 
     def show_all(self) -> None:
+        self._shelf.keep(self.state.done)
         self.groups.show_state()
         self._show_numbers()
         self.list.show_state()

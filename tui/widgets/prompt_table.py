@@ -1,8 +1,7 @@
 """The prompts, sorted and filtered: only the lines on the screen are ever drawn."""
 
 import math
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from rich.segment import Segment
@@ -15,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from mlxjsd.records import Record
+from mlxjsd.tui.run_data import Measured
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.styles import part
 from mlxjsd.tui.text import clean, fitted, number
@@ -85,6 +85,8 @@ class PromptTable(ScrollView, can_focus=True):
         self.filter = ""
         self.at = 0
         self._lines: list[int] = []
+        self._texts: list[str] = []
+        self._texts_of: Measured | None = None
 
     # What is listed.
 
@@ -104,9 +106,8 @@ class PromptTable(ScrollView, can_focus=True):
         records = self.state.measured.records
         wanted = self.filter.casefold()
         members = self.state.measured.members(self.state.group).tolist()
-        places = [i for i in members if not wanted or wanted in _searched(records[i])]
-        places.sort(key=self._sort_key(), reverse=self.descending)
-        self._lines = places
+        places = [i for i in members if wanted in self._searched(i)] if wanted else members
+        self._lines = places = self._sorted(places)
         at = next((n for n, i in enumerate(places) if records[i] is kept), self.at) if kept else 0
         self.at = min(at, max(len(places) - 1, 0))
         self.virtual_size = Size(0, len(places) + 1)
@@ -138,18 +139,30 @@ class PromptTable(ScrollView, can_focus=True):
         self.scroll_to(y=0, animate=False)
         self.show_state()
 
-    def _sort_key(self) -> Callable[[int], Any]:
-        records = self.state.measured.records
-        if self.sorted_by == "prompt":
-            return lambda i: records[i].position
+    def _sorted(self, places: list[int]) -> list[int]:
+        """Return ``places`` in the order of the column; equal ones stay as they are."""
+        measured = self.state.measured
         if self.sorted_by == "prediction":
-            return lambda i: records[i].prediction.strip().casefold()
-        if self.sorted_by == "p":
-            return lambda i: records[i].probability
-        if self.sorted_by == "reliance":
-            return lambda i: _ordered(records[i].reliance)
-        values = self._cells()
-        return lambda i: _ordered(values[i])
+            said = [record.prediction.strip().casefold() for record in measured.records]
+            return sorted(places, key=said.__getitem__, reverse=self.descending)
+        if self.sorted_by == "prompt":
+            values = measured.positions
+        elif self.sorted_by == "p":
+            values = np.array([record.probability for record in measured.records])
+        else:
+            values = measured.reliances if self.sorted_by == "reliance" else self._cells()
+        at = np.array(places, dtype=int)
+        keys = np.where(np.isnan(values[at]), -np.inf, values[at])  # what does not apply comes last
+        return at[np.argsort(-keys if self.descending else keys, kind="stable")].tolist()
+
+    def _searched(self, place: int) -> str:
+        """Return what typing is compared with; worked out once for each prompt."""
+        measured = self.state.measured
+        if self._texts_of is not measured:
+            self._texts, self._texts_of = [], measured
+        for record in measured.records[len(self._texts) :]:
+            self._texts.append(_searched(record))
+        return self._texts[place]
 
     def _cells(self) -> np.ndarray:
         """Return the number under the heatmap's cursor of every prompt."""
@@ -272,11 +285,6 @@ class PromptTable(ScrollView, can_focus=True):
             self.scroll_to(y=self.at, animate=False)
         elif self.at >= top + lines:
             self.scroll_to(y=self.at - lines + 1, animate=False)
-
-
-def _ordered(value: float) -> float:
-    """Return what a number is sorted by: one that does not apply comes below all others."""
-    return -math.inf if math.isnan(value) else float(value)
 
 
 def _searched(record: Record) -> str:
