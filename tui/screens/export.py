@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
+from textual.containers import Horizontal
 from textual.widgets import Button, Input, Static
 
 from mlxjsd.errors import InputError, MachineError
@@ -19,6 +18,7 @@ from mlxjsd.results import Run
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import scales_of
+from mlxjsd.tui.screens.panel import Panel, PanelScreen
 from mlxjsd.tui.text import clean
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ EXPORT = "export"
 _ENDINGS = (*FIGURES.endings, *EXPORTS.endings)
 
 
-class ExportScreen(ModalScreen[None]):
+class ExportScreen(PanelScreen[None]):
     """Asks for a name; never overwrites without asking."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,22 +37,9 @@ class ExportScreen(ModalScreen[None]):
     ]
     DEFAULT_CSS = """
     ExportScreen {
-        align: center middle;
-        #export {
-            width: 72;
-            max-width: 95%;
-            height: auto;
-            padding: 1 2;
-            background: $surface;
-            border: round $accent;
-            border-title-color: $text-accent;
-            border-title-style: bold;
-        }
         #hint { color: $text-muted; margin-top: 1; height: auto; }
         #hint.-bad { color: $text-error; }
         #hint.-ask { color: $text-warning; }
-        #buttons { height: 1; margin-top: 1; }
-        Button { margin-right: 2; }
     }
     """
 
@@ -63,7 +50,7 @@ class ExportScreen(ModalScreen[None]):
         self._asked_about: Path | None = None
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="export") as panel:
+        with Panel(id="export") as panel:
             panel.border_title = f"Export the average · {GROUP_NAMES[self.group]}"
             metric = [] if self.state.metric == JSD.key else [self.state.metric.replace("/", "-")]
             group = [] if self.group == ALL else [self.group.lower()]
@@ -71,7 +58,7 @@ class ExportScreen(ModalScreen[None]):
             yield Input(str(self.state.folder / name), id="name", compact=True,
                         select_on_focus=False)  # fmt: skip
             yield Static(id="hint", markup=False)
-            with Horizontal(id="buttons"):
+            with Horizontal(classes="buttons"):
                 yield Button("Write", id="write", compact=True, variant="primary")
                 yield Button("Cancel", id="cancel", compact=True)
 
