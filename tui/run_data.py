@@ -102,6 +102,11 @@ class Measured:
         """Return a measured prompt's category; None where nothing is known."""
         return self.labels.categories[self._places[record.id]]
 
+    def named(self, id: str) -> Record | None:
+        """Return the record of a prompt; None if it is not measured."""
+        place = self._places.get(id)
+        return None if place is None else self.records[place]
+
     def verdict_on(self, record: Record) -> bool | None:
         """Say whether an answer or, where none was generated, the first token is right."""
         asked = self.labelling

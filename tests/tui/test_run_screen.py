@@ -148,8 +148,8 @@ async def test_the_table_filters_while_typing_and_sorts(app, engine, running, ma
         await pilot.press("escape")
         assert screen.prompts.count == 6
         await pilot.press("r")
-        assert screen.prompts.sorted_by == "prediction"
-        await pilot.press("r", "r")
+        assert screen.prompts.sorted_by == "answer"
+        await pilot.press("r")
         assert screen.prompts.sorted_by == "reliance"
         values = [r.reliance for r in _listed(screen)]
         assert values == sorted(values, reverse=True)

@@ -342,7 +342,7 @@ async def test_recent_runs_say_what_they_are_and_enter_does_what_it_says(engine,
         assert runs.highlighted == 0
         await until(pilot, lambda: "cannot go on" in said(app, "#about"))
         shown = text_of(app)
-        for wanted in ("bundled · prompts.jsonl", "3 of 12 prompts", "12 prompts · ", "gone"):
+        for wanted in ("bundled · prompts.jsonl", "3 of 12 · ", "12 prompts · ", "gone"):
             assert wanted in shown
         await until(pilot, lambda: len(app.screen._resumable) == 2)
         lines = app.screen._compositor.render_strips()

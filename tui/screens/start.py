@@ -68,13 +68,13 @@ class StartScreen(Screen[None]):
             RunList { height: auto; }
         }
         PreviewPanel { width: 1fr; height: 1fr; }
-        #foot { height: 1; padding: 0 1; }
+        #foot { height: 2; padding: 0 1; }
         #start { margin-right: 2; }
+        #start:blur { background: $panel; color: $foreground; }
         #verdict {
             width: 1fr;
-            height: 1;
+            height: 2;
             color: $text-muted;
-            text-wrap: nowrap;
             text-overflow: ellipsis;
         }
         #verdict.-bad { color: $text-error; }

@@ -4,6 +4,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -16,17 +17,30 @@ from textual.strip import Strip
 from mlxjsd.records import Record
 from mlxjsd.tui.run_data import Measured
 from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.shortening import around, subject_place
 from mlxjsd.tui.styles import part
 from mlxjsd.tui.text import clean, fitted, number
 
-#: Name and width of each column; the first one takes what is left.
-_COLUMNS = (("prompt", 0), ("prediction", 12), ("p", 5), ("reliance", 9), ("cell", 6))
-#: Narrower than this, the last column is left out.
-_ROOMY = 62
+#: Columns from the left: name, width, and how wide the list is at least that has it. The first one
+#: takes what is left.
+_COLUMNS = (
+    ("prompt", 0, 0),
+    ("answer", 12, 0),
+    ("expected", 16, 96),
+    ("kind", 6, 84),
+    ("relation", 20, 124),
+    ("p", 5, 50),
+    ("reliance", 9, 0),
+    ("cell", 6, 62),
+)
+#: From this width on, the answer is given some more.
+_WIDE, _MORE = 72, 10
+#: Those that are texts, and stand on the left of their column.
+_TEXTS = ("prompt", "answer", "expected", "kind", "relation")
 
 
 class PromptTable(ScrollView, can_focus=True):
-    """Text, prediction, probability, reliance, and the value of the cell under the cursor."""
+    """Text, answer, what was expected, and the value of the cell under the cursor."""
 
     KEYS_OF = "The prompts"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -49,6 +63,7 @@ class PromptTable(ScrollView, can_focus=True):
         "prompts--head",
         "prompts--sorted",
         "prompts--line",
+        "prompts--subject",
         "prompts--dim",
         "prompts--cursor",
         "prompts--cursor-away",
@@ -63,6 +78,7 @@ class PromptTable(ScrollView, can_focus=True):
         .prompts--head { color: $text-muted; text-style: bold; }
         .prompts--sorted { color: $text-accent; text-style: bold; }
         .prompts--line { color: $foreground; }
+        .prompts--subject { color: $text-warning; }
         .prompts--dim { color: $text-muted; }
         .prompts--cursor { background: $accent 40%; text-style: bold; }
         .prompts--cursor-away { background: $foreground 10%; }
@@ -142,8 +158,8 @@ class PromptTable(ScrollView, can_focus=True):
     def _sorted(self, places: list[int]) -> list[int]:
         """Return ``places`` in the order of the column; equal ones stay as they are."""
         measured = self.state.measured
-        if self.sorted_by == "prediction":
-            said = [record.prediction.strip().casefold() for record in measured.records]
+        if self.sorted_by in _TEXTS[1:]:
+            said = [self._said(self.sorted_by, i).casefold() for i in range(len(measured.records))]
             return sorted(places, key=said.__getitem__, reverse=self.descending)
         if self.sorted_by == "prompt":
             values = measured.positions
@@ -173,7 +189,12 @@ class PromptTable(ScrollView, can_focus=True):
 
     def _columns(self) -> list[tuple[str, int]]:
         width = self.scrollable_content_region.width
-        columns = [c for c in _COLUMNS if c[0] != "cell" or width >= _ROOMY]
+        more = _MORE if width >= _WIDE else 0
+        columns = [
+            (name, size + (more if name == "answer" else 0))
+            for name, size, least in _COLUMNS
+            if width >= least
+        ]
         rest = width - sum(size for _, size in columns)
         return [(name, size or max(rest, 8)) for name, size in columns]
 
@@ -200,28 +221,48 @@ class PromptTable(ScrollView, can_focus=True):
         for name, width in self._columns():
             sign = ("▼" if self.descending else "▲") if name == self.sorted_by else ""
             label = f"{name}{sign}"
-            padded = (
-                f"{label:<{width}}" if name in ("prompt", "prediction") else f"{label:>{width}}"
-            )
+            padded = f"{label:<{width}}" if name in _TEXTS else f"{label:>{width}}"
             segments.append(Segment(padded, self._part("sorted" if sign else "head")))
         return segments
 
     def _row(self, place: int) -> list[Segment]:
-        record = self.state.measured.records[place]
         segments = []
         for name, width in self._columns():
             if name == "prompt":
-                text = fitted(record.text, width - 1)
-                segments.append(Segment(text.plain + " ", self._part("line")))
-            elif name == "prediction":
+                segments += self._text(place, width)
+            elif name == "answer":
+                record = self.state.measured.records[place]
                 sign, look = {True: ("✓ ", "right"), False: ("✗ ", "wrong"), None: ("  ", "dim")}[
                     self.state.measured.verdict_on(record)
                 ]
-                text = fitted(record.prediction.strip(), width - 2)
-                segments += [Segment(sign, self._part(look)), Segment(text.plain)]
+                text = fitted(self._said(name, place), width - 3).plain
+                segments += [Segment(sign, self._part(look)), Segment(f"{text} ")]
+            elif name in _TEXTS:
+                text = fitted(self._said(name, place), width - 1).plain
+                segments.append(Segment(f"{text} ", self._part("dim")))
             else:
                 segments.append(Segment(f"{self._number(name, place, width - 1):>{width}}"))
         return segments
+
+    def _text(self, place: int, width: int) -> list[Segment]:
+        """Return a prompt cut around its subject, which is marked."""
+        record = self.state.measured.records[place]
+        parts = around(record.text, *subject_place(record), width - 1)
+        looks = (self._part(name) for name in ("line", "subject", "line"))
+        rest = " " * (width - sum(map(cell_len, parts)))
+        return [*map(Segment, parts, looks), Segment(rest)]
+
+    def _said(self, name: str, place: int) -> str:
+        """Return the text of a column."""
+        record = self.state.measured.records[place]
+        if name == "answer":
+            said = record.prediction if record.answer is None else record.answer
+            return said.strip() or "(blank)"
+        if name == "expected":
+            return ", ".join(record.answers)
+        if name == "kind":
+            return self.state.measured.labels.categories[place] or ""
+        return record.relation or ""
 
     def _number(self, name: str, place: int, columns: int) -> str:
         record, signed = self.state.measured.records[place], False
@@ -289,5 +330,6 @@ class PromptTable(ScrollView, can_focus=True):
 
 def _searched(record: Record) -> str:
     """Return what typing is compared with."""
-    parts = (record.text, record.prediction, record.relation or "", record.id)
+    said = (record.prediction, record.answer or "", *record.answers)
+    parts = (record.text, *said, record.relation or "", record.id)
     return clean(" ".join(parts)).casefold()

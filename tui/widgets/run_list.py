@@ -18,7 +18,7 @@ from mlxjsd.tui.scales import automatic
 from mlxjsd.tui.text import clean
 
 #: Size of a picture.
-_ROWS, _COLUMNS = 3, 16
+_ROWS, _COLUMNS = 3, 12
 
 
 class RunList(OptionList):
@@ -61,7 +61,7 @@ def described_run(run: KnownRun, lines: Sequence[Text] | None) -> Text:
     """Return three lines: model and prompts; how many and when; the folder."""
     when = datetime.fromtimestamp(run.changed).strftime("%d %b %H:%M")
     model, data = (clean(str(run.header[key][name])) for key, name in _NAMED)
-    count = f"{run.total} prompts" if run.finished else f"{run.done} of {run.total} prompts"
+    count = f"{run.total} prompts" if run.finished else f"{run.done} of {run.total}"
     words = (
         Text.assemble("✓ " if run.finished else "◐ ", (model, "bold"), f" · {data}"),
         Text.assemble("  ", count, (f" · {when}", "dim")),
