@@ -29,6 +29,7 @@ from mlxjsd.tui.protocol import Engine, Job
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.screens.ask import AskScreen
 from mlxjsd.tui.screens.compare import CompareScreen
+from mlxjsd.tui.screens.copy import CopyScreen
 from mlxjsd.tui.screens.error import TroubleScreen
 from mlxjsd.tui.screens.export import EXPORT, ExportScreen
 from mlxjsd.tui.screens.help import HelpScreen
@@ -113,7 +114,9 @@ class MlxjsdApp(App[None]):
 
     def _run_screen(self, state: RunState, job: Job | None, start: bool) -> RunScreen:
         """Return the screen, as this run was left, or as the configuration has it."""
-        state.chosen_colours, state.scale_name = self.config.map, self.config.scale
+        state.scale_name = self.config.scale
+        if self.config.map is not None:
+            state.chosen_colours = self.config.map
         if self.places is not None:
             take_place(state, self.places.of(state.folder))
         return RunScreen(self.engine, state, job, start)
@@ -269,7 +272,7 @@ KEY_IDS = frozenset(
     str(binding.id)
     for binding in named(
         (MlxjsdApp, StartScreen, RunScreen, CompareScreen, HelpScreen, ReadingScreen, OpenScreen,
-         ExportScreen, AskScreen, TroubleScreen, JumpScreen, HeatPanel, PromptTable)
+         ExportScreen, CopyScreen, AskScreen, TroubleScreen, JumpScreen, HeatPanel, PromptTable)
     )
 )  # fmt: skip
 

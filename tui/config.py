@@ -46,8 +46,8 @@ class Config:
 
     theme: str | None = None
     """One of Textual's; None for its default."""
-    map: str = COLOUR_MAPS[0]
-    """The colour map of every metric that is not signed."""
+    map: str | None = None
+    """The colour map of every metric that is not signed; None for the app's choice."""
     scale: str = AUTOMATIC
     """The scale of the colours."""
     confirm: bool = True

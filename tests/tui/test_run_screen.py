@@ -167,13 +167,6 @@ def _listed(screen: RunScreen):
     return [records[i] for i in screen.prompts._lines]
 
 
-async def test_the_value_is_copied(app, running) -> None:
-    async with app.run_test() as pilot:
-        screen = await running(pilot)
-        await pilot.press("y")
-        assert app.clipboard == f"{screen.state.value:.6f}"
-
-
 @pytest.mark.parametrize("name", ["f.png", "f.pdf", "f.svg", "f.csv", "f.json", "f.npz"])
 async def test_export_writes_what_the_name_says(app, running, tmp_path: Path, name: str) -> None:
     async with app.run_test() as pilot:
@@ -283,7 +276,7 @@ async def test_help_and_the_palette_know_every_key(app, running) -> None:
         assert not [c for c in commands if c.startswith(("All ", "Average ", "Palette "))]
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "Copy the value under the cursor" in text_of(app)
+        assert "Copy the value under the cursor, its row" in text_of(app)
         await pilot.press("question_mark")
         assert app.screen is screen
         await pilot.press("t")

@@ -163,3 +163,16 @@ class ExportScreen(PanelScreen[None]):
             self._say(why, "-bad")
         else:
             self.app.notify(clean(why), title="Not written", severity="error", markup=False)
+
+
+def draw(state: RunState, path: Path) -> None:
+    """Write the figure of what is shown.
+
+    Raises:
+        InputError: if it cannot be drawn or written.
+        MachineError: if the disk is full, or this machine cannot draw it.
+    """
+    # The folder holds all that is needed, whole batches only, also in the middle of a run.
+    from mlxjsd.store.reader import read_run
+
+    FIGURES.write(ExportScreen(state)._figure_of(read_run(state.folder)), path)

@@ -41,7 +41,7 @@ KEYS: list[BindingType] = [
     Binding("e", "export", "Export", id="run.export",
             tooltip="Write the figure, or the numbers of the run"),
     Binding("y", "copy_value", "Copy", id="run.copy",
-            tooltip="Copy the value under the cursor"),
+            tooltip="Copy the value under the cursor, its row, or the figure"),
     Binding("slash", "filter", "Filter", id="run.filter", key_display="/",
             tooltip="List only prompts in which a text stands"),
     Binding("r", "sort", "Sort", id="run.sort",

@@ -14,6 +14,7 @@ from mlxjsd.tui.intervals import Intervals
 from mlxjsd.tui.run_data import GROUP_NAMES, Interval, Measured, View
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import scale_label
+from mlxjsd.tui.screens.copy import CopyScreen
 from mlxjsd.tui.screens.export import ExportScreen
 from mlxjsd.tui.screens.reading import ReadingScreen
 from mlxjsd.tui.widgets.detail import Detail
@@ -204,9 +205,7 @@ class RunView(Screen[None]):
         self.app.push_screen(ExportScreen(self.state))
 
     def action_copy_value(self) -> None:
-        said = f"{self.state.value:.6f}"
-        self.app.copy_to_clipboard(said)
-        self.notify(f"{said} is copied", timeout=2, markup=False)
+        self.app.push_screen(CopyScreen(self.state))
 
     def action_filter(self) -> None:
         self.list.open_filter()

@@ -17,6 +17,7 @@ from mlxjsd.model.hub import KnownModel, download_size, known_models, to_downloa
 from mlxjsd.run.resume import job_or_none
 from mlxjsd.store.folders import look
 from mlxjsd.store.reader import read_run
+from mlxjsd.tui.colours import COLOUR_MAPS
 from mlxjsd.tui.form import FormError
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
 from mlxjsd.tui.screens.start_help import about, download_note
@@ -134,7 +135,7 @@ class StartScreen(Screen[None]):
                 if self._recent:
                     with VerticalScroll(id="runs", can_focus=False) as runs:
                         runs.border_title = "Recent runs"
-                        colours = self.app.config.map  # type: ignore[attr-defined]
+                        colours = self.app.config.map or COLOUR_MAPS[0]  # type: ignore[attr-defined]
                         yield RunList(self._recent, id="recent", colour_map=colours)
                 yield self.form
                 with Horizontal(id="foot"):
