@@ -60,6 +60,17 @@ async def test_a_key_of_the_footer_is_pressed_by_a_click(app, running) -> None:
         assert screen.state.status is Status.PAUSED
 
 
+async def test_hovering_over_a_key_says_what_it_does(app, running) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await running(pilot)
+        await pilot.pause()
+        bar = app.screen.query_one(KeyBar)
+        await pilot.hover("#keys", offset=(2, 0))
+        assert bar.tooltip == "Pause after the current batch, or go on"
+        await pilot.hover("#keys", offset=(79, 0))
+        assert bar.tooltip is None
+
+
 @pytest.mark.parametrize("key", ["x", "n", "q"])
 async def test_what_ends_a_run_is_asked_once(app, engine, running, key: str) -> None:
     async with app.run_test() as pilot:

@@ -207,7 +207,7 @@ class StartScreen(Screen[None]):
             if note := download_note(job.model, missing, self._models, self._sizes):
                 said = f"{note}; {said}"
         verdict.update(Text(clean(said)))
-        verdict.tooltip = clean(said)
+        verdict.tooltip = Text(clean(said))
         verdict.set_class(job is None, "-bad")
         self.form.mark(bad)
         self.query_one("#start", Button).disabled = job is None

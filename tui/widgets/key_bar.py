@@ -62,6 +62,12 @@ class KeyBar(Widget):
         if key := event.style.meta.get("key"):
             self.app.simulate_key(key)
 
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Say what the key under the mouse does."""
+        key = event.style.meta.get("key")
+        found = (b.tooltip for b, _ in self._shown if b.key.split(",")[0] == key)
+        self.tooltip = next(found, "") or None
+
     def render(self) -> RenderResult:
         """Return one line; what does not fit is left out from behind, but not the last two."""
         key_style = part(self, "keys--key")
