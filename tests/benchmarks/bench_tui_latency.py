@@ -39,11 +39,11 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?>$ ]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|
 class Terminal:
     """The app's other side."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, program: tuple[str, ...] = ("-m", "mlxjsd")) -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
-            os.execv(sys.executable, [sys.executable, *arguments])
+            os.execv(sys.executable, [sys.executable, *program, *arguments])
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         self.seen = ""
 
@@ -70,8 +70,8 @@ class Terminal:
         os.write(self.fd, keys)
 
     def end(self) -> int:
-        """Leave; return the exit code."""
-        self.press(b"q")
+        """Leave, unasked; return the exit code."""
+        self.press(b"\x11")
         self.wait_for("\0", 30)
         return self.exit_code(30)
 
@@ -92,7 +92,7 @@ class Terminal:
 def computing(presses: int) -> int:
     """Time arrow keys beside the bundled model, print one JSON object, and judge."""
     with tempfile.TemporaryDirectory() as folder:
-        app = Terminal("-m", "mlxjsd", "tui", "--output", str(Path(folder) / "run"))
+        app = Terminal("tui", "--output", str(Path(folder) / "run"))
         if app.wait_for("measuring", 120) is None:
             print("the run did not begin", file=sys.stderr)
             return 1
@@ -124,7 +124,7 @@ def growing(presses: int, prompts: int) -> int:
     groups = ((b"2", "Prompts · FA"), (b"3", "Prompts · AH"), (b"4", "Prompts · UH"))
     moves, switches = [], []
     with tempfile.TemporaryDirectory() as folder:
-        app = Terminal(__file__, "--child", folder, "--prompts", str(prompts))
+        app = Terminal("--child", folder, "--prompts", str(prompts), program=(__file__,))
         if app.wait_for("measuring", 120) is None:
             print("the run did not begin", file=sys.stderr)
             return 1
