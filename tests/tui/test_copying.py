@@ -16,17 +16,6 @@ from mlxjsd.tui.screens.run import RunScreen
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture(autouse=True)
-def pasted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the system's clipboard was given; no test fills that of whoever runs it."""
-    taken: list[str] = []
-    monkeypatch.setattr(pyperclip, "copy", taken.append)
-    for name in ("SSH_CONNECTION", "SSH_TTY", "TERM_PROGRAM", "VTE_VERSION", "TMUX"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    return taken
-
-
 @pytest.mark.parametrize("keys", [("y", "y"), ("y", "enter")], ids=" ".join)
 async def test_the_value_is_what_is_under_the_cursor(app, running, pasted, keys) -> None:
     async with app.run_test() as pilot:

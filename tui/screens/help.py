@@ -19,7 +19,7 @@ from mlxjsd.tui.screens.panel import Panel, PanelScreen
 from mlxjsd.tui.text import clean
 
 #: So many columns have room for the names of the keys.
-_ROOMY = 100
+_ROOMY = 124
 _DIVERGENCE = """\
 Each cell is the Jensen-Shannon divergence, in nats, between what the model predicts and what \
 it predicts after one edit at that layer. 0: the edit changes nothing; ln 2 = 0.69: it changes \
@@ -39,6 +39,7 @@ class HelpScreen(PanelScreen[None]):
     ]  # fmt: skip
     DEFAULT_CSS = """
     HelpScreen #help { padding: 0 2; }
+    HelpScreen #help.-names { width: 120; }
     """
 
     def __init__(self, about: Screen[object]) -> None:
@@ -60,6 +61,7 @@ class HelpScreen(PanelScreen[None]):
                 # By this name the configuration gives it another key.
                 table.add_row(*row, *([Text(binding.id or "", style="dim")] if roomy else []))
         with Panel(id="help", classes="-wide", can_focus=True) as panel:
+            panel.set_class(roomy, "-names")
             panel.border_title = "Help"
             panel.border_subtitle = "Escape closes"
             yield Static(Text(_said_of(sheet.described if sheet else JSD)), markup=False)

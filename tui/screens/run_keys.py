@@ -75,6 +75,7 @@ def footer(state: RunState, job: Job | None, filtering: bool) -> tuple[tuple[str
         ("run.lines", "Cells" if state.as_lines else "Lines"),
         ("run.prompt", "Prompt" if state.selected is None else "Average"),
         ("run.group", "Answers"),
+        ("run.metric", "Metric"),
         ("run.filter", "Filter"),
         ("run.export", "Export"),
     )
@@ -83,7 +84,7 @@ def footer(state: RunState, job: Job | None, filtering: bool) -> tuple[tuple[str
         return (("run.pause", pause), ("run.stop", "Stop"), *look, *end)
     again = (("run.new", "New run"),)
     if status is Status.FINISHED:
-        return (*look[:3], ("run.read", "Words"), ("run.compare", "Compare"), *look[3:],
+        return (*look[:4], ("run.read", "Words"), ("run.compare", "Compare"), *look[4:],
                 *again, *end[1:])  # fmt: skip
     return (("run.pause", "Go on"), ("run.why", "Why"), ("run.new", "Settings"), *look, *end[1:])
 

@@ -14,6 +14,8 @@ from mlxjsd.tui.styles import part
 
 #: How many from the end stay whatever the width: help and the way out.
 _KEPT = 2
+#: More keys than these are not read.
+_MOST = 10
 
 
 class KeyBar(Widget):
@@ -77,6 +79,8 @@ class KeyBar(Widget):
             item = Text.assemble((self.app.get_key_display(binding), key_style), " ", label)
             item.stylize(Style.from_meta({"key": binding.key.split(",")[0]}))
             items.append(item)
-        while len(items) > _KEPT and sum(i.cell_len + 2 for i in items) - 2 > width:
+        while len(items) > _KEPT and (
+            len(items) > _MOST or sum(item.cell_len + 2 for item in items) - 2 > width
+        ):
             del items[-_KEPT - 1]
         return Text("  ", no_wrap=True).join(items)
