@@ -171,7 +171,7 @@ async def test_enter_downloads_nothing_that_a_run_names(fetched: list[str]) -> N
     app = MlxjsdApp(engine)
     async with app.run_test() as pilot:
         await settled(pilot)
-        offered = app.screen.query_one("#unfinished")
+        offered = app.screen.query_one("#recent")
         await until(pilot, lambda: offered.option_count == 1)
         offered.focus()
         await pilot.press("home", "enter")

@@ -14,13 +14,12 @@ from textual.widgets import Button, Input, Static
 
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.model.hub import KnownModel, download_size, known_models, to_download
-from mlxjsd.run.resume import job_or_none
 from mlxjsd.store.folders import look
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.colours import COLOUR_MAPS
 from mlxjsd.tui.form import FormError
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
-from mlxjsd.tui.screens.start_help import about, download_note
+from mlxjsd.tui.screens.start_help import about, can_go_on, download_note
 from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.key_bar import KeyBar
 from mlxjsd.tui.widgets.model_list import ModelList
@@ -93,7 +92,7 @@ class StartScreen(Screen[None]):
     class RunRead(Message):
         """A recent run was read; posted from the thread that did it."""
 
-        def __init__(self, at: int, heatmap: Heatmap | None, resumable: bool) -> None:
+        def __init__(self, at: int, heatmap: Heatmap | None, resumable: bool | None) -> None:
             super().__init__()
             self.at, self.heatmap, self.resumable = at, heatmap, resumable
 
@@ -118,7 +117,7 @@ class StartScreen(Screen[None]):
         self._base = job or Job()
         self._found = look()
         self._recent = self._found.runs[:_OFFERED]
-        self._resumable: dict[int, bool] = {}
+        self._resumable: dict[int, bool | None] = {}
         self._sizes: dict[str, int | None] = {}
         self.form = RunForm(self._base, self._found.warning)
         self._models: list[KnownModel] = []
@@ -176,13 +175,13 @@ class StartScreen(Screen[None]):
         for at, run in enumerate(self._recent):
             if not self.is_attached:
                 return
-            heatmap = None
+            heatmap, resumable = None, None
             try:
-                resumable = job_or_none(run.folder) is not None
+                resumable = run.finished or can_go_on(run)
                 if 0 < run.done <= _PICTURED:
                     heatmap = read_run(run.folder).heatmap()
             except Exception:  # whatever is wrong with it is said when it is opened
-                resumable = False
+                resumable = False if resumable is None else resumable
             self.post_message(self.RunRead(at, heatmap, resumable))
 
     def on_start_screen_run_read(self, event: RunRead) -> None:
@@ -252,7 +251,7 @@ class StartScreen(Screen[None]):
             event.stop()
             at = event.option_index
             run = event.option_list.runs[at]
-            if run.finished or not self._resumable.get(at, True):
+            if run.finished or self._resumable.get(at) is False:
                 self.app.show_run(run.folder)  # type: ignore[attr-defined]
             else:
                 self.app.take_up(run.folder)  # type: ignore[attr-defined]

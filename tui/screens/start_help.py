@@ -1,17 +1,21 @@
 """What the start screen says of the field in focus, of Enter, and of a model that is not here."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from textual.widget import Widget
 from textual.widgets import Button, Input, Select
 
 from mlxjsd.model.hub import KnownModel
+from mlxjsd.run.resume import job_or_none
 from mlxjsd.store.folders import KnownRun
 from mlxjsd.tui.form import FIELDS
 from mlxjsd.tui.text import clean, size_of
 from mlxjsd.tui.widgets.model_list import ModelList
 from mlxjsd.tui.widgets.preview_panel import PreviewPanel
 
+#: Prompts of more bytes are not read only to say what Enter does.
+_MOST_BYTES = 50_000_000
 _FIELDS = {info.name: info for info in FIELDS}
 
 
@@ -46,9 +50,20 @@ def _about_run(run: KnownRun, resumable: bool | None) -> str:
     name = clean(run.folder.name)
     if run.finished:
         return f"Enter shows {name}. Tab goes to a new run."
-    if resumable is False:
+    if resumable is None:
+        return f"Enter shows {name}, and goes on with it if its prompts are as they were."
+    if not resumable:
         return f"Enter shows {name}; it cannot go on, since its prompts are not as they were."
     return f"Enter goes on with {name}. Tab goes to a new run."
+
+
+def can_go_on(run: KnownRun) -> bool | None:
+    """Say whether a run's prompts are as they were; None where that takes long to find out."""
+    try:
+        size = Path(str(run.header["data_path"])).stat().st_size
+    except (OSError, ValueError):
+        size = 0
+    return None if size > _MOST_BYTES else job_or_none(run.folder) is not None
 
 
 def _sentence(text: str) -> str:
