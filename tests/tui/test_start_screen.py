@@ -13,7 +13,7 @@ from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.form import FIELDS
 from mlxjsd.tui.protocol import Job
 from mlxjsd.tui.run_state import Status
-from mlxjsd.tui.screens import start
+from mlxjsd.tui.screens import start, start_help
 from mlxjsd.tui.screens.run import RunScreen
 from mlxjsd.tui.screens.start import StartScreen
 from mlxjsd.tui.widgets.path_suggester import completed
@@ -239,6 +239,10 @@ async def test_recent_runs_say_what_they_are_and_enter_does_what_it_says(engine,
             s.style.bgcolor for line in lines[4:10] for s in line if s.text == " " and s.style
         }
         assert len(behind) > 8, "a picture of each"
+        for limit, where in (("12", "is whole in"), ("11", "into")):
+            app.screen.query_one("#limit", Input).value = limit
+            await settled(pilot)
+            assert said(app, "#verdict") == f"{where} mlxjsd-runs/bundled_limit-{limit}"
         await pilot.press("down")
         assert said(app, "#about").startswith("Enter shows bundled_limit-12.")
         await pilot.press("enter")
@@ -246,6 +250,23 @@ async def test_recent_runs_say_what_they_are_and_enter_does_what_it_says(engine,
         assert isinstance(app.screen, RunScreen)
         assert app.screen.state.done == 12
         assert app.screen.state.status is Status.FINISHED
+
+
+def test_prompts_that_are_too_many_to_look_at_are_not_looked_at(made, monkeypatch) -> None:
+    from records import HEADER
+
+    from mlxjsd.store.folders import list_runs
+    from mlxjsd.store.writer import Store
+
+    Path("prompts.jsonl").write_text("")
+    with Store(Path("mlxjsd-runs/one"), {**HEADER, "total": 4}):
+        pass
+    (run,) = list_runs()
+    assert start_help.can_go_on(run) is False
+    assert "cannot go on" in start_help.about(None, (run, False))
+    monkeypatch.setattr(start_help, "_MOST_BYTES", -1)
+    assert start_help.can_go_on(run) is None
+    assert "if its prompts are as they were" in start_help.about(None, (run, None))
 
 
 @pytest.mark.asyncio

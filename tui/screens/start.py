@@ -200,8 +200,9 @@ class StartScreen(Screen[None]):
         except FormError as error:
             bad, said = error.name, str(error)
         else:
-            going_on = any(r.folder == job.folder and not r.finished for r in self._recent)
-            said = f"{'goes on in' if going_on else 'into'} {job.folder}"
+            there = next((r for r in self._found.runs if r.folder == job.folder), None)
+            where = "into" if there is None else "is whole in" if there.finished else "goes on in"
+            said = f"{where} {job.folder}"
             missing = to_download(job.model, job.revision)
             if note := download_note(job.model, missing, self._models, self._sizes):
                 said = f"{note}; {said}"

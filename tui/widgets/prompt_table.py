@@ -207,7 +207,9 @@ class PromptTable(ScrollView, can_focus=True):
         if place >= len(self._lines):
             said = ""
             if y == 1 and not self._lines:
-                said = "no prompt matches" if self.filter else "the first batch is on its way"
+                waiting = "the first batch is on its way"
+                said = waiting if self.state.status.live else "no prompt is measured"
+                said = "no prompt matches" if self.filter else said
             line = Strip([Segment(said, self._part("dim"))]).apply_style(self.rich_style)
             return line.adjust_cell_length(width, self.rich_style)
         style = self.rich_style
