@@ -1,12 +1,11 @@
 """What the app shows, as text."""
 
 from textual.app import App
-from textual.widgets import Static
 
 
 def said(app: App[None], selector: str) -> str:
     """Return the content of a widget that is a text."""
-    return str(app.screen.query_one(selector, Static).content)
+    return str(app.screen.query_one(selector).content)
 
 
 def text_of(app: App[None]) -> str:

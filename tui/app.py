@@ -6,14 +6,17 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.filter import LineFilter
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 
 from mlxjsd.analysis.compare import Panel
 from mlxjsd.errors import InputError
@@ -21,16 +24,26 @@ from mlxjsd.run.resume import job_or_none
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.colours import TRUECOLOUR, XtermPalette
 from mlxjsd.tui.compare_state import CompareState, Figure, figures, other_panel
+from mlxjsd.tui.config import Config, Memory, Places
+from mlxjsd.tui.keys import named, said_key
 from mlxjsd.tui.library_output import LibraryOutput, kept_apart
+from mlxjsd.tui.places import place_of, take_place
 from mlxjsd.tui.protocol import Engine, Job
 from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.screens.ask import AskScreen
 from mlxjsd.tui.screens.compare import CompareScreen
+from mlxjsd.tui.screens.copy import CopyScreen
 from mlxjsd.tui.screens.error import TroubleScreen
-from mlxjsd.tui.screens.export import EXPORT
+from mlxjsd.tui.screens.export import EXPORT, ExportScreen
 from mlxjsd.tui.screens.help import HelpScreen
+from mlxjsd.tui.screens.jump import JumpScreen
 from mlxjsd.tui.screens.open import OpenScreen
+from mlxjsd.tui.screens.reading import ReadingScreen
 from mlxjsd.tui.screens.run import RunScreen
+from mlxjsd.tui.screens.run_dialogs import said_of_leaving
 from mlxjsd.tui.screens.start import StartScreen
+from mlxjsd.tui.widgets.heat_panel import HeatPanel
+from mlxjsd.tui.widgets.prompt_table import PromptTable
 
 #: Seconds to wait for the current batch when leaving.
 PATIENCE = 20.0
@@ -41,14 +54,18 @@ class MlxjsdApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "change_theme", "Theme", id="app.theme", tooltip="Choose a theme"),
-        Binding("question_mark,f1", "help", "Help", id="app.help", key_display="?",
+        Binding("question_mark", "help", "Help", id="app.help", key_display="?",
                 tooltip="Show what every key does"),
+        Binding("f1", "help", "Help", id="app.help_anywhere", show=False, key_display="f1",
+                tooltip="The same, also while typing"),
         Binding("ctrl+p", "command_palette", "Palette", id="app.palette", key_display="^p",
                 tooltip="Find a command by its name"),
-        Binding("q", "quit", "Quit", id="app.quit",
+        Binding("ctrl+g", "jump", "Jump", id="app.jump", key_display="^g",
+                tooltip="Go to any panel: a key stands on each"),
+        Binding("q", "leave", "Quit", id="app.quit",
                 tooltip="Leave; every prompt that is measured is kept"),
-        Binding("ctrl+c,ctrl+q", "quit", "Quit", id="app.quit_anywhere", show=False,
-                priority=True, tooltip="Leave, from anywhere"),
+        Binding("ctrl+c,ctrl+q", "quit", "Quit now", id="app.quit_anywhere", show=False,
+                key_display="^q", priority=True, tooltip="Leave, from anywhere, unasked"),
     ]  # fmt: skip
 
     def __init__(
@@ -57,6 +74,7 @@ class MlxjsdApp(App[None]):
         job: Job | None = None,
         folder: Path | None = None,
         colours: int | None = None,
+        remembers: bool = False,
     ) -> None:
         """Prepare the app.
 
@@ -65,18 +83,30 @@ class MlxjsdApp(App[None]):
             job: measured at once; None for the start screen.
             folder: a run to be shown instead.
             colours: how many the terminal has; None to find out.
+            remembers: read and write the user's configuration, and how runs were left.
         """
         self._colours = colours
         super().__init__()
         self.engine = engine
+        self.memory = Memory(self.available_themes, KEY_IDS) if remembers else None
+        self.config = self.memory.config if self.memory else Config()
+        self.keys = dict(self.config.keys)
+        self.places = Places() if remembers else None
         self.ended_cleanly = True
         self._job, self._folder = job, folder
         self._leaving = False
         #: What libraries write meanwhile; None where it is not kept apart.
         self.library_output: LibraryOutput | None = None
         self._palette = XtermPalette()
+        self._said: set[str] = set()
 
     def on_mount(self) -> None:
+        if self.config.theme is not None:
+            self.theme = self.config.theme
+        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
+        self.set_keymap(self.keys)
+        if self.memory is not None and self.memory.problem:
+            self.notify(self.memory.problem, severity="warning", timeout=10, markup=False)
         if not self.is_headless:
             self._listen_for_the_end()
         if self._folder is not None:
@@ -108,7 +138,16 @@ class MlxjsdApp(App[None]):
     # From one screen to the next.
 
     def run_job(self, job: Job) -> None:
-        self._replace(RunScreen(self.engine, RunState.awaiting(job), job, start=True))
+        self._replace(self._run_screen(RunState.awaiting(job), job, start=True))
+
+    def _run_screen(self, state: RunState, job: Job | None, start: bool) -> RunScreen:
+        """Return the screen, as this run was left, or as the configuration has it."""
+        state.scale_name = self.config.scale
+        if self.config.map is not None:
+            state.chosen_colours = self.config.map
+        if self.places is not None:
+            take_place(state, self.places.of(state.folder))
+        return RunScreen(self.engine, state, job, start)
 
     def show_run(self, folder: Path) -> None:
         """Show a run folder; it can be taken up from there if its prompts are found."""
@@ -119,7 +158,7 @@ class MlxjsdApp(App[None]):
             self.push_screen(TroubleScreen(str(error), "Choose another folder."))
             return
         self.engine.stop()
-        self._replace(RunScreen(self.engine, state, job, start=False))
+        self._replace(self._run_screen(state, job, start=False))
 
     def take_up(self, folder: Path) -> None:
         """Show an unfinished run, and go on with it."""
@@ -158,7 +197,36 @@ class MlxjsdApp(App[None]):
             self.pop_screen()
         self.push_screen(screen)
 
+    # What is remembered.
+
+    def remember(self, **changed: Any) -> None:
+        """Write settings into the configuration, if there is one."""
+        self.config = replace(self.config, **changed)
+        if self.memory is not None:
+            self.memory.remember(**changed)
+
+    def keep_place(self, state: RunState) -> None:
+        """Write down how a run is left."""
+        if self.places is not None and state.model:
+            self.places.keep(state.folder, place_of(state))
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        """Say whose key the configuration has taken."""
+        names = ", ".join(sorted(binding.description for binding in clashed_bindings))
+        said = f"{names} has no key: the configuration gives it to something else."
+        if said not in self._said:
+            self._said.add(said)
+            self.notify(said, severity="warning", markup=False)
+
     # Keys that work everywhere.
+
+    def action_jump(self) -> None:
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(JumpScreen(self.screen), self._jumped)
+
+    def _jumped(self, widget: Widget | None) -> None:
+        if widget is not None:
+            widget.focus()
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
@@ -171,9 +239,13 @@ class MlxjsdApp(App[None]):
             binding = active.binding
             if binding.action in named or not binding.tooltip or not active.enabled:
                 continue
+            if binding.action == "command_palette":  # it is open
+                continue
             named.add(binding.action)
             run = partial(self.run_action, binding.action, active.node)
-            yield SystemCommand(binding.description, binding.tooltip, run)
+            yield SystemCommand(
+                f"{binding.description}  {said_key(self, binding)}", binding.tooltip, run
+            )
 
     # Leaving.
 
@@ -192,6 +264,19 @@ class MlxjsdApp(App[None]):
         self.engine.close(PATIENCE)
         os._exit(0)
 
+    async def action_leave(self) -> None:
+        """Leave; while a run goes on, ask first."""
+        states = [s.state for s in self.screen_stack if isinstance(s, RunScreen) and s.is_live]
+        if not states or not self.config.confirm:
+            await self.action_quit()
+            return
+
+        async def answered(yes: bool | None) -> None:
+            if yes:
+                await self.action_quit()
+
+        self.push_screen(AskScreen("Leave", said_of_leaving(states[0])), answered)
+
     async def action_quit(self) -> None:
         """Wait for the current batch, then leave; asked again, leave at once."""
         if self._leaving:
@@ -208,6 +293,16 @@ class MlxjsdApp(App[None]):
         # A file that is being written becomes a whole one.
         await asyncio.gather(*(w.wait() for w in self.workers if w.group == EXPORT))
         self.exit()
+
+
+#: By these names the configuration gives keys.
+KEY_IDS = frozenset(
+    str(binding.id)
+    for binding in named(
+        (MlxjsdApp, StartScreen, RunScreen, CompareScreen, HelpScreen, ReadingScreen, OpenScreen,
+         ExportScreen, CopyScreen, AskScreen, TroubleScreen, JumpScreen, HeatPanel, PromptTable)
+    )
+)  # fmt: skip
 
 
 def launch(
@@ -232,7 +327,7 @@ def launch(
     # five times as often as usual, it lets the screen answer a key at once.
     sys.setswitchinterval(0.001)
     engine = MLXEngine()
-    app = MlxjsdApp(engine, job, folder)
+    app = MlxjsdApp(engine, job, folder, remembers=True)
     with kept_apart() as app.library_output:
         try:
             app.run()

@@ -55,6 +55,7 @@ class Measured:
     """The newest that are known; see :mod:`mlxjsd.tui.intervals`."""
     _cells: np.ndarray = field(init=False)
     _scalars: np.ndarray = field(init=False)
+    _positions: np.ndarray = field(init=False)
     _correct: list[bool | None] = field(init=False, default_factory=list)
     _labels: Labels | None = field(init=False, default=None)
     _members: dict[str, np.ndarray] = field(init=False, default_factory=dict)
@@ -65,6 +66,7 @@ class Measured:
         first, self.records = self.records, []
         self._cells = self.grid.cells(256)
         self._scalars = np.empty((256, 2), np.float64)
+        self._positions = np.empty(256, np.int64)
         self.add(first)
 
     def add(self, records: Sequence[Record]) -> None:
@@ -72,10 +74,12 @@ class Measured:
             # Doubling keeps adding cheap however long the run is.
             self._cells = np.concatenate([self._cells, np.empty_like(self._cells)])
             self._scalars = np.concatenate([self._scalars, np.empty_like(self._scalars)])
+            self._positions = np.concatenate([self._positions, np.empty_like(self._positions)])
         for record in records:
             place = len(self.records)
             self._cells[place] = record.cells
             self._scalars[place] = record.reliance, record.floor
+            self._positions[place] = record.position
             # An answer is right or wrong for good; its category waits for the others.
             asked = self.labelling
             self._correct.append(is_correct(record, asked.match, asked.aliases, self.judgements))
@@ -97,6 +101,11 @@ class Measured:
     def category_of(self, record: Record) -> str | None:
         """Return a measured prompt's category; None where nothing is known."""
         return self.labels.categories[self._places[record.id]]
+
+    def named(self, id: str) -> Record | None:
+        """Return the record of a prompt; None if it is not measured."""
+        place = self._places.get(id)
+        return None if place is None else self.records[place]
 
     def verdict_on(self, record: Record) -> bool | None:
         """Say whether an answer or, where none was generated, the first token is right."""
@@ -142,13 +151,24 @@ class Measured:
 
         That is the order of an export, so that resampling gives the numbers of one.
         """
-        places = sorted(self.members(group), key=lambda i: self.records[i].position)
-        return self._of(metric)[np.array(places, dtype=int)]
+        places = self.members(group)
+        order = np.argsort(self._positions[places], kind="stable")
+        return self._of(metric)[places[order]]
 
     def cell(self, row: int, layer: int, group: str = ALL, metric: str = JSD.key) -> np.ndarray:
         """Return one cell's value for each prompt of a group."""
         values = self._of(metric)[: len(self.records), row, layer]
         return values if group == ALL else values[self.members(group)]
+
+    @property
+    def positions(self) -> np.ndarray:
+        """The place of each prompt in the data file, (N,)."""
+        return self._positions[: len(self.records)]
+
+    @property
+    def reliances(self) -> np.ndarray:
+        """The reliance of each prompt, (N,) nats; NaN where no block attends."""
+        return self._scalars[: len(self.records), 0]
 
     def _of(self, metric: str) -> np.ndarray:
         """Return the cells of one metric, (room, rows, L)."""

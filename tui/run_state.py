@@ -56,6 +56,10 @@ class RunState:
     floor_limit: float | None = None
     """nats; see :attr:`mlxjsd.results.Run.floor_limit`."""
     notes: tuple[str, ...] = ()
+    failure: str = ""
+    """Why the run has ended before its end, and what to do; "" if it has not."""
+    place: dict[str, Any] = field(default_factory=dict)
+    """Where a run that is about to begin was left earlier; see :mod:`mlxjsd.tui.places`."""
     measured: Measured = field(default_factory=lambda: Measured(Grid(LAYERS)))
 
     seconds: float = 0.0
@@ -106,7 +110,7 @@ class RunState:
         self._leave_empty_group()
         self.go_to(self.row, self.layer)
         if self.metric not in run.grid.metrics:
-            self._show_metric(run.grid.metrics[0])
+            self.show_metric(run.grid.metrics[0])
         self.seconds, self.fresh = 0.0, 0
 
     def add(self, batch: BatchDone) -> None:
@@ -204,9 +208,10 @@ class RunState:
             self.group = ALL
 
     def next_metric(self) -> None:
-        self._show_metric(_after(self.metric, self.grid.metrics))
+        self.show_metric(_after(self.metric, self.grid.metrics))
 
-    def _show_metric(self, key: str) -> None:
+    def show_metric(self, key: str) -> None:
+        """Show another of the metrics that were measured."""
         self.metric = key
         if self.scale_name not in scales_of(self.described):
             self.scale_name = AUTOMATIC

@@ -23,12 +23,20 @@ def tui(
     ] = False,
     host: Annotated[str, typer.Option(help="Where --serve listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where --serve listens.")] = 8000,
+    config_path: Annotated[
+        bool, typer.Option("--config-path", help="Say where the app's settings are kept.")
+    ] = False,
 ) -> None:
     """Watch a run on the terminal; with no option, choose everything there.
 
     With any option of ``run`` the run begins at once; a run folder is shown, and can be
     taken up if it is unfinished.
     """
+    if config_path:
+        from mlxjsd.tui.config import config_path as path_of_config
+
+        print(path_of_config())
+        return
     warn = partial(print, file=sys.stderr, flush=True)
     if serve:
         from mlxjsd.tui.serve import serve as serve_app

@@ -1,5 +1,6 @@
 """Which models are in the local Hugging Face cache; no network, no MLX."""
 
+import io
 import json
 import re
 from collections.abc import Collection
@@ -173,7 +174,7 @@ def find_model(
         name: a folder, one of :data:`mlxjsd.model.packaged.PACKAGED`, or a Hub repository.
         local_only: never ask the network; the weights need not be there then.
         revision: of the Hub repository; None for its default.
-        progress: told how far the download of a packaged model is.
+        progress: told how far a download is; None for the Hub client's own bars.
         download: whether it may come from the Hub if it is not here. A packaged model may in any
             case: this package names it, and what it holds.
 
@@ -212,7 +213,7 @@ def find_model(
         raise _not_here(said)
     if not download:
         raise may_not_download(said)
-    return _download(name, revision, said)
+    return _download(name, revision, said, progress)
 
 
 def to_download(name: str | None, revision: str | None = None) -> str | None:
@@ -225,6 +226,30 @@ def to_download(name: str | None, revision: str | None = None) -> str | None:
     if cached is not None and is_whole(cached):
         return None
     return name if revision is None else f"{name} at revision {revision}"
+
+
+def download_size(name: str, revision: str | None = None, seconds: float = 5.0) -> int | None:
+    """Ask the Hub how many bytes of a repository would be downloaded.
+
+    Args:
+        name: of the repository.
+        revision: None for its default.
+        seconds: after which there is no answer.
+
+    Returns:
+        None if the Hub does not say.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.utils import filter_repo_objects
+
+    if constants.HF_HUB_OFFLINE or not _is_repository(name):
+        return None
+    try:
+        asked = HfApi().model_info(name, revision=revision, files_metadata=True, timeout=seconds)
+        sizes = {file.rfilename: file.size or 0 for file in asked.siblings or ()}
+    except Exception:  # the Hub's client raises its own, httpx's and OSError
+        return None
+    return sum(sizes[kept] for kept in filter_repo_objects(sizes, allow_patterns=HUB_FILES)) or None
 
 
 def may_not_download(said: str) -> InputError:
@@ -247,14 +272,44 @@ def _not_here(said: str) -> InputError:
     )
 
 
-def _download(name: str, revision: str | None, said: str) -> Path:
+def _bars(name: str, progress: Progress) -> type[Any]:
+    """Return a class of progress bars that draws nothing, and tells of the first one in bytes."""
+    from tqdm import tqdm
+
+    told: list[Any] = []
+
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread of its own
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            for drawn in ("disable", "file", "name"):
+                options.pop(drawn, None)
+            super().__init__(*arguments, **{**options, "file": io.StringIO()})
+
+        def display(self, *_: Any, **__: Any) -> bool:
+            if self.unit == "B":
+                if not told:
+                    told.append(self)
+                if told[0] is self:
+                    progress(f"fetching {name}", int(self.n), int(self.total or 0))
+            return True
+
+    return Bar
+
+
+def _download(name: str, revision: str | None, said: str, progress: Progress | None) -> Path:
     from huggingface_hub import constants, snapshot_download
 
     try:
         if constants.HF_HUB_OFFLINE:
             kind = "HF_HUB_OFFLINE is set"
         else:
-            found = Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES))
+            bars = None if progress is None else _bars(name, progress)
+            found = Path(
+                snapshot_download(
+                    name, revision=revision, allow_patterns=HUB_FILES, tqdm_class=bars
+                )
+            )
             if (found / "config.json").is_file():
                 return found
             kind = "no config.json"

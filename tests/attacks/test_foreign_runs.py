@@ -171,7 +171,7 @@ async def test_enter_downloads_nothing_that_a_run_names(fetched: list[str]) -> N
     app = MlxjsdApp(engine)
     async with app.run_test() as pilot:
         await settled(pilot)
-        offered = app.screen.query_one("#unfinished")
+        offered = app.screen.query_one("#recent")
         await until(pilot, lambda: offered.option_count == 1)
         offered.focus()
         await pilot.press("home", "enter")
@@ -192,11 +192,11 @@ async def test_enter_downloads_nothing_that_a_run_names(fetched: list[str]) -> N
 def test_trust_is_in_the_model_that_it_was_given_for() -> None:
     job = Job(model="a/b", trust_remote_code=True, download=False, expected="aa")
     filled = values_of(job)
-    same = job_from(filled, "noise", job)
+    same = job_from(filled, job)
     assert same == replace(job, expected=None), "another run of the same model"
-    other = job_from({**filled, "model": "c/d"}, "noise", job)
+    other = job_from({**filled, "model": "c/d"}, job)
     assert (other.trust_remote_code, other.download) == (False, True), "and it was typed"
-    assert job_from({**filled, "model": ""}, "noise", job).trust_remote_code is False
+    assert job_from({**filled, "model": ""}, job).trust_remote_code is False
 
 
 # The list of models.

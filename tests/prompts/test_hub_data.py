@@ -181,7 +181,7 @@ def test_a_run_goes_on_with_the_commit_that_it_began_with(cache: Path, tmp_path:
 
 def test_the_apps_form_takes_the_name_of_a_data_set() -> None:
     job = Job(data=Path(f"hf:{NAME}"))
-    assert job_from(values_of(job), "noise", job).data == job.data
+    assert job_from(values_of(job), job).data == job.data
 
 
 def test_data_sets_have_run_folders_of_their_own() -> None:

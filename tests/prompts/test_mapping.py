@@ -189,5 +189,5 @@ def test_the_app_keeps_the_mapping_of_a_file_and_of_no_other(tmp_path: Path) -> 
     other = save(tmp_path, [ASKED], "other.json")
     job = Job(data=path, fields="prompt=src,subject=about")
     values = values_of(job)
-    assert job_from(values, "noise", job).fields == job.fields
-    assert job_from({**values, "data": str(other)}, "noise", job).fields is None
+    assert job_from(values, job).fields == job.fields
+    assert job_from({**values, "data": str(other)}, job).fields is None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyperclip
 import pytest
 from other_runs import CHANGE, MLP
 from records import HEADER, record
@@ -140,6 +141,17 @@ def engine() -> FakeEngine:
 @pytest.fixture(autouse=True)
 def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def pasted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the system's clipboard was given; no test fills that of whoever runs it."""
+    taken: list[str] = []
+    monkeypatch.setattr(pyperclip, "copy", taken.append)
+    for name in ("SSH_CONNECTION", "SSH_TTY", "TERM_PROGRAM", "VTE_VERSION", "TMUX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return taken
 
 
 @pytest.fixture(autouse=True)

@@ -108,7 +108,7 @@ async def test_m_goes_through_the_metrics(engine, tmp_path: Path, size) -> None:
         await pilot.press("g")
         chart = [strip.text for strip in screen.heat.chart._strips]
         assert any(line.lstrip().startswith("+") for line in chart)
-        await pilot.press("g", "y")
+        await pilot.press("g", "y", "y")
         assert app.clipboard == f"{value:.6f}"
         # What cannot be chosen for this metric does nothing.
         await pilot.press("c", "w")

@@ -91,6 +91,6 @@ def test_revision_and_adapter_are_taken_up_with(tmp_path: Path) -> None:
     job = job_of(tmp_path / "run")
     assert (job.model, job.revision, job.adapter_path) == ("tiny", "v2", Path("out/lora"))
     filled = values_of(job)
-    assert job_from(filled, "noise", job).adapter_path == Path("out/lora")
-    other = job_from({**filled, "model": "org/other"}, "noise", job)
+    assert job_from(filled, job).adapter_path == Path("out/lora")
+    other = job_from({**filled, "model": "org/other"}, job)
     assert (other.revision, other.adapter_path) == (None, None), "they were the other model's"

@@ -86,7 +86,7 @@ async def test_pause_go_on_stop_and_take_up_again(app, engine, running) -> None:
         assert (engine.calls[-1], screen.state.status) == ("pause", Status.PAUSED)
         await pilot.press("space")
         assert (engine.calls[-1], screen.state.status) == ("go_on", Status.RUNNING)
-        await pilot.press("x")
+        await pilot.press("x", "y")
         assert (engine.calls[-1], screen.state.status) == ("stop", Status.STOPPING)
         engine.stopped()
         await pilot.pause()
@@ -148,8 +148,8 @@ async def test_the_table_filters_while_typing_and_sorts(app, engine, running, ma
         await pilot.press("escape")
         assert screen.prompts.count == 6
         await pilot.press("r")
-        assert screen.prompts.sorted_by == "prediction"
-        await pilot.press("r", "r")
+        assert screen.prompts.sorted_by == "answer"
+        await pilot.press("r")
         assert screen.prompts.sorted_by == "reliance"
         values = [r.reliance for r in _listed(screen)]
         assert values == sorted(values, reverse=True)
@@ -165,13 +165,6 @@ async def test_the_table_filters_while_typing_and_sorts(app, engine, running, ma
 def _listed(screen: RunScreen):
     records = screen.state.measured.records
     return [records[i] for i in screen.prompts._lines]
-
-
-async def test_the_value_is_copied(app, running) -> None:
-    async with app.run_test() as pilot:
-        screen = await running(pilot)
-        await pilot.press("y")
-        assert app.clipboard == f"{screen.state.value:.6f}"
 
 
 @pytest.mark.parametrize("name", ["f.png", "f.pdf", "f.svg", "f.csv", "f.json", "f.npz"])
@@ -218,7 +211,7 @@ async def test_export_asks_before_it_overwrites_and_refuses_what_it_cannot_write
 async def test_new_run_stops_and_brings_the_settings_along(app, engine, running) -> None:
     async with app.run_test() as pilot:
         await running(pilot)
-        await pilot.press("n")
+        await pilot.press("n", "y")
         await pilot.pause()
         assert "stop" in engine.calls
         assert isinstance(app.screen, StartScreen)
@@ -257,7 +250,7 @@ async def test_an_error_is_a_panel_and_the_app_stays_usable(app, engine, running
         engine.fail("RuntimeError: [red]no\x1b[2Jsuch[/red] thing", "do this")
         await pilot.pause()
         assert isinstance(app.screen, TroubleScreen)
-        shown = str(app.screen.query_one("#trouble Static", Static).content)
+        shown = str(app.screen.query_one("#reason", Static).content)
         assert shown == "RuntimeError: [red]no[2Jsuch[/red] thing"
         await pilot.press("escape")
         assert app.screen is screen
@@ -273,15 +266,17 @@ async def test_help_and_the_palette_know_every_key(app, running) -> None:
         screen = await running(pilot)
         await pilot.pause()
         commands = {c.title for c in app.get_system_commands(screen)}
-        keys = str(screen.query_one("#keys").render())
         for name in (
-            "Pause/go on", "Stop", "Prompt", "Lines", "Scale", "Colours", "Export", "Copy",
-            "Filter", "Sort", "New", "Open", "Theme", "Help", "Quit",
+            "Pause/go on  space", "Stop  x", "Prompt  a", "Lines  g", "Scale  s", "Colours  c",
+            "Export  e", "Copy  y", "Filter  /", "Sort  r", "New  n", "Open  o", "Theme  t",
+            "Help  ?", "Quit  q", "Layer after  →",
         ):  # fmt: skip
             assert name in commands
-            assert name in keys
+        # All prompts are shown, there is nothing to go back from, and the palette is open.
+        assert not [c for c in commands if c.startswith(("All ", "Average ", "Palette "))]
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
+        assert "Copy the value under the cursor, its row" in text_of(app)
         await pilot.press("question_mark")
         assert app.screen is screen
         await pilot.press("t")
@@ -290,11 +285,11 @@ async def test_help_and_the_palette_know_every_key(app, running) -> None:
         await pilot.press("escape")
 
 
-@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
-async def test_leaving_waits_for_the_engine_and_exits_0(app, engine, running, key: str) -> None:
+@pytest.mark.parametrize("keys", [("q", "y"), ("ctrl+c",), ("ctrl+q",)], ids=" ".join)
+async def test_leaving_waits_for_the_engine_and_exits_0(app, engine, running, keys) -> None:
     async with app.run_test() as pilot:
         await running(pilot)
-        await pilot.press(key)
+        await pilot.press(*keys)
         await settled(pilot)
     assert engine.calls[-1] == "close"
     assert not app.return_code

@@ -36,8 +36,9 @@ async def test_the_printed_address_shows_the_app_to_one_browser(tmp_path: Path) 
             assert server.token not in str([entry["url"] for entry in history["entries"]])
             assert await tab.run("document.title") == "mlxjsd"
             assert await tab.run("document.cookie") == "", "no script reads it"
-            shapes = "[...document.fonts].filter((one) => one.status === 'loaded').length"
-            await tab.until(f"{shapes} > 0")
+            assert await tab.run("[...document.fonts].map((one) => one.status).join()") == (
+                "loaded,loaded"
+            ), "what is measured is the font that is shown"
             assert server.apps() == 1
 
             await tab.call("Page.reload")
@@ -49,7 +50,8 @@ async def test_the_printed_address_shows_the_app_to_one_browser(tmp_path: Path) 
             async with ClientSession() as another, another.get(server.printed) as answer:
                 assert answer.status == 403
 
-            await tab.run("document.querySelector('textarea').focus()")
+            # The first key goes to the app, without a click.
+            await tab.until("document.activeElement.matches('.xterm-helper-textarea')")
             await tab.call("Input.dispatchKeyEvent", type="char", text="\x11")  # Ctrl-Q: quit
             await tab.until("document.body?.classList.contains('-closed')")
             assert "Open it again" in await tab.text()

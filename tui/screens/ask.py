@@ -1,52 +1,35 @@
-"""A question before something is done that nobody at this keyboard has asked for."""
+"""A question before something is done that cannot be taken back, or that nobody here asked for."""
 
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Horizontal
 from textual.widgets import Button, Static
 
+from mlxjsd.tui.screens.panel import Panel, PanelScreen
 from mlxjsd.tui.text import clean
 
 
-class AskScreen(ModalScreen[bool]):
+class AskScreen(PanelScreen[bool]):
     """Yes or no; Enter alone means no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "answer(False)", "No", id="ask.no", tooltip="Do not"),
         Binding("y", "answer(True)", "Yes", id="ask.yes", tooltip="Do it"),
     ]
-    DEFAULT_CSS = """
-    AskScreen {
-        align: center middle;
-        #question {
-            width: 76;
-            max-width: 92%;
-            height: auto;
-            max-height: 80%;
-            padding: 1 2;
-            background: $surface;
-            border: round $warning;
-            border-title-color: $text-warning;
-            border-title-style: bold;
-        }
-        #answers { height: auto; margin-top: 1; }
-        Button { margin-right: 2; }
-    }
-    """
 
     def __init__(self, title: str, question: str) -> None:
         super().__init__()
         self._title, self._question = title, question
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="question") as panel:
+        with Panel(id="question", classes="-ask") as panel:
             panel.border_title = Text(clean(self._title))
+            panel.border_subtitle = "y yes · n no"
             yield Static(Text(clean(self._question)), markup=False)
-            with Horizontal(id="answers"):
+            with Horizontal(classes="buttons"):
                 yield Button("No", id="no", compact=True, variant="primary")
                 yield Button("Yes", id="yes", compact=True)
 

@@ -5,50 +5,51 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Horizontal
 from textual.widgets import Button, Static
 
+from mlxjsd.tui.screens.panel import Panel, PanelScreen
 from mlxjsd.tui.text import clean
 
 
-class TroubleScreen(ModalScreen[None]):
-    """A panel over the screen; the app stays usable behind it."""
+class TroubleScreen(PanelScreen[bool]):
+    """A panel over the screen; the app stays usable behind it.
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Close", id="trouble.close", tooltip="Close this panel"),
-    ]
-    DEFAULT_CSS = """
-    TroubleScreen {
-        align: center middle;
-        #trouble {
-            width: 76;
-            max-width: 92%;
-            height: auto;
-            max-height: 80%;
-            padding: 1 2;
-            background: $surface;
-            border: round $error;
-            border-title-color: $text-error;
-            border-title-style: bold;
-        }
-        #remedy { color: $text-muted; margin: 1 0; }
-        #written { color: $text-muted; margin-bottom: 1; }
-    }
+    Its result is whether the settings are to be changed.
     """
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(False)", "Close", id="trouble.close",
+                tooltip="Close this panel"),
+    ]  # fmt: skip
+    DEFAULT_CSS = """
+    TroubleScreen #remedy { color: $text-muted; margin: 1 0 0 0; }
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        remedy: str,
+        title: str = "This did not work",
+        settings: bool = False,
+    ) -> None:
+        """Show ``reason`` and ``remedy``; with ``settings`` there is a way to change them."""
         super().__init__()
         self.reason, self.remedy = reason, remedy
+        self._title, self._settings = title, settings
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="trouble") as panel:
-            panel.border_title = "This did not work"
-            yield Static(Text(clean(self.reason)), markup=False)
+        with Panel(id="trouble", classes="-bad") as panel:
+            panel.border_title = Text(clean(self._title))
+            yield Static(Text("\n".join(clean(line) for line in self.reason.split("\n"))),
+                         id="reason", markup=False)  # fmt: skip
             yield Static(Text(clean(self.remedy)), id="remedy", markup=False)
             if written := self._written():
                 yield Static(Text(f"Libraries wrote:\n{written}"), id="written", markup=False)
-            yield Button("Close", id="close", compact=True, variant="primary")
+            with Horizontal(classes="buttons"):
+                yield Button("Close", id="close", compact=True, variant="primary")
+                if self._settings:
+                    yield Button("Change the settings", id="settings", compact=True)
 
     def _written(self) -> str:
         """Return what libraries have written until now, such as the lines of a panic."""
@@ -59,5 +60,5 @@ class TroubleScreen(ModalScreen[None]):
         """Enter closes the panel."""
         self.query_one("#close").focus()
 
-    def on_button_pressed(self) -> None:
-        self.dismiss()
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "settings")

@@ -9,8 +9,7 @@ import numpy as np
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
+from textual.containers import Horizontal
 from textual.widgets import Button, Input, Static
 
 from mlxjsd.analysis.heatmap import bootstrap_interval
@@ -21,6 +20,7 @@ from mlxjsd.results import Run
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import automatic, scales_of
+from mlxjsd.tui.screens.panel import Panel, PanelScreen
 from mlxjsd.tui.text import clean
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ EXPORT = "export"
 _ENDINGS = (*FIGURES.endings, *EXPORTS.endings)
 
 
-class ExportScreen(ModalScreen[None]):
+class ExportScreen(PanelScreen[None]):
     """Asks for a name; never overwrites without asking."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -39,22 +39,9 @@ class ExportScreen(ModalScreen[None]):
     ]
     DEFAULT_CSS = """
     ExportScreen {
-        align: center middle;
-        #export {
-            width: 72;
-            max-width: 95%;
-            height: auto;
-            padding: 1 2;
-            background: $surface;
-            border: round $accent;
-            border-title-color: $text-accent;
-            border-title-style: bold;
-        }
         #hint { color: $text-muted; margin-top: 1; height: auto; }
         #hint.-bad { color: $text-error; }
         #hint.-ask { color: $text-warning; }
-        #buttons { height: 1; margin-top: 1; }
-        Button { margin-right: 2; }
     }
     """
 
@@ -66,7 +53,7 @@ class ExportScreen(ModalScreen[None]):
         self._asked_about: Path | None = None
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="export") as panel:
+        with Panel(id="export") as panel:
             selected = self.state.selected
             shown = "one prompt" if selected else f"the average · {GROUP_NAMES[self.group]}"
             panel.border_title = f"Export {shown}{' · as lines' if self.state.as_lines else ''}"
@@ -78,7 +65,7 @@ class ExportScreen(ModalScreen[None]):
             yield Input(str(self.state.folder / name), id="name", compact=True,
                         select_on_focus=False)  # fmt: skip
             yield Static(id="hint", markup=False)
-            with Horizontal(id="buttons"):
+            with Horizontal(classes="buttons"):
                 yield Button("Write", id="write", compact=True, variant="primary")
                 yield Button("Cancel", id="cancel", compact=True)
 
@@ -199,3 +186,16 @@ class ExportScreen(ModalScreen[None]):
             self._say(why, "-bad")
         else:
             self.app.notify(clean(why), title="Not written", severity="error", markup=False)
+
+
+def draw(state: RunState, path: Path) -> None:
+    """Write the figure of what is shown.
+
+    Raises:
+        InputError: if it cannot be drawn or written.
+        MachineError: if the disk is full, or this machine cannot draw it.
+    """
+    # The folder holds all that is needed, whole batches only, also in the middle of a run.
+    from mlxjsd.store.reader import read_run
+
+    FIGURES.write(ExportScreen(state)._figure_of(read_run(state.folder)), path)

@@ -7,16 +7,19 @@ from rich.text import Text
 from textual.actions import parse
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.dom import DOMNode
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
 
 from mlxjsd.metrics import JSD, Metric
 from mlxjsd.rows import DEFAULT, find
 from mlxjsd.tui.compare_state import Sheet
+from mlxjsd.tui.keys import bound, said_key
+from mlxjsd.tui.screens.panel import Panel, PanelScreen
 from mlxjsd.tui.text import clean
 
+#: So many columns have room for the names of the keys.
+_ROOMY = 124
 _DIVERGENCE = """\
 Each cell is the Jensen-Shannon divergence, in nats, between what the model predicts and what \
 it predicts after one edit at that layer. 0: the edit changes nothing; ln 2 = 0.69: it changes \
@@ -27,7 +30,7 @@ Each cell is a number of what one edit at that layer does to what the model pred
 """
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(PanelScreen[None]):
     """Lists the keys of the screen that it was called from."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,22 +38,8 @@ class HelpScreen(ModalScreen[None]):
                 tooltip="Close this panel"),
     ]  # fmt: skip
     DEFAULT_CSS = """
-    HelpScreen {
-        align: center middle;
-        #help {
-            width: 92;
-            max-width: 96%;
-            height: auto;
-            max-height: 94%;
-            padding: 0 2;
-            background: $surface;
-            border: round $accent;
-            border-title-color: $text-accent;
-            border-title-style: bold;
-            border-subtitle-color: $text-muted;
-            scrollbar-size-vertical: 1;
-        }
-    }
+    HelpScreen #help { padding: 0 2; }
+    HelpScreen #help.-names { width: 120; }
     """
 
     def __init__(self, about: Screen[object]) -> None:
@@ -58,7 +47,7 @@ class HelpScreen(ModalScreen[None]):
         self._about = about
 
     def compose(self) -> ComposeResult:
-        table = Table.grid(padding=(0, 2))
+        table, roomy = Table.grid(padding=(0, 2)), self.app.size.width >= _ROOMY
         # What the screen shows; the start screen, what it is about to.
         sheet: Sheet | None = getattr(self._about, "state", None)
         for key in sheet.rows if sheet else DEFAULT:
@@ -68,11 +57,11 @@ class HelpScreen(ModalScreen[None]):
             table.add_row()
             table.add_row("", Text(heading, style="bold underline"))
             for binding in bindings:
-                keys = self._about.app.get_key_display(binding)
-                if binding.key_display is None:
-                    keys = " ".join(_short(key) for key in binding.key.split(","))
-                table.add_row(Text(keys, style="bold"), Text(binding.tooltip))
-        with VerticalScroll(id="help") as panel:
+                cells = [Text(said_key(self.app, binding), style="bold"), Text(binding.tooltip)]
+                # By this name the configuration gives it another key.
+                table.add_row(*cells, *([Text(binding.id or "", style="dim")] if roomy else []))
+        with Panel(id="help", classes="-wide", can_focus=True) as panel:
+            panel.set_class(roomy, "-names")
             panel.border_title = "Help"
             panel.border_subtitle = "Escape closes"
             yield Static(Text(_said_of(sheet.described if sheet else JSD)), markup=False)
@@ -89,7 +78,8 @@ class HelpScreen(ModalScreen[None]):
             if type(widget).__module__.startswith("mlxjsd.") and (found := _offered(widget)):
                 sections.append((getattr(widget, "KEYS_OF", type(widget).__name__), found))
         sections.append(("Everywhere", _offered(self.app)))
-        return sections
+        keymap = getattr(self.app, "keys", {})
+        return [(heading, [bound(b, keymap) for b in found]) for heading, found in sections]
 
 
 def _said_of(metric: Metric) -> str:
@@ -107,8 +97,3 @@ def _offered(node: DOMNode) -> list[Binding]:
 def _is_offered(node: DOMNode, binding: Binding) -> bool:
     namespace, action, parameters = parse(binding.action)
     return bool(namespace) or node.check_action(action, parameters) is not False
-
-
-def _short(key: str) -> str:
-    arrows = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
-    return arrows.get(key, key.replace("ctrl+", "^"))

@@ -7,18 +7,17 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from mlxjsd.store.folders import RUNS, look
 from mlxjsd.tui.compare_state import Figure
+from mlxjsd.tui.screens.panel import Panel, PanelScreen
 from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.run_list import RunList
 
 
-class OpenScreen(ModalScreen[Path | Figure | None]):
+class OpenScreen(PanelScreen[Path | Figure | None]):
     """Offers the runs that are kept here, and takes any other folder.
 
     To compare, published figures are offered as well.
@@ -29,21 +28,8 @@ class OpenScreen(ModalScreen[Path | Figure | None]):
     ]
     DEFAULT_CSS = """
     OpenScreen {
-        align: center middle;
-        #open {
-            width: 76;
-            max-width: 95%;
-            height: auto;
-            max-height: 90%;
-            padding: 1 2;
-            background: $surface;
-            border: round $accent;
-            border-title-color: $text-accent;
-            border-title-style: bold;
-        }
         RunList { max-height: 14; height: auto; margin-bottom: 1; }
         #figures { max-height: 6; height: auto; border: none; padding: 0; margin-bottom: 1; }
-        Label { color: $text-muted; }
     }
     """
 
@@ -53,7 +39,7 @@ class OpenScreen(ModalScreen[Path | Figure | None]):
 
     def compose(self) -> ComposeResult:
         found = look()
-        with Vertical(id="open") as panel:
+        with Panel(id="open") as panel:
             panel.border_title = self._title
             if self._figures:
                 yield Label("a published figure:", markup=False)

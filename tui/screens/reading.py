@@ -6,12 +6,11 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.phases import reading, reading_table
+from mlxjsd.tui.screens.panel import Panel, PanelScreen
 from mlxjsd.tui.text import clean
 
 _HEADER = ("", "Peak divergence phase", "Peak value (nats)", "Low divergence phase")
@@ -21,7 +20,7 @@ _RULE = (
 )
 
 
-class ReadingScreen(ModalScreen[None]):
+class ReadingScreen(PanelScreen[None]):
     """The phases of each row, and a sentence for each."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -29,20 +28,6 @@ class ReadingScreen(ModalScreen[None]):
     ]
     DEFAULT_CSS = """
     ReadingScreen {
-        align: center middle;
-        #reading {
-            width: 92;
-            max-width: 96%;
-            height: auto;
-            max-height: 94%;
-            padding: 1 2;
-            background: $surface;
-            border: round $accent;
-            border-title-color: $text-accent;
-            border-title-style: bold;
-            border-subtitle-color: $text-muted;
-            scrollbar-size-vertical: 1;
-        }
         #sentences { margin: 1 0; }
         #rule { color: $text-muted; }
     }
@@ -58,7 +43,7 @@ class ReadingScreen(ModalScreen[None]):
         table.add_row(*(Text(name, style="bold") for name in _HEADER))
         for label, *cells in reading_table(self._heatmap):
             table.add_row(Text(label, style="bold"), *(Text(cell) for cell in cells))
-        with VerticalScroll(id="reading") as panel:
+        with Panel(id="reading", classes="-wide", can_focus=True) as panel:
             panel.border_title = Text(clean(self._title))
             panel.border_subtitle = "Escape closes"
             yield Static(table, id="phases")

@@ -41,7 +41,7 @@ KEYS: list[BindingType] = [
     Binding("e", "export", "Export", id="run.export",
             tooltip="Write the figure, or the numbers of the run"),
     Binding("y", "copy_value", "Copy", id="run.copy",
-            tooltip="Copy the value under the cursor"),
+            tooltip="Copy the value under the cursor, its row, or the figure"),
     Binding("slash", "filter", "Filter", id="run.filter", key_display="/",
             tooltip="List only prompts in which a text stands"),
     Binding("r", "sort", "Sort", id="run.sort",
@@ -50,14 +50,49 @@ KEYS: list[BindingType] = [
             tooltip="Turn the order of the prompts round"),
     Binding("n", "new_run", "New", id="run.new",
             tooltip="Stop, and measure again with other settings"),
+    Binding("exclamation_mark", "why", "Why", id="run.why", key_display="!",
+            tooltip="Say what went wrong, and which prompts were not measured"),
     Binding("o", "app.open_run", "Open", id="run.open", tooltip="Open another run"),
     Binding("escape", "average", "Average", id="run.average", show=False,
             tooltip="Back from one prompt to the average"),
 ]  # fmt: skip
 
+
+def footer(state: RunState, job: Job | None, filtering: bool) -> tuple[tuple[str, str], ...]:
+    """Return what stands in the footer: ids of bindings and their labels, those in use first.
+
+    Args:
+        state: what is shown.
+        job: see :func:`works`.
+        filtering: whether letters go into the filter.
+    """
+    end = (("app.jump", "Jump"), ("app.help", "Help"), ("app.quit", "Quit"))
+    if filtering:
+        away = (("app.help_anywhere", "Help"), ("app.quit_anywhere", "Quit"))
+        return (("run.average", "End filter"), *away)
+    status = state.status
+    look = (
+        ("run.lines", "Cells" if state.as_lines else "Lines"),
+        ("run.prompt", "Prompt" if state.selected is None else "Average"),
+        ("run.group", "Answers"),
+        ("run.metric", "Metric"),
+        ("run.filter", "Filter"),
+        ("run.export", "Export"),
+    )
+    if status.live:
+        pause = "Go on" if status is Status.PAUSED else "Pause"
+        return (("run.pause", pause), ("run.stop", "Stop"), *look, *end)
+    again = (("run.new", "New run"),)
+    if status is Status.FINISHED:
+        return (*look[:4], ("run.read", "Words"), ("run.compare", "Compare"), *look[4:],
+                *again, *end[1:])  # fmt: skip
+    return (("run.pause", "Go on"), ("run.why", "Why"), ("run.new", "Settings"), *look, *end[1:])
+
+
 #: What needs a number to work on.
 _OF_NUMBERS = (
-    "export", "copy_value", "toggle_prompt", "sort", "filter", "read", "toggle_bands", "compare",
+    "export", "copy_value", "toggle_prompt", "sort", "reverse", "filter", "read", "toggle_bands",
+    "compare",
 )  # fmt: skip
 
 
@@ -78,6 +113,8 @@ def works(
         return True if able and job is not None else None
     if action == "stop":
         return True if status.live and status is not Status.STOPPING else None
+    if action == "why":
+        return True if state.failure or state.failed or state.skipped else None
     if action in _OF_NUMBERS and not state.done:
         return None
     if action == "read":  # its sentences are about divergences
@@ -89,5 +126,7 @@ def works(
     if action == "next_group":
         return True if len(state.measured.groups()) > 1 else None
     if action == "group":
-        return True if state.measured.count(str(parameters[0])) or parameters == (ALL,) else None
+        group = str(parameters[0])
+        there = group == ALL or state.measured.count(group)
+        return True if there and group != state.group else None
     return True

@@ -1,33 +1,35 @@
-"""The start screen: which model, which prompts, which settings."""
+"""The start screen: go on with a run, or put a new one together."""
 
 from typing import ClassVar
 
 from rich.text import Text
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Button, Input, Label, Select, Static
+from textual.widgets import Button, Input, Static
 
-from mlxjsd.corruptions import CORRUPTIONS
-from mlxjsd.model.hub import KnownModel, known_models
-from mlxjsd.store.folders import KnownRun, look
-from mlxjsd.tui.form import FIELDS, FormError, job_from, values_of
+from mlxjsd.analysis.heatmap import Heatmap
+from mlxjsd.model.hub import KnownModel, download_size, known_models, to_download
+from mlxjsd.store.folders import look
+from mlxjsd.store.reader import read_run
+from mlxjsd.tui.form import FormError
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
+from mlxjsd.tui.screens.start_help import about, can_go_on, download_note
 from mlxjsd.tui.text import clean
-from mlxjsd.tui.widgets.form_line import FormLine
 from mlxjsd.tui.widgets.key_bar import KeyBar
 from mlxjsd.tui.widgets.model_list import ModelList
 from mlxjsd.tui.widgets.preview_panel import PreviewPanel
+from mlxjsd.tui.widgets.run_form import RunForm
 from mlxjsd.tui.widgets.run_list import RunList
 
 #: Seconds without typing before the prompts are read anew.
 _REST = 0.25
-#: Unfinished runs that are offered.
-_OFFERED = 3
+#: Recent runs that are offered, and prompts of one that is read for its picture.
+_OFFERED, _PICTURED = 5, 20_000
 
 
 class StartScreen(Screen[None]):
@@ -38,7 +40,7 @@ class StartScreen(Screen[None]):
                 tooltip="Measure with these settings"),
         Binding("ctrl+o", "app.open_run", "Open a run", id="start.open", key_display="^o",
                 tooltip="Look at a run that is kept, finished or not"),
-        Binding("tab", "app.focus_next", "Next field", id="start.next", show=False,
+        Binding("tab", "app.focus_next", "Next field", id="start.next", key_display="tab",
                 tooltip="Go to the next field"),
         Binding("escape", "back", "Back", id="start.back", tooltip="Back to the run"),
     ]  # fmt: skip
@@ -52,24 +54,30 @@ class StartScreen(Screen[None]):
             text-overflow: ellipsis;
         }
         #columns { height: 1fr; }
-        #form {
-            width: 1fr;
-            max-width: 78;
+        #left { width: 1fr; max-width: 84; }
+        #runs {
+            height: auto;
+            max-height: 40%;
             border: round $primary 60%;
             border-title-color: $text-primary;
             border-title-style: bold;
             padding: 0 1;
             scrollbar-size-vertical: 1;
             &:focus-within { border: round $accent; }
+            RunList { height: auto; }
         }
         PreviewPanel { width: 1fr; height: 1fr; }
-        .line { height: 1; }
-        .line Label { width: 10; color: $text-muted; }
-        .line Select { width: 1fr; }
-        #resume { height: auto; margin-bottom: 1; }
-        #resume Label { color: $text-warning; }
-        #verdict { height: auto; min-height: 1; margin-top: 1; color: $text-muted; }
+        #foot { height: 2; padding: 0 1; }
+        #start { margin-right: 2; }
+        #start:blur { background: $panel; color: $foreground; }
+        #verdict {
+            width: 1fr;
+            height: 2;
+            color: $text-muted;
+            text-overflow: ellipsis;
+        }
         #verdict.-bad { color: $text-error; }
+        #about { height: 2; padding: 0 1; color: $text-muted; }
     }
     """
 
@@ -79,6 +87,20 @@ class StartScreen(Screen[None]):
         def __init__(self, models: list[KnownModel]) -> None:
             super().__init__()
             self.models = models
+
+    class RunRead(Message):
+        """A recent run was read; posted from the thread that did it."""
+
+        def __init__(self, at: int, heatmap: Heatmap | None, resumable: bool | None) -> None:
+            super().__init__()
+            self.at, self.heatmap, self.resumable = at, heatmap, resumable
+
+    class SizeKnown(Message):
+        """The Hub was asked for a model's size; posted from the thread that did it."""
+
+        def __init__(self, name: str, size: int | None) -> None:
+            super().__init__()
+            self.name, self.size = name, size
 
     class Looked(Message):
         """The prompts were read; posted from the engine's thread."""
@@ -92,9 +114,12 @@ class StartScreen(Screen[None]):
         super().__init__()
         self.engine = engine
         self._base = job or Job()
-        self._values = values_of(self._base)
-        self._corruption = self._base.settings.corruption
-        self._unfinished: list[KnownRun] = []
+        self._found = look()
+        self._recent = self._found.runs[:_OFFERED]
+        self._resumable: dict[int, bool | None] = {}
+        self._sizes: dict[str, int | None] = {}
+        self.form = RunForm(self._base, self._found.warning)
+        self._models: list[KnownModel] = []
         self._looking: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -104,111 +129,176 @@ class StartScreen(Screen[None]):
             id="title", markup=False,
         )  # fmt: skip
         with Horizontal(id="columns"):
-            with VerticalScroll(id="form", can_focus=False) as form:
-                form.border_title = "A new run"
-                found = look()
-                self._unfinished = [r for r in found.runs if not r.finished][:_OFFERED]
-                if self._unfinished:
-                    with VerticalScroll(id="resume", can_focus=False):
-                        yield Label("Unfinished; Enter goes on with it:", markup=False)
-                        yield RunList(self._unfinished, id="unfinished")
-                if found.warning:
-                    yield Label(clean(found.warning), id="unreadable", markup=False)
-                for info in FIELDS:
-                    yield FormLine(info, self._values[info.name])
-                    if info.name == "model":
-                        yield ModelList()
-                    elif info.name == "sample":
-                        with Horizontal(classes="line"):
-                            yield Label("Corrupt", markup=False)
-                            yield Select(
-                                [(name, name) for name in CORRUPTIONS],
-                                id="corruption",
-                                value=self._corruption,
-                                allow_blank=False,
-                                compact=True,
-                                tooltip="\n".join(
-                                    f"{key}: {known.help}" for key, known in CORRUPTIONS.items()
-                                ),
-                            )
-                yield Static(id="verdict", markup=False)
-                yield Button("Start", id="start", variant="primary", compact=True)
+            with Vertical(id="left"):
+                if self._recent:
+                    with VerticalScroll(id="runs", can_focus=False) as runs:
+                        runs.border_title = "Recent runs"
+                        colours = self.app.config.map  # type: ignore[attr-defined]
+                        yield RunList(self._recent, id="recent", colour_map=colours)
+                yield self.form
+                with Horizontal(id="foot"):
+                    yield Button("Start", id="start", variant="primary", compact=True)
+                    yield Static(id="verdict", markup=False)
+                yield Static(id="about", markup=False)
             yield PreviewPanel()
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Enter starts at once with what is filled in."""
-        self.query_one("#start").focus()
+        """Enter goes on with what is unfinished, or starts with what is filled in."""
+        unfinished = [at for at, run in enumerate(self._recent) if not run.finished]
+        if unfinished and self._base == Job():
+            runs = self.query_one("#recent", RunList)
+            runs.highlighted = unfinished[0]
+            runs.focus()
+        else:
+            self.query_one("#start").focus()
         self._find_models()
+        if self._recent:
+            self._read_runs()
         self._check()
         self._look()
 
     @work(thread=True)
     def _find_models(self) -> None:
-        # The form asks for no revision.
+        # The form names a revision in a field of its own.
         found = [model for model in known_models() if model.revision is None]
         self.post_message(self.ModelsFound(found))
 
     def on_start_screen_models_found(self, event: ModelsFound) -> None:
-        self.query_one(ModelList).offer(event.models)
+        self._models = event.models
+        self.form.models.offer(event.models)
+        self._check()
+
+    @work(thread=True)
+    def _read_runs(self) -> None:
+        for at, run in enumerate(self._recent):
+            if not self.is_attached:
+                return
+            heatmap, resumable = None, None
+            try:
+                resumable = run.finished or can_go_on(run)
+                if 0 < run.done <= _PICTURED:
+                    heatmap = read_run(run.folder).heatmap()
+            except Exception:  # whatever is wrong with it is said when it is opened
+                resumable = False if resumable is None else resumable
+            self.post_message(self.RunRead(at, heatmap, resumable))
+
+    def on_start_screen_run_read(self, event: RunRead) -> None:
+        self._resumable[event.at] = event.resumable
+        if event.heatmap is not None:
+            self.query_one("#recent", RunList).show_picture(event.at, event.heatmap)
+        self._explain()
 
     # The form.
-
-    def _job(self) -> Job:
-        values = {info.name: self.query_one(f"#{info.name}", Input).value for info in FIELDS}
-        corruption = self.query_one("#corruption", Select).value
-        return job_from(values, str(corruption), self._base)
 
     def _check(self) -> Job | None:
         """Say what is wrong with the form, or where the run goes."""
         verdict, job, bad = self.query_one("#verdict", Static), None, ""
         try:
-            job = self._job()
+            job = self.form.job()
         except FormError as error:
             bad, said = error.name, str(error)
         else:
-            going_on = any(run.folder == job.folder for run in self._unfinished)
-            said = f"{'goes on in' if going_on else 'into'} {job.folder}"
+            there = next((r for r in self._found.runs if r.folder == job.folder), None)
+            where = "into" if there is None else "is whole in" if there.finished else "goes on in"
+            said = f"{where} {job.folder}"
+            missing = to_download(job.model, job.revision)
+            if note := download_note(job.model, missing, self._models, self._sizes):
+                said = f"{note}; {said}"
         verdict.update(Text(clean(said)))
+        verdict.tooltip = Text(clean(said))
         verdict.set_class(job is None, "-bad")
-        for info in FIELDS:
-            self.query_one(f"#{info.name}", Input).set_class(info.name == bad, "-bad")
+        self.form.mark(bad)
         self.query_one("#start", Button).disabled = job is None
         return job
 
-    def _changed(self) -> None:
+    def on_run_form_changed(self) -> None:
         if self.is_mounted:
             self._check()
             if self._looking is not None:
                 self._looking.stop()
             self._looking = self.set_timer(_REST, self._look)
 
-    def on_input_changed(self) -> None:
-        self._changed()
-
-    def on_select_changed(self) -> None:
-        """Check: a swap needs partners."""
-        self._changed()
-
     def on_input_submitted(self) -> None:
         """Enter in a field starts."""
         self.action_start()
 
+    @on(Input.Blurred, "#model")
+    def _model_named(self) -> None:
+        try:
+            job = self.form.job()
+        except FormError:
+            return
+        if job.model is not None:
+            self._ask_for_size(job.model, job.revision)
+
+    @work(thread=True, exclusive=True, group="size")
+    def _ask_for_size(self, name: str, revision: str | None) -> None:
+        # Not while a name is typed: the Hub would hear every letter of it.
+        said = to_download(name, revision)
+        if said is not None and said not in self._sizes:
+            self.post_message(self.SizeKnown(said, download_size(name, revision)))
+
+    def on_start_screen_size_known(self, event: SizeKnown) -> None:
+        self._sizes[event.name] = event.size
+        self._check()
+
     def on_option_list_option_selected(self, event: RunList.OptionSelected) -> None:
         if isinstance(event.option_list, ModelList):
             self.query_one("#model", Input).value = event.option_list.names[event.option_index]
+            self._model_named()
         elif isinstance(event.option_list, RunList):
             event.stop()
-            self.app.take_up(event.option_list.runs[event.option_index].folder)  # type: ignore[attr-defined]
+            at = event.option_index
+            run = event.option_list.runs[at]
+            if run.finished or self._resumable.get(at) is False:
+                self.app.show_run(run.folder)  # type: ignore[attr-defined]
+            else:
+                self.app.take_up(run.folder)  # type: ignore[attr-defined]
 
     def on_button_pressed(self) -> None:
         self.action_start()
+
+    # What the focus is on.
+
+    def on_descendant_focus(self) -> None:
+        self._explain()
+        self.refresh_bindings()
+
+    def on_option_list_option_highlighted(self) -> None:
+        self._explain()
+
+    def _explain(self) -> None:
+        """Say what the field in focus is, and what Enter does."""
+        focused, told = self.focused, None
+        if isinstance(focused, RunList) and focused.highlighted is not None:
+            at = focused.highlighted
+            told = focused.runs[at], self._resumable.get(at)
+        self.query_one("#about", Static).update(Text(about(focused, told)))
+
+    def footer_keys(self) -> tuple[tuple[str, str], ...]:
+        """Return the keys of the footer; see :class:`KeyBar`."""
+        typing = isinstance(self.focused, Input)
+        away = (
+            (("app.help_anywhere", "Help"), ("app.quit_anywhere", "Quit"))
+            if typing
+            else (("app.theme", "Theme"), ("app.help", "Help"), ("app.quit", "Quit"))
+        )
+        return (
+            ("start.start", "Start"),
+            ("start.next", "Next"),
+            ("start.open", "Open"),
+            ("start.back", "Back"),
+            ("app.jump", "Jump"),
+            ("app.palette", "Commands"),
+            *away,
+        )
 
     # The preview.
 
     def _look(self) -> None:
         try:
-            job = self._job()
+            job = self.form.job()
         except FormError as error:
             if error.name == "data":
                 self._show_preview(Preview(0, error=str(error)))

@@ -6,7 +6,6 @@ from typing import ClassVar
 import numpy as np
 from rich.style import Style
 from rich.text import Text
-from textual.widgets import Static
 
 from mlxjsd.records import Record
 from mlxjsd.rows import FLOOR, RELIANCE, find
@@ -14,12 +13,14 @@ from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import span
 from mlxjsd.tui.styles import Themed, part
 from mlxjsd.tui.text import bare, clean, fitted, number, row_label
+from mlxjsd.tui.widgets.prompt_facts import facts_of
+from mlxjsd.tui.widgets.scrolling_text import ScrollingText
 from mlxjsd.tui.widgets.tokens import token_text
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-class Detail(Static, Themed):
+class Detail(ScrollingText, Themed):
     """The numbers behind one cell."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -36,7 +37,9 @@ class Detail(Static, Themed):
         border: round $primary 60%;
         border-title-color: $text-primary;
         border-title-style: bold;
+        border-subtitle-color: $text-muted;
         padding: 0 1;
+        &:focus { border: round $accent; }
         .detail--value { color: $text-accent; text-style: bold; }
         .detail--dim { color: $text-muted; }
         .detail--bar { color: $primary; }
@@ -47,7 +50,7 @@ class Detail(Static, Themed):
     """
 
     def __init__(self, state: RunState) -> None:
-        super().__init__(id="detail", markup=False)
+        super().__init__(id="detail")
         self.state = state
 
     def show_state(self) -> None:
@@ -142,6 +145,9 @@ class Detail(Static, Themed):
             text.append(f", above {below} of {known}\n", self._part("dim"))
             self._histogram(text, values, 4 if roomy else 2, mark=value)
         text.append(self._whole(record), self._part("dim"))
+        partner = state.measured.named(str(record.source.get("id")))
+        for fact in facts_of(record, partner):
+            text.append(f"\n{fact}", self._part("dim"))
         return text
 
     def _whole(self, record: Record) -> str:

@@ -26,16 +26,24 @@ class ModelList(OptionList):
         text-wrap: nowrap;
         text-overflow: ellipsis;
         scrollbar-size-vertical: 1;
+        /* Only what has the focus looks selected. */
+        &:blur > .option-list--option-highlighted {
+            background: transparent;
+            color: $foreground;
+            text-style: none;
+        }
     }
     """
 
     def __init__(self) -> None:
         super().__init__(Option(_line("bundled", *_bundled())), id="models",
                          markup=False, compact=True)  # fmt: skip
+        self.models: list[KnownModel] = []
         self.names: list[str] = [""]
         """What the model field says for each line."""
 
     def offer(self, models: list[KnownModel]) -> None:
+        self.models += models
         for model in models:
             self.names.append(model.name)
             self.add_option(Option(_line(model.name, model.size, model.layers, model.here)))

@@ -1,10 +1,10 @@
 """The prompts, sorted and filtered: only the lines on the screen are ever drawn."""
 
 import math
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -15,18 +15,32 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from mlxjsd.records import Record
+from mlxjsd.tui.run_data import Measured
 from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.shortening import around, subject_place
 from mlxjsd.tui.styles import part
 from mlxjsd.tui.text import clean, fitted, number
 
-#: Name and width of each column; the first one takes what is left.
-_COLUMNS = (("prompt", 0), ("prediction", 12), ("p", 5), ("reliance", 9), ("cell", 6))
-#: Narrower than this, the last column is left out.
-_ROOMY = 62
+#: Columns from the left: name, width, and how wide the list is at least that has it. The first one
+#: takes what is left.
+_COLUMNS = (
+    ("prompt", 0, 0),
+    ("answer", 12, 0),
+    ("expected", 16, 96),
+    ("kind", 6, 84),
+    ("relation", 20, 124),
+    ("p", 5, 50),
+    ("reliance", 9, 0),
+    ("cell", 6, 62),
+)
+#: From this width on, the answer is given some more.
+_WIDE, _MORE = 72, 10
+#: Those that are texts, and stand on the left of their column.
+_TEXTS = ("prompt", "answer", "expected", "kind", "relation")
 
 
 class PromptTable(ScrollView, can_focus=True):
-    """Text, prediction, probability, reliance, and the value of the cell under the cursor."""
+    """Text, answer, what was expected, and the value of the cell under the cursor."""
 
     KEYS_OF = "The prompts"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -49,6 +63,7 @@ class PromptTable(ScrollView, can_focus=True):
         "prompts--head",
         "prompts--sorted",
         "prompts--line",
+        "prompts--subject",
         "prompts--dim",
         "prompts--cursor",
         "prompts--cursor-away",
@@ -63,6 +78,7 @@ class PromptTable(ScrollView, can_focus=True):
         .prompts--head { color: $text-muted; text-style: bold; }
         .prompts--sorted { color: $text-accent; text-style: bold; }
         .prompts--line { color: $foreground; }
+        .prompts--subject { color: $text-warning; }
         .prompts--dim { color: $text-muted; }
         .prompts--cursor { background: $accent 40%; text-style: bold; }
         .prompts--cursor-away { background: $foreground 10%; }
@@ -85,6 +101,8 @@ class PromptTable(ScrollView, can_focus=True):
         self.filter = ""
         self.at = 0
         self._lines: list[int] = []
+        self._texts: list[str] = []
+        self._texts_of: Measured | None = None
 
     # What is listed.
 
@@ -104,9 +122,8 @@ class PromptTable(ScrollView, can_focus=True):
         records = self.state.measured.records
         wanted = self.filter.casefold()
         members = self.state.measured.members(self.state.group).tolist()
-        places = [i for i in members if not wanted or wanted in _searched(records[i])]
-        places.sort(key=self._sort_key(), reverse=self.descending)
-        self._lines = places
+        places = [i for i in members if wanted in self._searched(i)] if wanted else members
+        self._lines = places = self._sorted(places)
         at = next((n for n, i in enumerate(places) if records[i] is kept), self.at) if kept else 0
         self.at = min(at, max(len(places) - 1, 0))
         self.virtual_size = Size(0, len(places) + 1)
@@ -138,18 +155,30 @@ class PromptTable(ScrollView, can_focus=True):
         self.scroll_to(y=0, animate=False)
         self.show_state()
 
-    def _sort_key(self) -> Callable[[int], Any]:
-        records = self.state.measured.records
+    def _sorted(self, places: list[int]) -> list[int]:
+        """Return ``places`` in the order of the column; equal ones stay as they are."""
+        measured = self.state.measured
+        if self.sorted_by in _TEXTS[1:]:
+            said = [self._said(self.sorted_by, i).casefold() for i in range(len(measured.records))]
+            return sorted(places, key=said.__getitem__, reverse=self.descending)
         if self.sorted_by == "prompt":
-            return lambda i: records[i].position
-        if self.sorted_by == "prediction":
-            return lambda i: records[i].prediction.strip().casefold()
-        if self.sorted_by == "p":
-            return lambda i: records[i].probability
-        if self.sorted_by == "reliance":
-            return lambda i: _ordered(records[i].reliance)
-        values = self._cells()
-        return lambda i: _ordered(values[i])
+            values = measured.positions
+        elif self.sorted_by == "p":
+            values = np.array([record.probability for record in measured.records])
+        else:
+            values = measured.reliances if self.sorted_by == "reliance" else self._cells()
+        at = np.array(places, dtype=int)
+        keys = np.where(np.isnan(values[at]), -np.inf, values[at])  # what does not apply comes last
+        return at[np.argsort(-keys if self.descending else keys, kind="stable")].tolist()
+
+    def _searched(self, place: int) -> str:
+        """Return what typing is compared with; worked out once for each prompt."""
+        measured = self.state.measured
+        if self._texts_of is not measured:
+            self._texts, self._texts_of = [], measured
+        for record in measured.records[len(self._texts) :]:
+            self._texts.append(_searched(record))
+        return self._texts[place]
 
     def _cells(self) -> np.ndarray:
         """Return the number under the heatmap's cursor of every prompt."""
@@ -160,7 +189,12 @@ class PromptTable(ScrollView, can_focus=True):
 
     def _columns(self) -> list[tuple[str, int]]:
         width = self.scrollable_content_region.width
-        columns = [c for c in _COLUMNS if c[0] != "cell" or width >= _ROOMY]
+        more = _MORE if width >= _WIDE else 0
+        columns = [
+            (name, size + (more if name == "answer" else 0))
+            for name, size, least in _COLUMNS
+            if width >= least
+        ]
         rest = width - sum(size for _, size in columns)
         return [(name, size or max(rest, 8)) for name, size in columns]
 
@@ -173,7 +207,9 @@ class PromptTable(ScrollView, can_focus=True):
         if place >= len(self._lines):
             said = ""
             if y == 1 and not self._lines:
-                said = "no prompt matches" if self.filter else "the first batch is on its way"
+                waiting = "the first batch is on its way"
+                said = waiting if self.state.status.live else "no prompt is measured"
+                said = "no prompt matches" if self.filter else said
             line = Strip([Segment(said, self._part("dim"))]).apply_style(self.rich_style)
             return line.adjust_cell_length(width, self.rich_style)
         style = self.rich_style
@@ -187,28 +223,48 @@ class PromptTable(ScrollView, can_focus=True):
         for name, width in self._columns():
             sign = ("▼" if self.descending else "▲") if name == self.sorted_by else ""
             label = f"{name}{sign}"
-            padded = (
-                f"{label:<{width}}" if name in ("prompt", "prediction") else f"{label:>{width}}"
-            )
+            padded = f"{label:<{width}}" if name in _TEXTS else f"{label:>{width}}"
             segments.append(Segment(padded, self._part("sorted" if sign else "head")))
         return segments
 
     def _row(self, place: int) -> list[Segment]:
-        record = self.state.measured.records[place]
         segments = []
         for name, width in self._columns():
             if name == "prompt":
-                text = fitted(record.text, width - 1)
-                segments.append(Segment(text.plain + " ", self._part("line")))
-            elif name == "prediction":
+                segments += self._text(place, width)
+            elif name == "answer":
+                record = self.state.measured.records[place]
                 sign, look = {True: ("✓ ", "right"), False: ("✗ ", "wrong"), None: ("  ", "dim")}[
                     self.state.measured.verdict_on(record)
                 ]
-                text = fitted(record.prediction.strip(), width - 2)
-                segments += [Segment(sign, self._part(look)), Segment(text.plain)]
+                text = fitted(self._said(name, place), width - 3).plain
+                segments += [Segment(sign, self._part(look)), Segment(f"{text} ")]
+            elif name in _TEXTS:
+                text = fitted(self._said(name, place), width - 1).plain
+                segments.append(Segment(f"{text} ", self._part("dim")))
             else:
                 segments.append(Segment(f"{self._number(name, place, width - 1):>{width}}"))
         return segments
+
+    def _text(self, place: int, width: int) -> list[Segment]:
+        """Return a prompt cut around its subject, which is marked."""
+        record = self.state.measured.records[place]
+        parts = around(record.text, *subject_place(record), width - 1)
+        looks = (self._part(name) for name in ("line", "subject", "line"))
+        rest = " " * (width - sum(map(cell_len, parts)))
+        return [*map(Segment, parts, looks), Segment(rest)]
+
+    def _said(self, name: str, place: int) -> str:
+        """Return the text of a column."""
+        record = self.state.measured.records[place]
+        if name == "answer":
+            said = record.prediction if record.answer is None else record.answer
+            return said.strip() or "(blank)"
+        if name == "expected":
+            return ", ".join(record.answers)
+        if name == "kind":
+            return self.state.measured.labels.categories[place] or ""
+        return record.relation or ""
 
     def _number(self, name: str, place: int, columns: int) -> str:
         record, signed = self.state.measured.records[place], False
@@ -274,12 +330,8 @@ class PromptTable(ScrollView, can_focus=True):
             self.scroll_to(y=self.at - lines + 1, animate=False)
 
 
-def _ordered(value: float) -> float:
-    """Return what a number is sorted by: one that does not apply comes below all others."""
-    return -math.inf if math.isnan(value) else float(value)
-
-
 def _searched(record: Record) -> str:
     """Return what typing is compared with."""
-    parts = (record.text, record.prediction, record.relation or "", record.id)
+    said = (record.prediction, record.answer or "", *record.answers)
+    parts = (record.text, *said, record.relation or "", record.id)
     return clean(" ".join(parts)).casefold()
