@@ -12,7 +12,7 @@ from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, read, show_run
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
-from mlxjsd.output.writers import EXPORTS, FIGURES
+from mlxjsd.output.writers import EXPORTS, FIGURES, is_report
 
 if TYPE_CHECKING:
     from mlxjsd.analysis.changes import Change
@@ -32,7 +32,8 @@ def show(
 
 
 @app.command(
-    help=f"Draw a run's heatmap as {FIGURES}; with --by, a panel for each group.",
+    help=f"Draw a run's heatmap as {FIGURES}; with --by, a panel for each group. A .html file "
+    "is a report.",
 )
 def plot(
     folder: options.RunFolder,
@@ -71,6 +72,17 @@ def plot(
 
     style = Style(vmin, vmax, cmap)
     run = read(folder, match, reliance_threshold, aliases)
+    if is_report(output):
+        from mlxjsd.output.report.write import write_report
+
+        if kind != "heatmap" or style != Style():
+            raise InputError(
+                "a .html file shows heatmaps in its own colours",
+                hint="leave out --kind, --vmin, --vmax and --cmap, or name another file",
+            )
+        write_report(run, output, by, metric)
+        print(output)
+        return
     if kind != "heatmap":
         for option, given in (("--by", by is not None), ("--metric", metric != JSD.key)):
             if given:
@@ -137,7 +149,11 @@ def compare(
 
     one = panel_of(read(runs[0], aliases=aliases), category, metric)
     result = comparing.compare(one, comparing.published(str(reference)))
-    if output is not None:
+    if output is not None and is_report(output):
+        from mlxjsd.output.report.write import sides_of, write_comparison
+
+        write_comparison("Two heatmaps compared", sides_of(result), compared(result), output)
+    elif output is not None:
         from mlxjsd.output.figure import plot_comparison, save_figure
 
         save_figure(plot_comparison(result), output)
@@ -177,6 +193,12 @@ def compare_runs(
         parts.append(changes_text(runs, shared, changed))
     if output is not None and output.suffix.lower() == ".csv":
         write_whole(output, changes_csv(changed).encode())
+    elif output is not None and is_report(output):
+        from mlxjsd.output.report.write import sides_of, sides_of_runs, write_comparison
+
+        sides = sides_of_runs(runs, category, metric) if beside is None else sides_of(beside)
+        title = f"{len(runs)} runs compared"
+        write_comparison(title, sides, "\n\n".join(parts), output)
     elif output is not None:
         from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
 

@@ -21,16 +21,24 @@ MAKE: dict[str, Make] = {"noise": Noise, "swap": Swap}
 class Corruption:
     """Makes batches of prompts with their corruption; a context manager."""
 
-    def __init__(self, settings: Settings, prompts: Sequence[Encoded], model: Model) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        prompts: Sequence[Encoded],
+        model: Model,
+        make: Make | None = None,
+    ) -> None:
         """Prepare for all usable ``prompts`` of the file, before any limit.
 
         Args:
             settings: which corruption, and its seed.
             prompts: at least one.
             model: to be measured.
+            make: prepares in another way than the settings' own, such as
+                :class:`mlxjsd.interventions.corruption.stored.Stored`.
         """
         self.settings = settings
-        self.by: Corruptor = MAKE[settings.corruption](settings, prompts, model)
+        self.by: Corruptor = (make or MAKE[settings.corruption])(settings, prompts, model)
         self._maker: ThreadPoolExecutor | None = None
         self._ahead: dict[tuple[str, ...], Future[Batch]] = {}
 
