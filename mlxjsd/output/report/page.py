@@ -34,6 +34,8 @@ DATA_ENDS = b"</script>"
 #: In front of the data's hash, in the file.
 SEAL_BEGINS = b'<meta name="mlxjsd-data-sha256" content="'
 
+#: The page's own dark colour, a little lighter.
+_DARK_PAGE = "1a2430"
 _SCRIPTS = ("vega/vega.min.js", "vega/vega-interpreter.js")
 _OWN = ("data.js", "heatmap.js", "prompts.js", "page.js")
 #: The interpreter is published as a module; what it imports, Vega has.
@@ -131,8 +133,8 @@ def _facts(document: Document) -> list[tuple[str, str, str]]:
         known = column[np.isfinite(column)]
         if key == "floor":
             most = header["floor_limit"]
-            limit = "" if most is None else f"; {most:.0e} are allowed"
-            facts.append((name, f"{shown['floor']:.1e}", f"nats, the largest one{limit}"))
+            limit = "" if most is None else f"; {most:.0e} is allowed"
+            facts.append((name, f"{shown['floor']:.1e}", f"nats at the most{limit}"))
         elif known.size:
             facts.append((name, f"{known.mean():.3f}", f"nats, mean of {known.size:,} prompts"))
     if shown["threshold"] is not None:
@@ -196,7 +198,7 @@ def _library() -> tuple[str, str]:
 def _own_script() -> str:
     colours = {
         "light": {"sequential": _ramp(SEQUENTIAL), "diverging": _ramp(DIVERGING)},
-        "dark": {"sequential": _ramp(f"{SEQUENTIAL}_r"), "diverging": _ramp(DIVERGING)},
+        "dark": {"sequential": _on_dark(_ramp(f"{SEQUENTIAL}_r")), "diverging": _ramp(DIVERGING)},
     }
     parts = [f"const COLOURS = {json.dumps(colours)};", *map(_read, _OWN)]
     return '"use strict";\n(() => {\n' + "\n".join(parts) + "\n})();\n"
@@ -206,18 +208,34 @@ def _ramp(name: str) -> list[str]:
     return [hex_of(colour) for colour in ramp(name)]
 
 
+def _on_dark(colours: list[str]) -> list[str]:
+    """Let the low end of a map fade into a dark page, as it does into a white one."""
+    fading = len(colours) // 3
+    page = np.array([*bytes.fromhex(_DARK_PAGE)])
+    found = list(colours)
+    for at in range(fading):
+        share = 0.9 * (1 - at / fading)
+        own = np.array([*bytes.fromhex(colours[at][1:])])
+        red, green, blue = (int(n) for n in np.rint(share * page + (1 - share) * own))
+        found[at] = hex_of((red, green, blue))
+    return found
+
+
 @lru_cache
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["clean"] = lambda value: clean(str(value))
+    environment.filters["capitalize_first"] = lambda value: value[:1].upper() + value[1:]
     environment.filters["markdown"] = _markdown
     return environment
 
 
 def _markdown(text: str) -> Markup:
     """Return Markdown as HTML; what looks like HTML in it is text, and nothing in it is a link."""
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image"])
-    reader.disable(["autolink", "reference"])
-    return Markup(reader.render(text))  # noqa: S704 - made by a reader that escapes all texts
+    reader = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
+    reader.disable(["link", "image", "autolink", "reference"])
+    # A wide table is scrolled by itself. These tags are the reader's: those of a text are escaped.
+    said = reader.render(text).replace("<table>", '<div class="wide"><table>')
+    return Markup(said.replace("</table>", "</table></div>"))  # noqa: S704 - made by a reader that escapes all texts

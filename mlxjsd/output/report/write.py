@@ -1,5 +1,6 @@
 """Writing a report: of a run, of one prompt, of a comparison."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def write_comparison(title: str, sides: Sequence[Side], text: str, path: Path) -
         InputError: for another ending, or where it cannot be written.
         MachineError: if the disk is full.
     """
+    # The bars of an amount are no columns of a table.
+    text = re.sub(r"(?<!\\)\|difference\|", r"\|difference\|", text)
     _write(page_of(comparison_document(title, sides, text)), path)
 
 

@@ -1,8 +1,8 @@
 // What stands where on the page, and what is chosen there.
 
 const GROUPINGS = { category: "Category", relation: "Relation", correct: "Right and wrong" };
-let metric = shown.metrics[0].key;
-let grouping = Object.keys(GROUPINGS).find((by) => by in shown.views[metric]) ?? null;
+let metric = doc.first.metric ?? shown.metrics[0].key;
+let grouping = [doc.first.by, ...Object.keys(GROUPINGS)].find((by) => by in shown.views[metric]) ?? null;
 
 function contentOf(panel, scale, rowHeight, choose = null) {
   const known = metrics.get(metric);
@@ -27,9 +27,12 @@ function drawAverages() {
     const content = contentOf(panel, own, rowHeight(44), choose);
     const picture = make("div");
     const caption = panels.length > 1
-      ? make("figcaption", {}, clean(panel.name), panel.is_difference ? null : count(panel.n)) : null;
+      ? make("figcaption", {}, clean(panel.name), panel.n === null ? null : count(panel.n)) : null;
+    const written = document.getElementById("average-table");
+    const same = metric === shown.metrics[0].key;
     host.append(make("figure", {}, caption, picture, legendOf(own, known),
-      panels.length > 1 ? tableOf(content) : null));
+      written && same ? null : tableOf(content)));
+    if (written) written.hidden = !same;
     new Picture(picture, content);
   }
 }
@@ -91,9 +94,14 @@ function chooseTheme() {
   button.addEventListener("click", () => {
     at = (at + 1) % names.length;
     say(names[at]);
-    redraw();
+    repaint();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+}
+
+function repaint() {
+  redraw();
+  if (prompts.length) Prompts.fill();
 }
 
 chooseTheme();
@@ -113,6 +121,8 @@ if (choice && metrics.size > 1) {
     metric = Prompts.metric = key;
     drawAverages();
     drawGroups();
+    Prompts.names();
+    Prompts.again();
     if (Prompts.open !== null) Prompts.choose(Prompts.open, false);
   });
 }

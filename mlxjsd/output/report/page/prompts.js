@@ -120,9 +120,31 @@ const Prompts = {
     const reliance = wholeOf(prompt, "reliance");
     if (Number.isFinite(reliance)) meta.append(make("span", { class: "num" }, `reliance ${number(reliance, 2)}`));
     const button = make("button", { type: "button", class: "prompt", "aria-expanded": "false", "data-at": at },
-      marked(prompt), meta);
+      make("span", { class: "line" }, marked(prompt, at), this.thumbnail(prompt)), meta);
     button.addEventListener("click", () => this.choose(this.open === at && !this.wide.matches ? null : at, true));
     return make("li", {}, button);
+  },
+
+  // The prompt's heatmap, a pixel for each cell.
+  thumbnail(prompt) {
+    const canvas = make("canvas", { class: "thumbnail", "aria-hidden": "true",
+      width: layers.length, height: grid.rows.length });
+    const values = cellsOf(prompt, this.metric), scale = this.scaleOf(values);
+    const brush = canvas.getContext("2d");
+    grid.rows.forEach((_, row) => layers.forEach((layer, at) => {
+      const value = values[row * grid.layers + layer];
+      if (!Number.isFinite(value)) return;
+      brush.fillStyle = colourOf(value, scale);
+      brush.fillRect(at, row, 1, 1);
+    }));
+    return canvas;
+  },
+
+  // The same for all prompts, where the metric has a largest number.
+  scaleOf(values) {
+    const metric = metrics.get(this.metric);
+    return metric.most === null ? scaleOf([values], metric.signed)
+      : { low: 0, high: metric.most, signed: false };
   },
 
   choose(at, named) {
@@ -151,7 +173,7 @@ const Prompts = {
     const prompt = prompts[at], category = shown.categories[at], metric = metrics.get(this.metric);
     const [right, why, judge] = shown.verdicts[at];
     const values = cellsOf(prompt, this.metric);
-    const scale = metric.most === null ? scaleOf([values], metric.signed) : { low: 0, high: metric.most, signed: false };
+    const scale = this.scaleOf(values);
     const content = { name: `the prompt ${clean(prompt.id)}`, values, low: null, high: null, n: null,
       unit: clean(metric.unit), scale, rowHeight: grid.rows.length > 6 ? 22 : 30 };
     const tokens = prompt.tokens.map((token, index) => {
@@ -190,8 +212,8 @@ function corruption(source) {
 }
 
 // A prompt's text, its subject marked.
-function marked(prompt) {
-  const start = shown.places[prompts.indexOf(prompt)];
+function marked(prompt, at) {
+  const start = shown.places[at];
   if (start < 0) return make("span", { class: "text" }, clean(prompt.text));
   const text = Array.from(prompt.text);  // places count characters, not halves of them
   const end = start + Array.from(prompt.subject).length;
