@@ -15,6 +15,8 @@ from mlxjsd.store.values import Check, real, with_keys
 #: Stands for NaN, "not applicable", among packed cells.
 NOT_A_NUMBER = 0xFFFF
 _LEVELS = NOT_A_NUMBER - 1
+#: The smallest step, such as where all cells are alike.
+_FINEST = 1e-12
 _FLOAT, _LEVEL = np.dtype("<f4"), np.dtype("<u2")
 
 
@@ -33,7 +35,7 @@ class Packing:
         low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
         if described(metric).low == 0 <= low:
             low = 0.0  # so that 0 stays 0
-        return cls(low, (high - low) / _LEVELS or 1.0)
+        return cls(low, max((high - low) / _LEVELS, _FINEST))
 
     def levels(self, cells: np.ndarray) -> np.ndarray:
         """Return cells as levels, uint16 of the same shape."""
@@ -45,6 +47,12 @@ class Packing:
         """Return levels as cells, float32 of the same shape."""
         found = (self.low + levels.astype(np.float64) * self.step).astype(np.float32)
         return np.where(levels == NOT_A_NUMBER, np.float32(np.nan), found)
+
+    def is_finest(self, metric: str, cells: np.ndarray) -> bool:
+        """Say whether these cells would be packed like this: nobody may pack more coarsely, and
+        so have other numbers taken for the same."""
+        finest = Packing.of(metric, cells)
+        return self.step <= finest.step * (1 + 1e-4) + _FINEST
 
     def to_json(self) -> dict[str, float]:
         """Return the packing as JSON values."""

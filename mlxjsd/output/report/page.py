@@ -65,7 +65,9 @@ def page_around(data: bytes, document: Document) -> bytes:
     style = _read("page.css")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"script-src {' '.join(map(_source, scripts))}; style-src {_source(style)}"
+        f"script-src {' '.join(map(_source, scripts))}; style-src {_source(style)}; "
+        # Vega sets attributes of style on what it draws; with the above, none can ask for anything.
+        "style-src-attr 'unsafe-inline'"
     )
     said = _environment().from_string(_read("page.html")).render(
         policy=policy,
@@ -237,5 +239,6 @@ def _markdown(text: str) -> Markup:
     reader = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
     reader.disable(["link", "image", "autolink", "reference"])
     # A wide table is scrolled by itself. These tags are the reader's: those of a text are escaped.
-    said = reader.render(text).replace("<table>", '<div class="wide"><table>')
+    lines = "\n".join(map(clean, text.split("\n")))
+    said = reader.render(lines).replace("<table>", '<div class="wide"><table>')
     return Markup(said.replace("</table>", "</table></div>"))  # noqa: S704 - made by a reader that escapes all texts

@@ -166,6 +166,9 @@ def _run_of(document: Document) -> tuple[Run, dict[str, Packing]]:
     records = [_record(_PROMPT(prompt, "a prompt"), header, packings) for prompt in prompts]
     if len({record.id for record in records}) < len(records):
         raise Damage("two prompts have one id")
+    for at, (metric, packing) in enumerate(packings.items()):
+        if not packing.is_finest(metric, np.stack([record.cells[at] for record in records])):
+            raise Damage(f"{metric} is packed more coarsely than it has to be")
     skipped, failed = (
         [skipped_from(_triple(one)) for one in document.get(name, [])]
         for name in ("skipped", "failed")

@@ -105,10 +105,14 @@ class Picture {
     this.host = host;
     this.content = content;
     this.cell = null;
-    host.replaceChildren();
+    // Vega writes a label of its own on what it draws into.
+    this.inside = make("div", { "aria-hidden": "true" });
+    host.replaceChildren(this.inside);
     host.className = "heatmap";
     host.tabIndex = 0;
-    host.setAttribute("role", "img");
+    // Not an image: a screen reader passes an application the arrow keys.
+    host.setAttribute("role", "application");
+    host.setAttribute("aria-roledescription", "heatmap");
     host.setAttribute("aria-label", this.description());
     host.onpointermove = (event) => this.point(event);
     host.onpointerdown = (event) => this.point(event);
@@ -153,12 +157,9 @@ class Picture {
     this.view = new vega.View(parsed, {
       expr: vegaInterpreter.expressionInterpreter, renderer: "svg", logLevel: vega.Error,
       loader: { load: refuse, sanitize: refuse, http: refuse, file: refuse },
-      container: this.host, hover: false, tooltip: () => {},
+      container: this.inside, hover: false, tooltip: () => {},
     });
     this.view.run();
-    const svg = this.host.querySelector("svg");
-    svg.setAttribute("aria-hidden", "true");
-    svg.removeAttribute("role");
   }
 
   close() {
