@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import TemplateError
 
 from mlxjsd.errors import InputError, said_by
 from mlxjsd.output.report.document import FORMAT, Document, shown
@@ -136,6 +137,10 @@ def _parsed(data: bytes, path: Path) -> Document:
     return document
 
 
+_PARTS = {
+    **{"header": dict, "packing": dict, "shown": dict, "first": dict},
+    **{"prompts": list, "skipped": list, "failed": list},
+}
 _PROMPT = with_keys(
     {
         "span": listed(integer(0, 10**6), 2),
@@ -152,7 +157,7 @@ _PROMPT = with_keys(
 
 
 def _run_of(document: Document) -> tuple[Run, dict[str, Packing]]:
-    for name, kind in (("header", dict), ("prompts", list), ("packing", dict), ("shown", dict)):
+    for name, kind in _PARTS.items():
         if not isinstance(document.get(name), kind):
             raise Damage(f"{name!r} is missing")
     header = Header.of(document["header"])
@@ -170,8 +175,7 @@ def _run_of(document: Document) -> tuple[Run, dict[str, Packing]]:
         if not packing.is_finest(metric, np.stack([record.cells[at] for record in records])):
             raise Damage(f"{metric} is packed more coarsely than it has to be")
     skipped, failed = (
-        [skipped_from(_triple(one)) for one in document.get(name, [])]
-        for name in ("skipped", "failed")
+        [skipped_from(_triple(one)) for one in document[name]] for name in ("skipped", "failed")
     )
     return header.run(records, skipped, failed), packings
 
@@ -207,7 +211,11 @@ def _check_shown(path: Path, content: bytes, data: bytes, document: Document, ru
     """Raise ``InputError`` if what is shown does not follow from what was measured."""
     if not _same(document["shown"], shown(run)):
         raise _edited(path, "its averages or sentences are not those of its prompts")
-    if page_around(data, document) != content:
+    try:
+        page = page_around(data, document)
+    except TemplateError as error:
+        raise Damage(said_by(error, 200)) from None
+    if page != content:
         raise _edited(path, "its page says something else than its data")
 
 
