@@ -4,6 +4,7 @@ What is shown is worked out from the packed numbers, not from those that were pa
 has the report alone comes to the same averages, labels and sentences.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -140,13 +141,7 @@ def shown(run: Run) -> dict[str, Any]:
         "floor_warning": run.floor_warning,
         "categories": list(labels.categories),
         "verdicts": [[each.right, each.why, each.judge] for each in verdicts],
-        "views": {
-            metric: {
-                by: [_panel(run, name, found, metric) for name, found in groups.items()]
-                for by, groups in views.items()
-            }
-            for metric in run.grid.metrics
-        },
+        "views": _views(run, views),
         "left_out": {by: left for by, (_, left) in grouped.items() if left},
     }
 
@@ -160,9 +155,42 @@ def _largest(groups: Mapping[str, list[Record]]) -> tuple[dict[str, list[Record]
     return kept, len(groups) - len(kept)
 
 
-def _panel(run: Run, name: str, records: Sequence[Record], metric: str) -> dict[str, Any]:
+def _views(
+    run: Run, views: Mapping[str, Mapping[str, Sequence[Record]]]
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return the panels of each metric by what they are grouped by."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {
+        metric: {by: [] for by in views} for metric in run.grid.metrics
+    }
+    for by, groups in views.items():
+        for name, records in groups.items():
+            for metric, interval in _intervals(run, records).items():
+                found[metric][by].append(_panel(run, name, records, metric, interval))
+    return found
+
+
+def _intervals(run: Run, records: Sequence[Record]) -> dict[str, np.ndarray]:
+    """Return each metric's interval, (2, rows, L).
+
+    Most of the time goes into drawing, and the draws depend on nothing but which prompts have
+    numbers. So metrics that the same prompts have are resampled together.
+    """
+    cells = np.stack([record.cells for record in records])
+    alike: defaultdict[bytes, list[int]] = defaultdict(list)
+    for at in range(len(run.grid.metrics)):
+        alike[np.isfinite(cells[:, at]).any(axis=(1, 2)).tobytes()].append(at)
+    found = {}
+    for chosen in alike.values():
+        stacked = cells[:, chosen].reshape(len(cells), -1, run.layers)
+        ends = bootstrap_interval(stacked).reshape(2, len(chosen), -1, run.layers)
+        found |= {run.grid.metrics[at]: ends[:, n] for n, at in enumerate(chosen)}
+    return {metric: found[metric] for metric in run.grid.metrics}
+
+
+def _panel(
+    run: Run, name: str, records: Sequence[Record], metric: str, interval: np.ndarray
+) -> dict[str, Any]:
     heatmap = aggregate(records, run.grid, metric)
-    interval = bootstrap_interval(np.stack([record.of(metric) for record in records]))
     return panel_of(CATEGORY_NAMES.get(name, name), heatmap, interval) | {
         "key": name,
         "reliance": None if np.isnan(heatmap.reliance) else float(f"{heatmap.reliance:.6g}"),
