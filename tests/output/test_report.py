@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import call
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from records import LAYERS, record, run_of
@@ -53,6 +53,7 @@ cells = arrays.arrays(
 )
 
 
+@settings(deadline=None)
 @given(cells)
 def test_a_packed_cell_is_within_half_a_step_of_the_measured_one(found: np.ndarray) -> None:
     names = ("kl", "logit_diff")
