@@ -1,6 +1,7 @@
 // The list of prompts: searched, sorted, and each with its own heatmap.
 
-const PAGE = 100;
+// Of how many prompts the list begins with, and goes on by.
+const PAGE = matchMedia("(min-width: 62rem)").matches ? 100 : 25;
 
 const Prompts = {
   list: document.getElementById("list"),
