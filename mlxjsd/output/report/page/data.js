@@ -8,7 +8,9 @@ const prompts = doc.prompts ?? [];
 const metrics = new Map(shown.metrics.map((metric) => [metric.key, metric]));
 
 function bytes(text) {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const characters = atob(text), found = new Uint8Array(characters.length);
+  for (let at = 0; at < found.length; at++) found[at] = characters.charCodeAt(at);
+  return found;
 }
 
 function floats(text) {
@@ -18,16 +20,20 @@ function floats(text) {
   return Float64Array.from({ length: count }, (_, at) => view.getFloat32(4 * at, true));
 }
 
+const unpacked = new WeakMap();
+
 // The cells of a prompt, of one metric: rows x layers, NaN where an edit does not apply.
 function cellsOf(prompt, metric) {
   const size = grid.rows.length * grid.layers;
   const { low, step } = doc.packing[metric];
-  const view = new DataView(bytes(prompt.cells).buffer);
+  if (!unpacked.has(prompt)) unpacked.set(prompt, new DataView(bytes(prompt.cells).buffer));
+  const view = unpacked.get(prompt), found = new Float64Array(size);
   const first = [...metrics.keys()].indexOf(metric) * size;
-  return Float64Array.from({ length: size }, (_, at) => {
+  for (let at = 0; at < size; at++) {
     const level = view.getUint16(2 * (first + at), true);
-    return level === 0xffff ? NaN : low + level * step;
-  });
+    found[at] = level === 0xffff ? NaN : low + level * step;
+  }
+  return found;
 }
 
 function wholeOf(prompt, row, metric = "jsd") {

@@ -14,8 +14,8 @@ function rampOf(signed) {
   return COLOURS[isDark() ? "dark" : "light"][signed ? "diverging" : "sequential"];
 }
 
-function colourOf(value, scale) {
-  const ramp = rampOf(scale.signed);
+// The ramp is asked for once for many cells, since it depends on the theme.
+function colourOf(value, scale, ramp) {
   const share = (value - scale.low) / (scale.high - scale.low);
   return ramp[Math.min(ramp.length - 1, Math.max(0, Math.floor(share * ramp.length)))];
 }
@@ -51,11 +51,11 @@ function edgeOf(at) {
 function specOf(picture, width) {
   const { values, scale, rowHeight } = picture.content;
   const gap = width / layers.length > 9 ? 1 : 0;
-  const cells = [];
+  const cells = [], ramp = rampOf(scale.signed);
   grid.rows.forEach((_, row) => layers.forEach((layer, at) => {
     const value = values[row * grid.layers + layer];
     const missing = !Number.isFinite(value);
-    const colour = missing ? "transparent" : colourOf(value, scale);
+    const colour = missing ? "transparent" : colourOf(value, scale, ramp);
     cells.push({ row, from: edgeOf(at), to: edgeOf(at + 1), missing, colour });
   }));
   const text = { labelColor: css("--muted"), titleColor: css("--muted"), labelFont: css("--font"),

@@ -131,11 +131,11 @@ const Prompts = {
     const canvas = make("canvas", { class: "thumbnail", "aria-hidden": "true",
       width: layers.length, height: grid.rows.length });
     const values = cellsOf(prompt, this.metric), scale = this.scaleOf(values);
-    const brush = canvas.getContext("2d");
+    const brush = canvas.getContext("2d"), ramp = rampOf(scale.signed);
     grid.rows.forEach((_, row) => layers.forEach((layer, at) => {
       const value = values[row * grid.layers + layer];
       if (!Number.isFinite(value)) return;
-      brush.fillStyle = colourOf(value, scale);
+      brush.fillStyle = colourOf(value, scale, ramp);
       brush.fillRect(at, row, 1, 1);
     }));
     return canvas;
