@@ -179,7 +179,7 @@ def _intervals(run: Run, records: Sequence[Record]) -> dict[str, np.ndarray]:
     alike: defaultdict[bytes, list[int]] = defaultdict(list)
     for at in range(len(run.grid.metrics)):
         alike[np.isfinite(cells[:, at]).any(axis=(1, 2)).tobytes()].append(at)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for chosen in alike.values():
         stacked = cells[:, chosen].reshape(len(cells), -1, run.layers)
         ends = bootstrap_interval(stacked).reshape(2, len(chosen), -1, run.layers)
