@@ -37,3 +37,10 @@ SWAP = CORRUPTIONS.add(
         "the subject of another prompt of the same relation (Zhang & Nanda 2024)",
     )
 )
+PAIR = CORRUPTIONS.add(
+    Corruption(
+        "pair",
+        "counterfactual pairs",
+        "the prompt's own counterfactual, the same words about another subject (Vig et al. 2020)",
+    )
+)

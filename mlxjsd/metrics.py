@@ -27,6 +27,8 @@ class Metric:
 
     always: bool = True
     """Whether every prompt has this number; one that needs a pair of answers does not."""
+    targeted: bool = False
+    """Whether it is the number of a token, which a prompt without an answer may lack."""
 
     @property
     def signed(self) -> bool:
@@ -39,11 +41,14 @@ METRICS: Registry[Metric] = Registry("metric", "--metrics")
 
 JSD = METRICS.add(Metric("jsd", "JS Divergence", "nats", low=0.0, high=math.log(2.0)))
 KL = METRICS.add(Metric("kl", "KL Divergence", "nats", low=0.0))
-PROB = METRICS.add(Metric("prob", "Target Probability", "", low=0.0, high=1.0))
-LOGPROB = METRICS.add(Metric("logprob", "Target Log-Probability", "nats", high=0.0))
+PROB = METRICS.add(Metric("prob", "Target Probability", "", low=0.0, high=1.0, targeted=True))
+LOGPROB = METRICS.add(Metric("logprob", "Target Log-Probability", "nats", high=0.0, targeted=True))
 LOGIT_DIFF = METRICS.add(Metric("logit_diff", "Logit Difference", "logits", always=False))
 TOP1 = METRICS.add(Metric("top1", "Changed Predictions", "", low=0.0, high=1.0))
 
+#: The token whose probability and logit are measured: the clean run's most probable one, or the
+#: first of the first accepted answer.
+TARGETS = ("prediction", "answer")
 #: What every run measures, and all that it measures unless told otherwise.
 DEFAULT = (JSD.key,)
 

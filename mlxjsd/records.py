@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlxjsd.metrics import JSD
-from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, ROWS, Row
+from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, TOTAL, Row, named, row_of
 from mlxjsd.settings import Settings
 
 
@@ -20,7 +20,7 @@ class Grid:
     """The numbers of each cell."""
     rows: tuple[str, ...] = Settings.rows
     """Rows with a cell for each layer, from the top."""
-    whole: tuple[str, ...] = ALWAYS
+    whole: tuple[str, ...] = (*ALWAYS, TOTAL.key)
     """Rows with one number, which reach through the whole model."""
     only: tuple[int, ...] | None = None
     """The layers that have cells; None for all."""
@@ -28,10 +28,15 @@ class Grid:
     @classmethod
     def of(cls, settings: Settings, layers: int) -> "Grid":
         """Return what a run with these settings measures on a model of so many layers."""
-        by_layer = tuple(key for key in settings.rows if ROWS[key].by_layer)
-        whole = (key for key in settings.rows if not ROWS[key].by_layer)
-        named = tuple(dict.fromkeys([*ALWAYS, *whole]))
-        return cls(layers, settings.metrics, by_layer, named, settings.layers)
+        names = [
+            name
+            for key in settings.rows
+            for name in named(key, settings.direction, settings.windows)
+        ]
+        by_layer = tuple(name for name in names if row_of(name).by_layer)
+        always = (*ALWAYS, TOTAL.key) if settings.baselines else ALWAYS
+        whole = tuple(dict.fromkeys([*always, *(n for n in names if n not in by_layer)]))
+        return cls(layers, settings.metrics, by_layer, whole, settings.layers)
 
     @property
     def measured_layers(self) -> tuple[int, ...]:
@@ -41,7 +46,7 @@ class Grid:
     @cached_property
     def measured(self) -> tuple[Row, ...]:
         """Every row, in the order in which they are measured."""
-        return tuple(ROWS[key] for key in (*self.whole, *self.rows))
+        return tuple(row_of(name) for name in (*self.whole, *self.rows))
 
     def layers_of(self, row: Row) -> tuple[int, ...]:
         """Return the layers of which a row has a number; layer 0 stands for the whole model."""

@@ -1,16 +1,24 @@
 """The rows of a heatmap, as data: what each one edits, where, and for how many layers.
 
 A row is one entry here. The sweep and the reference measure it from this description, cost,
-memory and checks count it, and run files, exports, figures and the app carry it by its key.
+memory and checks count it, and run files, exports, figures and the app carry it by its name.
+
+A name is an entry's key, and what it was asked for in: ``subj:denoising`` has its direction,
+``attn:w9`` one of several windows.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from mlxjsd.registry import Registry
 
-#: A set of tokens of a prompt: its subject, what follows it, and the last token alone.
-Positions = Literal["subject", "tail", "last"]
+#: A set of tokens of a prompt: its subject; what follows it; the last token alone; all that are
+#: neither of these nor a token for the beginning; a span as long as the subject elsewhere; and
+#: the subject with all that follows.
+Positions = Literal["subject", "tail", "last", "rest", "control", "onward"]
 
 
 @dataclass(frozen=True)
@@ -21,13 +29,15 @@ class Row:
     """Its name in settings, run files and exports."""
     label: str
     """Its name where people look."""
-    kind: Literal["patch", "knockout", "null"]
+    kind: Literal["patch", "knockout", "noise", "random", "corrupted", "null"]
     """``patch`` puts the states of another run in place of a token's own (interchange
     intervention, activation patching); ``knockout`` keeps some tokens from attending to others
-    (Geva et al. 2023); ``null`` edits nothing."""
+    (Geva et al. 2023); ``noise`` adds noise to states as they leave a layer; ``random`` moves
+    them in a random direction, as far as the corrupted run does; ``corrupted`` is the corrupted
+    run itself; ``null`` edits nothing."""
     positions: Positions
-    """Of a patch, the tokens whose states are replaced; of a knockout, those that may not
-    attend; of a null edit, those that are computed anew."""
+    """The tokens whose states are edited; of a knockout, those that may not attend; of a null
+    edit, those that are computed anew."""
     reach: Literal["layer", "window", "model"]
     """What a cell covers: the states that leave one layer, a window of blocks around it, or all
     blocks at once. A row that reaches through the model has one number instead of L."""
@@ -35,18 +45,37 @@ class Row:
     """What the edit of a cell does, in the fewest words; ``{layer}`` stands for the layer."""
     help: str
     """The same as part of a sentence."""
-    states: Literal["corrupted"] | None = None
-    """Of a patch: the run that the states come from."""
+    states: Literal["corrupted", "clean"] | None = None
+    """Of a patch: the run that the states come from. They are put into the other one."""
     hidden: Positions | None = None
     """Of a knockout: the tokens that may not be attended to."""
+    window: int | None = None
+    """Of a row that reaches through a window: its blocks; None for those of the settings."""
+    restored_edit: str = ""
+    """Of a patch: what it does in the other direction, clean states put into the corrupted run;
+    "" for a row that has none."""
+    restored_help: str = ""
+    """The same as part of a sentence."""
+    source: str = ""
+    """Who measured it first: "Meng et al. 2022"."""
 
     @property
     def by_layer(self) -> bool:
         """Whether the row has a cell for each layer."""
         return self.reach != "model"
 
+    @property
+    def denoises(self) -> bool:
+        """Whether it can be had in the other direction: clean states in the corrupted run."""
+        return bool(self.restored_edit)
 
-#: Every row there is, by key.
+    @property
+    def drawn(self) -> bool:
+        """Whether it has a number for each corrupted run or draw, of which a cell is the mean."""
+        return self.kind not in ("knockout", "null")
+
+
+#: Every row there is, by key, in the order in which sets list them.
 ROWS: Registry[Row] = Registry("row", "--rows")
 
 SUBJ = ROWS.add(
@@ -59,6 +88,33 @@ SUBJ = ROWS.add(
         states="corrupted",
         edit="subject's state replaced after block {layer}",
         help="the subject's state is replaced by that of a run with a corrupted subject",
+        restored_edit="in the corrupted run, subject's clean state restored after block {layer}",
+        restored_help="in the corrupted run, the subject's clean state is restored",
+        source="Cheang et al. 2025; Vig et al. 2020; Meng et al. 2022, restored",
+    )
+)
+SUBJ_NOISE = ROWS.add(
+    Row(
+        key="subj-noise",
+        label="Subj. noise",
+        kind="noise",
+        positions="subject",
+        reach="layer",
+        edit="noise added to the subject's state after block {layer}",
+        help="noise of the same level is added to the subject's state as it leaves the layer",
+        source="another reading of Cheang et al. 2025",
+    )
+)
+SUBJ_RANDOM = ROWS.add(
+    Row(
+        key="subj-random",
+        label="Subj. random",
+        kind="random",
+        positions="subject",
+        reach="layer",
+        edit="subject's state moved at random after block {layer}",
+        help="a control: the subject's state is moved in a random direction, as far as the "
+        "corrupted run moves it",
     )
 )
 ATTN = ROWS.add(
@@ -71,6 +127,47 @@ ATTN = ROWS.add(
         hidden="subject",
         edit="attention to the subject cut around block {layer}",
         help="the last token may not attend to the subject in the blocks around the layer",
+        source="Geva et al. 2023",
+    )
+)
+ATTN_REST = ROWS.add(
+    Row(
+        key="attn-rest",
+        label="Attn. rest",
+        kind="knockout",
+        positions="last",
+        reach="window",
+        hidden="rest",
+        edit="attention to the other tokens cut around block {layer}",
+        help="the last token may not attend to tokens that are neither the subject nor itself nor "
+        "the beginning, in the blocks around the layer",
+        source="Geva et al. 2023",
+    )
+)
+ATTN_SELF = ROWS.add(
+    Row(
+        key="attn-self",
+        label="Attn. self",
+        kind="knockout",
+        positions="last",
+        reach="window",
+        hidden="last",
+        edit="attention of the last token to itself cut around block {layer}",
+        help="the last token may not attend to itself in the blocks around the layer",
+        source="Geva et al. 2023",
+    )
+)
+ATTN_CONTROL = ROWS.add(
+    Row(
+        key="attn-control",
+        label="Attn. control",
+        kind="knockout",
+        positions="last",
+        reach="window",
+        hidden="control",
+        edit="attention to as many other tokens cut around block {layer}",
+        help="a control: the last token may not attend to a span as long as the subject elsewhere, "
+        "in the blocks around the layer",
     )
 )
 LAST = ROWS.add(
@@ -83,6 +180,21 @@ LAST = ROWS.add(
         states="corrupted",
         edit="last token's state replaced after block {layer}",
         help="the last token's state is replaced by that of the corrupted run",
+        restored_edit="in the corrupted run, last token's clean state restored after block {layer}",
+        restored_help="in the corrupted run, the last token's clean state is restored",
+        source="Cheang et al. 2025; Meng et al. 2022, restored",
+    )
+)
+LAST_NOISE = ROWS.add(
+    Row(
+        key="last-noise",
+        label="Last. noise",
+        kind="noise",
+        positions="last",
+        reach="layer",
+        edit="noise added to the last token's state after block {layer}",
+        help="noise of the same level is added to the last token's state as it leaves the layer",
+        source="another reading of Cheang et al. 2025",
     )
 )
 RELIANCE = ROWS.add(
@@ -95,6 +207,7 @@ RELIANCE = ROWS.add(
         hidden="subject",
         edit="no token after the subject attends to it",
         help="no token after the subject may attend to it, in any block",
+        source="Cheang et al. 2025",
     )
 )
 FLOOR = ROWS.add(
@@ -108,13 +221,102 @@ FLOOR = ROWS.add(
         help="nothing is edited: the numerical noise of this machine",
     )
 )
+TOTAL = ROWS.add(
+    Row(
+        key="total",
+        label="Total effect",
+        kind="corrupted",
+        positions="last",
+        reach="model",
+        edit="the whole run is the corrupted one",
+        help="the whole run is the corrupted one: what its numbers are without any restoration",
+        source="Meng et al. 2022",
+    )
+)
 
 #: The rows of the published figure, from the top: those that a run measures unless told otherwise.
 DEFAULT = (SUBJ.key, ATTN.key, LAST.key)
 #: What every run measures beside its rows.
 ALWAYS = (FLOOR.key, RELIANCE.key)
+#: Which way a patch goes: corrupted states into the clean run, or clean ones into the corrupted.
+DIRECTIONS = ("noising", "denoising", "both")
+
+_DENOISING = "denoising"
+_WINDOW = re.compile(r"w(\d{1,6})")
 
 
-def label(key: str) -> str:
+def sets() -> dict[str, tuple[str, ...]]:
+    """Return the rows that one name stands for, as in ``--rows geva``."""
+    return {
+        "paper": DEFAULT,
+        "geva": (ATTN.key, ATTN_REST.key, ATTN_SELF.key),
+        "all": tuple(key for key, row in ROWS.items() if row.by_layer),
+    }
+
+
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the rows that are meant by keys and names of sets, each once."""
+    known = sets()
+    return tuple(dict.fromkeys(key for name in names for key in known.get(name, (name,))))
+
+
+def named(key: str, direction: str, windows: Sequence[int]) -> tuple[str, ...]:
+    """Return the names under which one row is measured; none if it has not that direction.
+
+    Args:
+        key: of the row.
+        direction: one of :data:`DIRECTIONS`.
+        windows: of the knockouts, in blocks.
+    """
+    row = ROWS[key]
+    if not row.by_layer:
+        return (key,)
+    found: tuple[str, ...] = ()
+    if direction != _DENOISING:
+        several = row.reach == "window" and len(windows) > 1
+        found = tuple(f"{key}:w{window}" for window in windows) if several else (key,)
+    if direction != "noising" and row.denoises:
+        found = (*found, f"{key}:{_DENOISING}")
+    return found
+
+
+def row_of(name: str) -> Row:
+    """Return the row of this name, with the direction and the window that it is measured in.
+
+    Raises:
+        KeyError: if there is none, as in a run file of a newer version.
+    """
+    key, *asked = name.split(":")
+    return _asked_for(ROWS[key], name, tuple(asked))
+
+
+@lru_cache(maxsize=1000)
+def _asked_for(row: Row, name: str, asked: tuple[str, ...]) -> Row:
+    for one in asked:
+        if one == _DENOISING and row.denoises:
+            row = replace(
+                row,
+                label=f"{row.label} restored",
+                states="clean",
+                edit=row.restored_edit,
+                help=row.restored_help,
+            )
+        elif (match := _WINDOW.fullmatch(one)) and row.reach == "window":
+            row = replace(row, label=f"{row.label} w{match[1]}", window=int(match[1]))
+        else:
+            raise KeyError(name)
+    return replace(row, key=name)
+
+
+def find(name: str) -> Row | None:
+    """Return the row of this name, or None."""
+    try:
+        return row_of(name)
+    except KeyError:
+        return None
+
+
+def label(name: str) -> str:
     """Return how a row is written where people look, also one that only its run file knows."""
-    return ROWS[key].label if key in ROWS else key
+    row = find(name)
+    return name if row is None else row.label

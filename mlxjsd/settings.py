@@ -1,7 +1,6 @@
 """What a run measures, as one immutable value that every part receives whole."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -28,8 +27,9 @@ class Settings:
     """Deviation of the noise, in standard deviations of the subject tokens' embeddings."""
     noise_samples: int = 1
     """Draws of noise for each prompt; a cell is the mean over them."""
-    window: int = 5
-    """Blocks in which attention is knocked out around a layer; 0 knocks out nothing."""
+    window: int | tuple[int, ...] = 5
+    """Blocks in which attention is knocked out around a layer; 0 knocks out nothing. Several give
+    a row for each."""
     seed: int = 0
     """Of the noise, and of the choice of partners."""
     prompt_template: str | None = None
@@ -42,6 +42,11 @@ class Settings:
     """The numbers of each cell; keys of :data:`mlxjsd.metrics.METRICS`."""
     layers: tuple[int, ...] | None = None
     """The layers whose cells are measured, in ascending order; None for all."""
+    direction: str = "noising"
+    """Which way states are exchanged: corrupted ones are put into the clean run, clean ones into
+    the corrupted run, or both; one of :data:`mlxjsd.rows.DIRECTIONS`."""
+    target: str = "prediction"
+    """Whose probability and logit are measured; one of :data:`mlxjsd.metrics.TARGETS`."""
     swap_any: bool = False
     """Whether prompts without a relation are taken for one relation when subjects are swapped."""
     window_rule: int = WINDOW_RULE
@@ -50,6 +55,8 @@ class Settings:
     swap_rule: int = SWAP_RULE
     """How a partner's subject is put in: 1 in swaps of older versions, by its tokens, even where
     its text would have had others."""
+    baselines: bool = True
+    """Whether the corrupted run's own numbers are kept, which runs of older versions did not."""
 
     def __post_init__(self) -> None:
         if self.corruption not in CORRUPTIONS:
@@ -67,11 +74,7 @@ class Settings:
                 f"at least one noise sample is needed, not {self.noise_samples}",
                 hint="give 1 or more with --noise-samples",
             )
-        if self.window < 0:
-            raise InputError(
-                f"the knockout window cannot be negative: {self.window}",
-                hint="give 0 or more with --window",
-            )
+        self._check_windows()
         if self.prompt_template is not None:
             check_template(self.prompt_template)
         if self.layers is not None:
@@ -86,6 +89,8 @@ class Settings:
                     hint="bring mlxjsd up to date, since a newer one wrote it",
                 )
         _check_names("row", self.rows, row_table.ROWS.find)
+        _check_known("--direction", self.direction, row_table.DIRECTIONS)
+        _check_known("--target", self.target, metric_table.TARGETS)
         if not any(row_table.ROWS[key].by_layer for key in self.rows):
             raise InputError(
                 f"{', '.join(self.rows)} has no cell for a layer, so there is no heatmap",
@@ -96,6 +101,45 @@ class Settings:
             raise InputError(
                 f"{metric_table.JSD.key} is measured always", hint="add it to --metrics"
             )
+
+        self._check_direction()
+
+    def _check_windows(self) -> None:
+        windows = self.window if isinstance(self.window, tuple) else (self.window,)
+        if len(windows) == 1:
+            object.__setattr__(self, "window", windows[0])
+        if not windows or len(set(windows)) < len(windows):
+            raise InputError(
+                f"each window is named once, and there is at least one, not {windows!r}",
+                hint="correct --window",
+            )
+        if min(windows) < 0:
+            raise InputError(
+                f"the knockout window cannot be negative: {min(windows)}",
+                hint="give 0 or more with --window",
+            )
+
+    def _check_direction(self) -> None:
+        """Raise ``InputError`` for rows that were named and have not the direction."""
+        if self.direction != "denoising" or self.rows in row_table.sets().values():
+            return  # a set stands for those of its rows that apply
+        rows = [row_table.ROWS[key] for key in self.rows]
+        if without := [row.key for row in rows if row.by_layer and not row.denoises]:
+            raise InputError(
+                f"{', '.join(without)} has no denoising side: no state of another run is put in",
+                hint="leave it out of --rows, or give --direction both",
+            )
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The windows of the knockouts, in blocks."""
+        return self.window if isinstance(self.window, tuple) else (self.window,)
+
+    @property
+    def described(self) -> str:
+        """Say the windows and what is put around the prompts, as "window 5, chat"."""
+        windows = ", ".join(map(str, self.windows))
+        return f"window{'s' * (len(self.windows) > 1)} {windows}{self.framing}"
 
     @property
     def samples(self) -> int:
@@ -146,8 +190,10 @@ class Settings:
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
         # Before there were two rules, there was the first; of odd windows they say the same.
-        even = found.get("window", cls.window) % 2 == 0
+        windows = found.get("window", cls.window)
+        even = isinstance(windows, int) and windows % 2 == 0
         found.setdefault("window_rule", 1 if even else WINDOW_RULE)
+        found.setdefault("baselines", False)
         swaps = found.get("corruption") == SWAP.key
         found.setdefault("swap_rule", 1 if swaps else SWAP_RULE)
         return cls(**found)
@@ -165,44 +211,12 @@ def _check_names(kind: str, names: tuple[str, ...], find: Callable[[str], object
         )
 
 
-def parse_layers(typed: str) -> tuple[int, ...]:
-    """Return the layers that are meant: "0-29:2" is every second one of 0 to 29, "3,7" are two.
-
-    Raises:
-        InputError: if the text names none.
-    """
-    found: set[int] = set()
-    for part in typed.split(","):
-        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6})(?:\s*:\s*(\d{1,6}))?)?\s*", part)
-        if match is None:
-            raise InputError(
-                f"{typed[:80]!r} names no layers",
-                hint="give some with --layers, as in 0-31, 0-31:2 or 3,7,20-25",
-            )
-        first = int(match[1])
-        found.update(range(first, int(match[2] or first) + 1, int(match[3] or 0) or 1))
-    if not found:
+def _check_known(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
         raise InputError(
-            f"{typed[:80]!r} names no layers: it counts down",
-            hint="give some with --layers, as in 0-31, 0-31:2 or 3,7,20-25",
+            f"{option} is {' or '.join(known)}, not {value!r}",
+            hint=f"give one of them with {option}",
         )
-    return tuple(sorted(found))
-
-
-def written_layers(layers: Sequence[int]) -> str:
-    """Return layers in the shortest words that :func:`parse_layers` takes."""
-    parts: list[str] = []
-    left = list(layers)
-    while left:
-        step = left[1] - left[0] if len(left) > 1 else 1
-        count = next((n for n in range(1, len(left)) if left[n] != left[0] + n * step), len(left))
-        if count < 3 and step > 1:
-            count, step = 1, 1
-        last, left = left[count - 1], left[count:]
-        first = last - (count - 1) * step
-        span = f"{first}-{last}" if count > 1 else f"{first}"
-        parts.append(f"{span}:{step}" if step > 1 else span)
-    return ",".join(parts)
 
 
 def _check_layers(layers: tuple[int, ...]) -> None:

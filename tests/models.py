@@ -10,6 +10,7 @@ from mlx_lm.models import gemma2, llama, mixtral, qwen3
 from mlxjsd.interventions.spec import Batch
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.loaded import LoadedModel
+from mlxjsd.rows import Row
 
 VOCABULARY, HIDDEN, LAYERS = 199, 64, 5
 SIZES = {
@@ -138,4 +139,40 @@ def rows_of(batch: Batch, rows: list[int]) -> Batch:
         batch.end,
         noise=None if batch.noise is None else batch.noise[rows][:, :, cut:],
         source_tokens=None if batch.source_tokens is None else batch.source_tokens[rows],
+    )
+
+
+class FixedDraws:
+    """Draws that are nobody's but the tests': a pure function of row, layer and sample."""
+
+    def __init__(self, batch: Batch, hidden: int = HIDDEN) -> None:
+        self._batch, self._hidden = batch, hidden
+
+    def noise(self, row: Row, layer: int, sample: int) -> np.ndarray:
+        """Noise that is large beside the states."""
+        batch, width = self._batch, 1 if row.positions == "last" else None
+        count = width or batch.end - batch.first
+        rng = np.random.default_rng([len(row.key), layer, sample])
+        found = rng.standard_normal((batch.size, count, self._hidden)).astype(np.float32)
+        if width is None:
+            for at, start in enumerate(batch.starts):
+                found[at, : start - batch.first] = 0
+        return found
+
+    def direction(self, row: Row, layer: int, sample: int) -> np.ndarray:
+        """Unit vectors."""
+        found = self.noise(row, layer, sample)
+        length = np.linalg.norm(found, axis=-1, keepdims=True)
+        return found / np.where(length > 0, length, 1)
+
+
+def furnished(batch: Batch, hidden: int = HIDDEN) -> Batch:
+    """A batch with all that any row may ask for; its last prompt has no control span."""
+    controls = np.array([[s - 1, s] for s in batch.starts], np.int32)
+    controls[-1] = 0
+    return replace(
+        batch,
+        begun=np.array([at % 2 for at in range(batch.size)], np.int32),
+        controls=controls,
+        draws=FixedDraws(batch, hidden),
     )

@@ -60,6 +60,9 @@ class Reversed:
     def change(self, prompt: Encoded, sample: int) -> np.ndarray | None:
         return None
 
+    def other_answer(self, prompt: Encoded) -> int | None:
+        return None
+
 
 def total_variation(logits: Logits) -> mx.array:
     p, q = (mx.softmax(x.astype(mx.float32), axis=-1) for x in (logits.clean, logits.edited))
@@ -158,9 +161,7 @@ def test_they_are_measured_shown_drawn_and_exported(
     assert ",tail," in (tmp_path / "run.csv").read_text()
     assert (tmp_path / "run.count").read_bytes() == f"{len(run.records)} prompts".encode()
     assert call("run", "--rows", "subj,nothing") == 2
-    assert "there is no row 'nothing'; there is subj, attn, last, reliance, floor" in (
-        capsys.readouterr().err
-    )
+    assert "there is no row 'nothing'; there is subj, subj-noise" in (capsys.readouterr().err)
 
 
 @pytest.mark.slow

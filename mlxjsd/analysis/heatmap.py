@@ -40,6 +40,8 @@ class Heatmap:
     """Key of what the cells are; see :func:`mlxjsd.metrics.described`."""
     only: tuple[int, ...] | None = None
     """The layers that have cells; None for all."""
+    counts: np.ndarray | None = None
+    """(rows, L) prompts that each cell is the average of; None where that is ``count``."""
 
     @property
     def measured_layers(self) -> tuple[int, ...]:
@@ -119,19 +121,22 @@ def average(
     """Average (N, rows, L) cells, (N,) reliances and (N,) floors, N at least 1.
 
     Prompts without any number are left out: a metric may need more than every prompt has, such
-    as two answers to compare.
+    as two answers to compare. A row that does not apply to a prompt, such as a control without
+    room for its span, is averaged over the others.
     """
     counted = _counted(cells)
     cells, reliance, floor = cells[counted].astype(np.float64), reliance[counted], floor[counted]
-    count = len(cells)
-    if count > 1:
-        error = cells.std(axis=0, ddof=1) / np.sqrt(count)
-    else:
-        error = np.full(cells.shape[1:], np.nan)
+    known = np.isfinite(cells)
+    each = known.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, cells, 0.0).sum(axis=0) / np.where(each > 0, each, np.nan)
+        apart = np.where(known, cells - mean, 0.0)
+        variance = np.square(apart).sum(axis=0) / np.where(each > 1, each - 1, np.nan)
     return Heatmap(
-        mean=cells.mean(axis=0),
-        error=error,
-        count=count,
+        mean=mean,
+        error=np.sqrt(variance) / np.sqrt(np.maximum(each, 1)),
+        count=len(cells),
+        counts=each,
         reliance=float(np.mean(reliance)),
         floor=float(np.max(floor)),
         rows=rows,
@@ -166,11 +171,20 @@ def bootstrap_interval(
         return np.full((2, *cells.shape[1:]), np.nan)
     rng = np.random.default_rng(seed)
     flat = cells.reshape(count, -1).astype(np.float64)
+    known = np.isfinite(flat)
+    # A cell without a number in some prompts is resampled with them, and averaged without.
+    whole = bool((known.all(axis=0) | ~known.any(axis=0)).all())
     means = np.empty((resamples, flat.shape[1]))
+    filled = flat if whole else np.where(known, flat, 0.0)
     for at in range(0, resamples, 100):  # drawing n of n is counting how often each comes up
         times = rng.multinomial(count, np.full(count, 1 / count), size=min(100, resamples - at))
-        means[at : at + 100] = times @ flat / count
-    ends = np.quantile(means, [(1 - share) / 2, (1 + share) / 2], axis=0)
+        drawn = count if whole else times @ known.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            means[at : at + 100] = times @ filled / drawn
+    quantile = np.quantile if whole else np.nanquantile
+    ends = quantile(means, [(1 - share) / 2, (1 + share) / 2], axis=0)
+    few = known.sum(axis=0) < 2
+    ends[:, few] = np.nan
     return ends.reshape(2, *cells.shape[1:])
 
 

@@ -13,6 +13,9 @@ from mlxjsd.cli.common import console_for, has_colour
 from mlxjsd.model.hub import KnownModel
 from mlxjsd.text import clean, size_of
 
+#: Prompts that are listed on a terminal.
+SHOWN = 1000
+
 
 @app.command()
 def prompts(
@@ -32,7 +35,7 @@ def prompts(
 
     Only the model's tokenizer is loaded, never from the network.
     """
-    from mlxjsd.output.preview import SeenTally, look_at, seen_text
+    from mlxjsd.output.preview import SeenTally, look_at, seen_lines, seen_text
     from mlxjsd.prompts.read import read_prompts
     from mlxjsd.settings import check_template
 
@@ -44,14 +47,22 @@ def prompts(
 
     encoder = load_encoder(model, revision, trust_remote_code)
     console, tally = console_for(), SeenTally(encoder.puts_in_front)
-    coloured = has_colour(console)
-    for seen in tally.passing(look_at(found, encoder, prompt_template, chat, limit)):
+    coloured, rest = has_colour(console), 0
+    # Nobody reads more on a terminal; a file or a pager gets all.
+    most = SHOWN if console.is_terminal else len(found.prompts)
+    for place, seen in enumerate(
+        tally.passing(look_at(found, encoder, prompt_template, chat, limit))
+    ):
+        if place >= most:
+            rest += 1
         # Lines are left whole: where one breaks, a token's space would be lost.
-        if coloured:
+        elif coloured:
             console.print(seen_text(seen), soft_wrap=True)
         else:
-            print(seen_text(seen, colour=False).plain)
+            print(seen_lines(seen))
     console.print()
+    if rest:
+        print(f"{rest} more prompts are not listed; send the output to a file or a pager for all.")
     for line in (*tally.lines(), *found.described()):
         print(line)
 

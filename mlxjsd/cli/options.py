@@ -14,15 +14,17 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
+from mlxjsd.cli.names import Names
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import METRICS
+from mlxjsd.metrics import METRICS, TARGETS
 from mlxjsd.model.packaged import PACKAGED
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.prompts.formats.guess import KEYS
-from mlxjsd.rows import ROWS
+from mlxjsd.ranges import parse_layers, parse_windows
+from mlxjsd.rows import DIRECTIONS, ROWS, sets
 from mlxjsd.run.job import Job
-from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings, parse_layers
+from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings
 from mlxjsd.store.folders import RUNS
 
 Result = TypeVar("Result")
@@ -41,15 +43,6 @@ Metric = Annotated[
 ]
 
 # Those that a run shares with other commands.
-
-
-class Names(tuple[str, ...]):
-    """Names that are typed with commas between them."""
-
-    @classmethod
-    def parse(cls, typed: "str | Names") -> "Names":
-        """Return the names; a default is one already."""
-        return cls(part.strip() for part in typed.split(",")) if isinstance(typed, str) else typed
 
 
 _ROWS, _METRICS = Names(Settings.rows), Names(Settings.metrics)
@@ -192,14 +185,18 @@ class RunOptions:
         Settings.noise_samples
     )
     window: Annotated[
-        int, typer.Option(help="Blocks of the attention knockout around a layer.")
-    ] = Settings.window
+        str,
+        typer.Option(
+            metavar="N,...",
+            help="Blocks of the attention knockout around a layer; several give a row for each.",
+        ),
+    ] = f"{Settings.window}"
     rows: Annotated[
         Names,
         typer.Option(
             metavar="NAME,...",
-            parser=Names.parse,
-            help=f"What is measured, from the top: {', '.join(ROWS)}.",
+            parser=Names.rows,
+            help=f"What is measured, from the top: {', '.join(sets())}, or {', '.join(ROWS)}.",
             show_default=",".join(Settings.rows),
         ),
     ] = _ROWS
@@ -212,6 +209,16 @@ class RunOptions:
             show_default=",".join(Settings.metrics),
         ),
     ] = _METRICS
+    direction: Annotated[
+        str,
+        typer.Option(
+            help="Put corrupted states into the clean run, or clean ones back into the corrupted: "
+            f"{', '.join(DIRECTIONS)}."
+        ),
+    ] = Settings.direction
+    target: Annotated[
+        str, typer.Option(help=f"Whose probability and logit are measured: {' or '.join(TARGETS)}.")
+    ] = Settings.target
     layers: Annotated[
         str | None,
         typer.Option(
@@ -279,6 +286,7 @@ class RunOptions:
                     hint="give one, or leave it out",
                 )
             values["bits"] = int(self.bits)
+        values["window"] = parse_windows(self.window)
         if self.layers is not None:
             values["layers"] = parse_layers(self.layers)
         if self.aliases is not None:

@@ -4,31 +4,51 @@ import mlx.core as mx
 import numpy as np
 
 from mlxjsd.interventions.divergence import entropy, log_softmax
-from mlxjsd.interventions.spec import blocks_of
+from mlxjsd.interventions.spec import Batch, blocks_of
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.records import Grid
-from mlxjsd.rows import ROWS
+from mlxjsd.rows import row_of
 from mlxjsd.settings import Settings
 
 
-def applicable(grid: Grid, anatomy: Anatomy, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+def applicable(
+    grid: Grid, anatomy: Anatomy, settings: Settings, batch: Batch
+) -> tuple[np.ndarray, np.ndarray]:
     """Say which cells there are: of a layer that is measured, and where an edit can do something.
 
-    A knockout needs a block that attends.
+    A knockout needs a block that attends, and a control a span of its own.
 
     Returns:
-        (rows, L) bool for the cells, and (whole,) bool for the rows with one number.
+        (B, rows, L) bool for the cells, and (B, whole) bool for the rows with one number.
     """
     layers = grid.layers
 
-    def applies(key: str, layer: int) -> bool:
-        return anatomy.applies(blocks_of(ROWS[key], layer, settings, layers))
+    def applies(name: str, layer: int) -> np.ndarray:
+        row = row_of(name)
+        somewhere = anatomy.applies(blocks_of(row, layer, settings, layers))
+        if row.hidden == "control" and somewhere:
+            return np.asarray(batch.mask("control").any(axis=1))
+        return np.full(batch.size, somewhere)
 
-    cells = np.zeros((len(grid.rows), layers), bool)
-    for at, key in enumerate(grid.rows):
+    cells = np.zeros((batch.size, len(grid.rows), layers), bool)
+    for at, name in enumerate(grid.rows):
         for layer in grid.measured_layers:
-            cells[at, layer] = applies(key, layer)
-    return cells, np.array([applies(key, 0) for key in grid.whole], bool)
+            cells[:, at, layer] = applies(name, layer)
+    return cells, np.stack([applies(name, 0) for name in grid.whole], axis=1)
+
+
+def blank(
+    cells: np.ndarray,
+    whole: np.ndarray,
+    grid: Grid,
+    anatomy: Anatomy,
+    settings: Settings,
+    batch: Batch,
+) -> None:
+    """Put NaN where an edit does not apply: into (B, metrics, rows, L) and (B, metrics, whole)."""
+    by_cell, by_row = applicable(grid, anatomy, settings, batch)
+    cells[np.broadcast_to(~by_cell[:, None], cells.shape)] = np.nan
+    whole[np.broadcast_to(~by_row[:, None], whole.shape)] = np.nan
 
 
 def subject_norms(states: mx.array, subject: mx.array) -> mx.array:

@@ -7,12 +7,15 @@ well the machine is used. With T tokens, the subject in [s, e), S corrupted runs
     corrupted rows   S (T - s) L
     Subj. l          S (T - e) (L - 1 - l)      summed over l: S (T - e) L (L - 1) / 2
     Last. l          S (L - 1 - l)              summed over l: S L (L - 1) / 2
-    Attn. l          L - (first block of l's window)
+    restored         the same as the row that goes the other way
+    Subj. noise l    S (T - s) (L - 1 - l)      and Subj. random
+    Last. noise l    S (L - 1 - l)
+    Attn. l          L - (first block of l's window), for each kind and window
     reliance         (T - e) L
     floor            L
 
 The plain way takes T L for each of its passes: the clean run, S corrupted ones, S for each cell of
-Subj. and Last., one for each of Attn., reliance and floor.
+a row that is drawn, one for each knockout and the floor.
 """
 
 from collections.abc import Sequence
@@ -61,7 +64,7 @@ class Shape:
 
 def sweep_token_blocks(shape: Shape, settings: Settings, layers: int) -> int:
     """Return what the one pass takes."""
-    carried = {"tail": shape.length - shape.end, "last": 1}
+    carried = {"onward": shape.length - shape.first, "tail": shape.length - shape.end, "last": 1}
     each = (
         shape.length * layers
         + shape.samples * (shape.length - shape.first) * layers
@@ -78,7 +81,8 @@ def reference_token_blocks(shape: Shape, settings: Settings, layers: int) -> int
     passes = 1 + shape.samples
     grid = Grid.of(settings, layers)
     for row in grid.measured:
-        passes += len(grid.layers_of(row)) * (shape.samples if row.kind == "patch" else 1)
+        if row.kind != "corrupted":  # which is run already
+            passes += len(grid.layers_of(row)) * (shape.samples if row.drawn else 1)
     return shape.size * shape.length * layers * passes
 
 

@@ -1,6 +1,7 @@
 """The Jensen-Shannon divergence of next-token distributions, as one array kernel."""
 
 import math
+from collections.abc import Iterator
 from functools import partial
 
 import mlx.core as mx
@@ -47,17 +48,26 @@ def js_divergence(p_logits: mx.array, q_logits: mx.array) -> mx.array:
     """
     if p_logits.shape[-1] != q_logits.shape[-1]:
         raise ValueError(f"vocabularies differ: {p_logits.shape[-1]} and {q_logits.shape[-1]}")
-    p = mx.softmax(p_logits.astype(mx.float32), axis=-1)
+    p = probabilities(p_logits)
     if q_logits.ndim < 2 or p.ndim < 2 or p.shape[-2] != 1:
-        return _divergence(p, q_logits)
-    rows, at_once = q_logits.shape[-2], max(1, PIECE_ELEMENTS * q_logits.shape[-2] // q_logits.size)
-    pieces = (q_logits[..., at : at + at_once, :] for at in range(0, rows, at_once))
-    return mx.concatenate([_divergence(p, piece) for piece in pieces], axis=-1)
+        return js_of_probabilities(p, probabilities(q_logits))
+    found = [js_of_probabilities(p, probabilities(piece)) for piece in in_pieces(q_logits)]
+    return mx.concatenate(found, axis=-1)
 
 
-def _divergence(p: mx.array, q_logits: mx.array) -> mx.array:
-    """Return the divergence of probabilities ``p`` from ``softmax(q_logits)``."""
-    q = mx.softmax(q_logits.astype(mx.float32), axis=-1)
+def probabilities(logits: mx.array) -> mx.array:
+    """Return probabilities (float32, same shape) over the last axis of ``logits``."""
+    return mx.softmax(logits.astype(mx.float32), axis=-1)
+
+
+def in_pieces(logits: mx.array) -> Iterator[mx.array]:
+    """Yield ``logits`` (..., K, V), some rows at a time: what is made of them stays small."""
+    rows, at_once = logits.shape[-2], max(1, PIECE_ELEMENTS * logits.shape[-2] // logits.size)
+    return (logits[..., at : at + at_once, :] for at in range(0, rows, at_once))
+
+
+def js_of_probabilities(p: mx.array, q: mx.array) -> mx.array:
+    """Return :func:`js_divergence` of two distributions, (..., V) float32 each."""
     total = mx.sum(_terms(p, q), axis=-1) / 4
     # mx.clip would turn NaN into a bound.
     return mx.where(mx.isnan(total), total, mx.clip(total, 0.0, MAX_DIVERGENCE))
@@ -74,29 +84,23 @@ def _terms(p: mx.array, q: mx.array) -> mx.array:
     return (both - _TINY) * (share * mx.log(share + _TINY) + other * mx.log(other + _TINY))
 
 
-def kl_divergence(p_logits: mx.array, q_logits: mx.array) -> mx.array:
-    """Kullback-Leibler divergence of ``softmax(q_logits)`` from ``softmax(p_logits)``.
+def kl_divergence(log_p: mx.array, log_q: mx.array) -> mx.array:
+    """Kullback-Leibler divergence of q from p.
 
     KL(p || q) = sum over the tokens of p log(p / q).
 
     Args:
-        p_logits: (B, 1, V), any floating dtype.
-        q_logits: (B, K, V).
+        log_p: logarithms of probabilities, (B, 1, V) float32.
+        log_q: (B, K, V) float32.
 
     Returns:
         (B, K) float32 in nats, at least 0; infinite where q gives no mass to a token of p, NaN
-        where an input holds NaN or +inf.
+        where an input holds NaN.
     """
-    log_p = log_softmax(p_logits)
-    p = mx.exp(log_p)
-    rows, at_once = q_logits.shape[-2], max(1, PIECE_ELEMENTS * q_logits.shape[-2] // q_logits.size)
-    found = []
-    for at in range(0, rows, at_once):
-        gap = log_p - log_softmax(q_logits[..., at : at + at_once, :])
-        # A token without mass in p adds nothing, whatever q makes of it.
-        total = mx.sum(mx.where(log_p == -mx.inf, 0.0, p * gap), axis=-1)
-        found.append(mx.where(mx.isnan(total), total, mx.maximum(total, 0.0)))
-    return mx.concatenate(found, axis=-1)
+    # A token without mass in p adds nothing, whatever q makes of it.
+    terms = mx.where(log_p == -mx.inf, 0.0, mx.exp(log_p) * (log_p - log_q))
+    total = mx.sum(terms, axis=-1)
+    return mx.where(mx.isnan(total), total, mx.maximum(total, 0.0))
 
 
 def entropy(logits: mx.array) -> mx.array:

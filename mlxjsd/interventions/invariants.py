@@ -122,4 +122,8 @@ def check_measurement(
     if SUBJ.key in rows and last_measured:
         name = "Subj. at the last layer is nothing"
         checks.append(small(name, jsd[:, rows.index(SUBJ.key), -1]))
+    restored = f"{LAST.key}:denoising"
+    if restored in rows and last_measured:
+        name = "the last token restored at the last layer is the clean run"
+        checks.append(small(name, jsd[:, rows.index(restored), -1]))
     return checks

@@ -20,18 +20,26 @@ from mlxjsd.model.stepping import BlockCall, Visitor
 from mlxjsd.settings import Settings
 
 
-def finite_prompts(found: Measurement, anatomy: Anatomy, settings: Settings) -> np.ndarray:
+def finite_prompts(
+    found: Measurement, anatomy: Anatomy, settings: Settings, batch: Batch
+) -> np.ndarray:
     """Return (B,) bool: whether every number of a prompt is finite, where the edit applies.
 
     Args:
         found: what was measured of B prompts.
         anatomy: of the model; where nothing attends, NaN stands for "not applicable".
         settings: of the run.
+        batch: what was measured.
     """
-    by_cell, by_row = applicable(found.grid, anatomy, settings)
-    measured = [METRICS[key].always for key in found.grid.metrics]
-    sound = (np.isfinite(found.cells[:, measured]) | ~by_cell).all(axis=(1, 2, 3))
-    sound &= (np.isfinite(found.whole[:, measured]) | ~by_row).all(axis=(1, 2))
+    by_cell, by_row = applicable(found.grid, anatomy, settings, batch)
+    # A number of a token that a prompt has not is none, and says nothing.
+    everybody = settings.target == "prediction"
+    measured = [
+        (metric := METRICS[key]).always and (everybody or not metric.targeted)
+        for key in found.grid.metrics
+    ]
+    sound = (np.isfinite(found.cells[:, measured]) | ~by_cell[:, None]).all(axis=(1, 2, 3))
+    sound &= (np.isfinite(found.whole[:, measured]) | ~by_row[:, None]).all(axis=(1, 2))
     for values in (found.probability, found.entropy):
         sound &= np.isfinite(values)
     return sound & np.isfinite(found.norms).all(axis=1)
@@ -63,8 +71,8 @@ def _runs(
             return call.forward(corrupt(call.x) if call.index == 0 else call.x, call.mask)
 
         yield "the corrupted run", tokens, corrupted
-    for name, edit in edits_of(blocks, batch, settings):
-        yield f"the run of {name}", mx.array(batch.tokens), edit
+    for name, tokens, edit in edits_of(blocks, batch, settings):
+        yield f"the run of {name}", tokens, edit
 
 
 def _broken_block(blocks: Blocks, tokens: mx.array, visit: Visitor) -> str | None:

@@ -5,12 +5,13 @@ cell is the whole model run on the whole prompt with one edit. It is slow, and i
 :func:`mlxjsd.interventions.sweep.sweep_batch` must equal.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd.interventions.common import applicable, clean_numbers, last_direction, subject_norms
+from mlxjsd.interventions.common import blank, clean_numbers, last_direction, subject_norms
 from mlxjsd.interventions.divergence import js_divergence
 from mlxjsd.interventions.metrics import Logits, numbers_of
 from mlxjsd.interventions.spec import Batch, Measurement, blocks_of
@@ -19,7 +20,7 @@ from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys
 from mlxjsd.model.stepping import BlockCall, Visitor
 from mlxjsd.records import Grid
-from mlxjsd.rows import ROWS, Row
+from mlxjsd.rows import Row, row_of
 from mlxjsd.settings import Settings
 
 Edit = Callable[[mx.array], mx.array]
@@ -44,6 +45,7 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
         "directions": np.stack([np.array(last_direction(x)) for x in clean_states], axis=1),
     }
     corrupted = [_record(blocks, *corrupted_run(batch, j)) for j in range(batch.samples)]
+    states = [clean_states, *(found for _, found in corrupted)]
 
     def other_logits() -> mx.array:
         return mx.concatenate([logits for logits, _ in corrupted], axis=1)
@@ -51,37 +53,37 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
     def numbers(row: Row, layer: int) -> np.ndarray:
         """Return the numbers of one cell, (B, metrics), averaged over the samples."""
         found = np.zeros((batch.size, len(grid.metrics)))
-        passes = batch.samples if row.kind == "patch" else 1
-        for _, states in corrupted[:passes]:
-            edited = blocks.run(tokens, _edit(blocks, batch, settings, row, layer, states))[:, -1:]
-            logits = Logits(clean, edited, other_logits, batch.source_tokens is not None)
+        samples = batch.samples if row.drawn else 1
+        for sample in range(samples):
+            if row.kind == "corrupted":  # which is run already
+                edited = corrupted[sample][0]
+            else:
+                run = _edited(blocks, batch, settings, row, layer, states, sample)
+                edited = blocks.run(*run)[:, -1:]
+            logits = Logits.of(batch, clean, edited, other_logits)
             found += np.array(numbers_of(logits, grid.metrics))[..., 0]
-        return found / passes
+        return found / samples
 
     cells, whole = grid.cells(batch.size), grid.numbers(batch.size)
-    for at, row in enumerate(_rows(grid.rows)):
+    for at, name in enumerate(grid.rows):
         for layer in grid.measured_layers:
-            cells[:, :, at, layer] = numbers(row, layer)
-    for at, row in enumerate(_rows(grid.whole)):
-        whole[:, :, at] = numbers(row, 0)
-    by_cell, by_row = applicable(grid, blocks.anatomy, settings)
-    cells[:, :, ~by_cell] = whole[:, :, ~by_row] = np.nan
+            cells[:, :, at, layer] = numbers(row_of(name), layer)
+    for at, name in enumerate(grid.whole):
+        whole[:, :, at] = numbers(row_of(name), 0)
+    blank(cells, whole, grid, blocks.anatomy, settings, batch)
     return Measurement(grid, cells, whole, **about, **clean_numbers(clean))
 
 
-def _rows(keys: tuple[str, ...]) -> list[Row]:
-    return [ROWS[key] for key in keys]
-
-
-def _edit(
+def _edited(
     blocks: Blocks,
     batch: Batch,
     settings: Settings,
     row: Row,
     layer: int,
-    states: list[mx.array],
-) -> Visitor:
-    """Return the edit of one cell, as it is made in a forward pass over the whole prompt.
+    states: Sequence[list[mx.array]],
+    sample: int,
+) -> tuple[mx.array, Visitor]:
+    """Return the run of one cell: its tokens, and the edit as it is made on the whole prompt.
 
     Args:
         blocks: of the model.
@@ -89,16 +91,34 @@ def _edit(
         settings: the window of a knockout.
         row: what is edited.
         layer: of the cell.
-        states: of the corrupted run, as they leave each block, (B, T, hidden) each.
+        states: as they leave each block, (B, T, hidden) each: of the clean run, and of each
+            corrupted one.
+        sample: which corrupted run, or which draw.
     """
+    tokens, corrupted = mx.array(batch.tokens), states[1 + sample]
     if row.kind == "null":
-        return lambda call: call.forward(call.x, call.mask)
+        return tokens, _plain
     here = mx.array(batch.mask(row.positions))
+    if row.kind == "knockout":
+        assert row.hidden is not None
+        inside = blocks_of(row, layer, settings, len(blocks))
+        return tokens, _knock_out(inside, here, mx.array(batch.mask(row.hidden)), blocks.anatomy)
+    if row.kind == "patch" and row.states == "clean":
+        return _corrupted(batch, sample, _patch(layer, here, states[0][layer]))
     if row.kind == "patch":
-        return _patch(layer, here, states[layer])
-    assert row.hidden is not None
-    inside = blocks_of(row, layer, settings, len(blocks))
-    return _knock_out(inside, here, mx.array(batch.mask(row.hidden)), blocks.anatomy)
+        return tokens, _patch(layer, here, corrupted[layer])
+    assert batch.draws is not None
+    if row.kind == "noise":
+        change = mx.array(batch.draws.noise(row, layer, sample))
+    else:
+        change = mx.array(batch.draws.direction(row, layer, sample))
+    before = batch.length - 1 if row.positions == "last" else batch.first
+    after = batch.length - before - change.shape[1]
+    change = mx.pad(change, [(0, 0), (before, after), (0, 0)])
+    if row.kind == "random":
+        moved = (corrupted[layer] - states[0][layer]).astype(mx.float32)
+        change = change * mx.linalg.norm(moved, axis=-1, keepdims=True)
+    return tokens, _add(layer, change)
 
 
 def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:
@@ -111,17 +131,20 @@ def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:
     return np.array(mx.mean(mx.concatenate(samples, axis=1), axis=1))
 
 
-def edits_of(blocks: Blocks, batch: Batch, settings: Settings) -> Iterator[tuple[str, Visitor]]:
-    """Yield the name and the edit of every run that :func:`reference_batch` makes."""
+def edits_of(
+    blocks: Blocks, batch: Batch, settings: Settings
+) -> Iterator[tuple[str, mx.array, Visitor]]:
+    """Yield the name, the tokens and the edit of every run that :func:`reference_batch` makes."""
     grid = Grid.of(settings, len(blocks))
-    corrupted = [_record(blocks, *corrupted_run(batch, j))[1] for j in range(batch.samples)]
+    states = [_record(blocks, mx.array(batch.tokens), lambda x: x)[1]]
+    states += [_record(blocks, *corrupted_run(batch, j))[1] for j in range(batch.samples)]
     for row in grid.measured:
-        if row.kind == "null":
+        if row.kind in ("null", "corrupted"):
             continue
         for layer in grid.layers_of(row):
-            for states in corrupted[: None if row.kind == "patch" else 1]:
-                name = f"{row.label} at layer {layer}" if row.by_layer else row.label.lower()
-                yield name, _edit(blocks, batch, settings, row, layer, states)
+            name = f"{row.label} at layer {layer}" if row.by_layer else row.label.lower()
+            for sample in range(batch.samples if row.drawn else 1):
+                yield name, *_edited(blocks, batch, settings, row, layer, states, sample)
 
 
 def corrupted_run(batch: Batch, sample: int) -> tuple[mx.array, Edit]:
@@ -133,6 +156,20 @@ def corrupted_run(batch: Batch, sample: int) -> tuple[mx.array, Edit]:
     after = batch.length - batch.end
     noise = mx.pad(noise, [(0, 0), (batch.first, after), (0, 0)])
     return mx.array(batch.tokens), lambda x: x + noise.astype(x.dtype)
+
+
+def _plain(call: BlockCall) -> mx.array:
+    return call.forward(call.x, call.mask)
+
+
+def _corrupted(batch: Batch, sample: int, visit: Visitor) -> tuple[mx.array, Visitor]:
+    """Return a run of the corrupted prompt in which each block is visited."""
+    tokens, corrupt = corrupted_run(batch, sample)
+
+    def corrupted(call: BlockCall) -> mx.array:
+        return visit(replace(call, x=corrupt(call.x)) if call.index == 0 else call)
+
+    return tokens, corrupted
 
 
 def _record(blocks: Blocks, tokens: mx.array, corrupt: Edit) -> tuple[mx.array, list[mx.array]]:
@@ -153,6 +190,16 @@ def _patch(layer: int, where: mx.array, source: mx.array) -> Visitor:
     def visit(call: BlockCall) -> mx.array:
         out = call.forward(call.x, call.mask)
         return mx.where(where[..., None], source, out) if call.index == layer else out
+
+    return visit
+
+
+def _add(layer: int, change: mx.array) -> Visitor:
+    """Add ``change`` (B, T, hidden) to what leaves ``layer``."""
+
+    def visit(call: BlockCall) -> mx.array:
+        out = call.forward(call.x, call.mask)
+        return out + change.astype(out.dtype) if call.index == layer else out
 
     return visit
 

@@ -6,6 +6,7 @@ Nothing here computes with a model. The sweep and the reference share this file 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from mlxjsd.records import Grid
 from mlxjsd.rows import FLOOR, RELIANCE, Positions, Row
 from mlxjsd.settings import WINDOW_RULE, Settings
 
+#: Stands for a token that a prompt has not.
+NO_TOKEN = -1
 #: Tokens that a shared beginning must save in each block, so that it is run by itself.
 SHARED_TOKENS = 64
 
@@ -60,8 +63,23 @@ def blocks_of(row: Row, layer: int, settings: Settings, layers: int) -> range:
         return range(0)
     if row.reach == "model":
         return range(layers)
-    window = settings.window if row.reach == "window" else 1
+    window = row.window if row.window is not None else settings.windows[0]
     return knockout_blocks(layer, window, layers, settings.window_rule)
+
+
+class Draws(Protocol):
+    """What is drawn at random for the prompts of a batch, layer by layer, as a pure function of
+    the seed and each prompt's id."""
+
+    def noise(self, row: Row, layer: int, sample: int) -> np.ndarray:
+        """Return what is added to the states that leave a layer, (B, tokens, hidden) float32.
+
+        The tokens are [first, end) for a row of the subject, zero in front of each one, and the
+        last one for a row of the last token.
+        """
+
+    def direction(self, row: Row, layer: int, sample: int) -> np.ndarray:
+        """Return a unit vector for each token, (B, tokens, hidden) float32, as in :meth:`noise`."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,19 @@ class Batch:
     [min(starts), end); zero in front of each subject. None where tokens are replaced."""
     source_tokens: np.ndarray | None = None
     """(B, T) int32: the corrupted prompts where tokens are replaced; None for noise."""
+    begun: np.ndarray | None = None
+    """(B,) int32: how many tokens for the beginning stand in front; None for none."""
+    controls: np.ndarray | None = None
+    """(B, 2) int32: a span [from, to) as long as the subject elsewhere; [0, 0) where a prompt has
+    none. None where none is asked for."""
+    targets: np.ndarray | None = None
+    """(B,) int32: the token whose probability is measured, ``NO_TOKEN`` for none; None for the
+    clean run's prediction."""
+    counterfactuals: np.ndarray | None = None
+    """(B,) int32: the token that its logit is compared with, ``NO_TOKEN`` for the corrupted run's
+    prediction; None for that of all."""
+    draws: Draws | None = None
+    """What is drawn at random for each layer; None where nothing is."""
 
     def __post_init__(self) -> None:
         if (self.noise is None) == (self.source_tokens is None):
@@ -116,11 +147,31 @@ class Batch:
 
     def mask(self, positions: Positions) -> np.ndarray:
         """Return (B, T) bool, True on the tokens that are meant."""
-        at = np.arange(self.length)[None]
+        at = np.broadcast_to(np.arange(self.length), self.tokens.shape)
+        starts = self.starts[:, None]
+        if positions == "onward":
+            return at >= starts
         if positions == "subject":
-            return (at >= self.starts[:, None]) & (at < self.end)
-        first = self.end if positions == "tail" else self.length - 1
-        return np.broadcast_to(at >= first, self.tokens.shape)
+            return (at >= starts) & (at < self.end)
+        if positions == "control":
+            if self.controls is None:
+                raise ValueError("this batch has no control spans")
+            return (at >= self.controls[:, :1]) & (at < self.controls[:, 1:])
+        if positions == "rest":
+            begun = 0 if self.begun is None else self.begun[:, None]
+            return (at >= begun) & (at < self.length - 1) & ~self.mask("subject")
+        return at >= (self.end if positions == "tail" else self.length - 1)
+
+    def start_of(self, suffix: Positions | int) -> int:
+        """Return where the tokens that a branch carries begin."""
+        if isinstance(suffix, int):
+            return suffix
+        return {"onward": self.first, "tail": self.end, "last": self.length - 1}[suffix]
+
+    @property
+    def paired(self) -> bool:
+        """Whether the corrupted run is that of another prompt, with an answer of its own."""
+        return self.source_tokens is not None
 
 
 @dataclass(frozen=True)

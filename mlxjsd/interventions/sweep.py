@@ -4,27 +4,25 @@ Two facts make one pass exact. *Causality*: a token in front of the first edit c
 so its keys and values are the clean run's. *Interchange*: once the whole subject carries the
 corrupted run's states, its later states are the corrupted run's, so its keys and values are
 too. Each cell is therefore a **branch**, a short suffix of the prompt that goes on over keys and
-values that were computed once; :mod:`mlxjsd.interventions.branches` lists them.
+values that were computed once; :mod:`mlxjsd.interventions.branches` lists them, and
+:mod:`mlxjsd.interventions.walk` takes them through the blocks.
 
 :mod:`mlxjsd.interventions.reference` measures the same without any of this, and must agree.
 """
 
 from collections.abc import Sequence
-from itertools import groupby
+from functools import cache, partial
 
 import mlx.core as mx
 import numpy as np
 
 from mlxjsd.errors import UnsupportedModel
-from mlxjsd.interventions.branches import CLEAN, Branch, branches_of
-from mlxjsd.interventions.clean_run import clean_block, state_of
-from mlxjsd.interventions.common import applicable, clean_numbers, last_direction, subject_norms
+from mlxjsd.interventions.branches import Branch, branches_of
+from mlxjsd.interventions.common import blank, clean_numbers
 from mlxjsd.interventions.metrics import Logits, numbers_of
 from mlxjsd.interventions.spec import Batch, Measurement
-from mlxjsd.model.anatomy import Anatomy
+from mlxjsd.interventions.walk import Walk
 from mlxjsd.model.blocks import Blocks
-from mlxjsd.model.masks import hide_keys, suffix_mask
-from mlxjsd.model.stepping import BlockCall, Recorder
 from mlxjsd.records import Grid
 from mlxjsd.settings import Settings
 
@@ -60,177 +58,36 @@ def sweep_batch(
             hint="take the plain path, as `mlxjsd run` does",
         )
     grid = Grid.of(settings, len(blocks))
-    walk = _Walk(batch, branches_of(grid, settings, batch.samples), blocks.anatomy, kept)
+    walk = Walk(batch, branches_of(grid, settings, batch.samples), blocks.anatomy, kept)
+    clean, values = walked(blocks, batch, settings, walk)
+    cells, whole = _averaged(values, walk.branches, grid)
+    blank(cells, whole, grid, blocks.anatomy, settings, batch)
+    return Measurement(grid, cells, whole, **walk.norms_and_directions, **clean_numbers(clean))
+
+
+def walked(
+    blocks: Blocks, batch: Batch, settings: Settings, walk: Walk
+) -> tuple[mx.array, np.ndarray]:
+    """Walk over the blocks once, and read out what comes of each branch.
+
+    Returns:
+        The clean run's logits, (B, 1, V), and the numbers (B, metrics, branches) of
+        ``walk.branches``.
+    """
     tokens = batch.tokens
     if batch.source_tokens is not None:
         tokens = np.concatenate([tokens, batch.source_tokens])
     clean = blocks.run(mx.array(tokens), walk.step)
     states, corrupted = walk.finished()
-    about = {
-        "norms": np.array(mx.stack(walk.norms, axis=1)),
-        "directions": np.array(mx.stack(walk.directions, axis=1)),
-    }
     per_call = max(1, READOUT_ELEMENTS // (batch.size * clean.shape[-1]))
+    corrupted_logits = cache(partial(blocks.readout, corrupted))
     numbers = []
     for at in range(0, states.shape[1], per_call):
         edited = blocks.readout(states[:, at : at + per_call])
-        paired = batch.source_tokens is not None
-        logits = Logits(clean, edited, lambda: blocks.readout(corrupted), paired)
+        logits = Logits.of(batch, clean, edited, corrupted_logits)
         numbers.append(numbers_of(logits, settings.metrics))
         mx.eval(numbers[-1])
-    values = np.array(mx.concatenate(numbers, axis=-1))
-    cells, whole = _averaged(values, walk.branches, grid)
-    by_cell, by_row = applicable(grid, blocks.anatomy, settings)
-    cells[:, :, ~by_cell] = whole[:, :, ~by_row] = np.nan
-    return Measurement(grid, cells, whole, **about, **clean_numbers(clean))
-
-
-class _Group:
-    """Open branches of one suffix, in the order in which they were opened."""
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-        """The first position of the suffix, [start, T)."""
-        self.branches: list[Branch] = []
-        self.arrived: list[mx.array] = []
-        """States of the branches, (B, some, T - start, hidden) each; one array after a block."""
-
-    def open(self, states: mx.array, branches: Sequence[Branch]) -> None:
-        """Add ``states`` (B, branches, T - start, hidden)."""
-        self.arrived.append(states)
-        self.branches += branches
-
-    def states(self) -> mx.array:
-        """Return the states of all branches, (B, branches, T - start, hidden)."""
-        if len(self.arrived) > 1:
-            self.arrived = [mx.concatenate(self.arrived, axis=1)]
-        return self.arrived[0]
-
-
-class _Walk:
-    """The state of one pass: the clean rows, the corrupted rows and all open branches."""
-
-    def __init__(
-        self,
-        batch: Batch,
-        planned: Sequence[Branch],
-        anatomy: Anatomy,
-        kept: list[tuple[mx.array, ...]] | None,
-    ) -> None:
-        self.batch, self.anatomy, self.planned, self.kept = batch, anatomy, planned, kept
-        last, tail = batch.length - 1, batch.end
-        # With a tail of one token both suffixes are one, and share every call.
-        groups = {start: _Group(start) for start in (last, tail)}
-        self.group_of = {"last": groups[last], "tail": groups[tail]}
-        self.groups = tuple(groups.values())
-        self.shared = batch.shared
-        """Tokens that all prompts begin with, run once."""
-        hidden = dict.fromkeys(branch.hidden for branch in planned if branch.hidden)
-        self.masks = {positions: mx.array(batch.mask(positions)) for positions in hidden}
-        self.subject = mx.array(batch.mask("subject"))
-        self.clean: mx.array
-        self.corrupted: mx.array
-        self.norms: list[mx.array] = []
-        self.directions: list[mx.array] = []
-
-    def step(self, call: BlockCall) -> mx.array:
-        """Run one block for every row of the pass; return the clean rows alone."""
-        batch, layer = self.batch, call.index
-        keeps = self.anatomy.blocks[layer].keys is not None
-        x = self._split(call.x) if layer == 0 else call.x
-        self._open(layer, x)
-        x, kept = clean_block(call, x, self.shared, keeps)
-        if self.kept is not None:
-            self.kept.append(kept)
-        self.norms.append(subject_norms(x, self.subject))
-        self.directions.append(last_direction(x))
-        front = [mx.repeat(a, batch.samples, axis=0) for a in kept]
-        corrupted = Recorder(batch.first, front)
-        mask = suffix_mask(call.mask, batch.first, batch.length)
-        self.corrupted = call.forward(self.corrupted, mask, corrupted, batch.first)
-        # Whose keys and values a branch may stand on: (B * (1 + S), heads, T, depth).
-        sources = [
-            mx.concatenate([a[:, None], self._by_sample(b)], axis=1).flatten(0, 1)
-            for a, b in zip(kept, state_of(corrupted, call, keeps), strict=True)
-        ]
-        open_groups = [group for group in self.groups if group.branches]
-        for group in open_groups:
-            self._advance(group, sources, call)
-        # The host builds the next block's graph while the device computes this one.
-        seen = self.norms[-1], self.directions[-1]
-        mx.async_eval(x, self.corrupted, *seen, *(g.arrived[0] for g in open_groups))
-        self.clean = x
-        return x if layer < len(self.anatomy.blocks) - 1 else x[:, -1:]
-
-    def _split(self, x: mx.array) -> mx.array:
-        """Split what enters block 0 into the clean rows, which are returned, and the corrupted."""
-        batch = self.batch
-        if batch.noise is None:
-            self.corrupted = x[batch.size :, batch.first :]
-            return x[: batch.size]
-        noise = mx.array(batch.noise).astype(x.dtype)
-        subject = x[:, None, batch.first : batch.end] + noise
-        tail = mx.repeat(x[:, None, batch.end :], batch.samples, axis=1)
-        rows = mx.concatenate([subject, tail], axis=2)
-        self.corrupted = rows.reshape(-1, *rows.shape[2:])
-        return x
-
-    def _open(self, layer: int, x: mx.array) -> None:
-        """Open the branches that enter block ``layer``, which the clean rows ``x`` enter."""
-        entering = (branch for branch in self.planned if branch.enters == layer)
-        for (carries, run), some in groupby(entering, key=lambda b: (b.carries, b.run)):
-            branches, group = list(some), self.group_of[carries]
-            if run == CLEAN:
-                states = x[:, None, group.start :]
-            else:
-                start = group.start - self.batch.first
-                states = self._by_sample(self.corrupted)[:, run - 1 : run, start:]
-            group.open(mx.repeat(states, len(branches), axis=1), branches)
-
-    def _by_sample(self, rows: mx.array) -> mx.array:
-        """Split (B * S, ...) into (B, S, ...)."""
-        return rows.reshape(self.batch.size, self.batch.samples, *rows.shape[1:])
-
-    def _advance(self, group: _Group, sources: list[mx.array], call: BlockCall) -> None:
-        """Run one block for all open branches of one suffix, in one call."""
-        start, total = group.start, self.batch.length
-        mask = suffix_mask(call.mask, start, total)
-        about = self.anatomy.blocks[call.index]
-        if about.attends and (hidden := self._hidden(group, call.index)) is not None:
-            seen = (self.batch.size, len(group.branches), total - start, total)
-            mask = hide_keys(mask, mx.broadcast_to(hidden, seen).reshape(-1, *seen[2:]), about.rank)
-        # Whole rows along the first axis: gathered along another, they are copied in crumbs.
-        of_prompt = np.arange(self.batch.size)[:, None] * (1 + self.batch.samples)
-        prefixes = np.array([branch.prefix for branch in group.branches])
-        rows = mx.array((of_prompt + prefixes).reshape(-1))
-        cache = Recorder(start, [part[rows] for part in sources])
-        states = group.states()
-        x = call.forward(states.flatten(0, 1), mask, cache, start)
-        group.arrived = [x.reshape(states.shape)]
-
-    def _hidden(self, group: _Group, layer: int) -> mx.array | None:
-        """Return which keys each branch may not see in a block, (B, branches, 1, T) bool."""
-        found = None
-        for name, mask in self.masks.items():
-            blind = [b.hidden == name and layer in b.blind for b in group.branches]
-            if any(blind):
-                here = mx.array(blind)[None, :, None, None] & mask[:, None, None, :]
-                found = here if found is None else found | here
-        return found
-
-    @property
-    def branches(self) -> list[Branch]:
-        """Every branch, in the order of :meth:`finished`."""
-        return [branch for group in self.groups for branch in group.branches]
-
-    def finished(self) -> tuple[mx.array, mx.array]:
-        """Return the last-token states of all branches, and of the corrupted runs.
-
-        (B, branches, hidden) and (B, S, hidden).
-        """
-        self._open(len(self.anatomy.blocks), self.clean)
-        states = [group.states()[:, :, -1] for group in self.groups if group.branches]
-        return mx.concatenate(states, axis=1), self._by_sample(self.corrupted)[:, :, -1]
+    return clean, np.array(mx.concatenate(numbers, axis=-1))
 
 
 def _averaged(

@@ -286,7 +286,7 @@ def title_of(run: Run, count: int | None = None) -> str:
     if settings.samples > 1:
         corruption += f" x {settings.samples}"
     name = _escape(str(run.model["name"]))
-    how = f"{corruption}, window {settings.window}{settings.framing}"
+    how = f"{corruption}, {settings.described}"
     title = f"{name}    n = {len(run.records) if count is None else count}    {how}"
     if run.floor_warning:
         title += f"\nnoise floor {run.floor:.1e} nats, over the limit of {run.floor_limit:.0e}"

@@ -69,29 +69,42 @@ def _seen(encoder: Encoder, prompt: Prompt, read: Encoded | str) -> Seen:
     return Seen(prompt.id, encoder.pieces(read), span, read.flags, prompt=read.prompt)
 
 
-def seen_text(seen: Seen, colour: bool = True) -> Text:
+def seen_text(seen: Seen) -> Text:
     """Return two or three lines: a prompt's name with what is odd, its tokens, and its answers.
 
-    Bars separate the tokens. The subject's are highlighted or, without colour, in brackets.
+    Bars separate the tokens; the subject's are highlighted.
     """
     text = Text()
-    text.append(clean(seen.id), "bold" if colour else "")
-    odd = list(seen.flags) if seen.reason is None else [f"skipped: {seen.reason}"]
-    text.append("".join(f"  {said}" for said in map(clean, odd)), "yellow" if colour else "")
+    text.append(clean(seen.id), "bold")
+    text.append(_odd(seen), "yellow")
     text.append("\n  ")
     start, end = seen.span
     for place, token in enumerate(seen.tokens):
         if place:
-            text.append("|", _EDGE if colour else "")
-        if start <= place < end:
-            opens, closes = place == start and not colour, place == end - 1 and not colour
-            shown = "[" * opens + clean(token) + "]" * closes
-            text.append(shown, _SUBJECT if colour else "")
-        else:
-            text.append(clean(token))
-    if seen.prompt is not None and (known := known_of(seen.prompt)):
-        text.append(f"\n  = {known}", _EDGE if colour else "")
+            text.append("|", _EDGE)
+        text.append(clean(token), _SUBJECT if start <= place < end else "")
+    text.append(_known(seen), _EDGE)
     return text
+
+
+def seen_lines(seen: Seen) -> str:
+    """Return what :func:`seen_text` does without colour: the subject's tokens are in brackets."""
+    tokens = list(seen.tokens)
+    start, end = seen.span
+    if start < end:
+        tokens[start] = f"[{tokens[start]}"
+        tokens[end - 1] += "]"
+    return f"{clean(seen.id)}{_odd(seen)}\n  {clean('|'.join(tokens))}{_known(seen)}"
+
+
+def _odd(seen: Seen) -> str:
+    odd = seen.flags if seen.reason is None else (f"skipped: {seen.reason}",)
+    return "".join([f"  {clean(said)}" for said in odd])
+
+
+def _known(seen: Seen) -> str:
+    known = "" if seen.prompt is None else known_of(seen.prompt)
+    return f"\n  = {known}" if known else ""
 
 
 class SeenTally:

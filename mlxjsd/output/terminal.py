@@ -147,7 +147,7 @@ def summary(
     about = Text(
         f"{clean(run.model['name'])} ({run.model['family']}, {run.layers} layers), "
         f"{len(run.records)} of {run.total} prompts, {settings.corruption}, "
-        f"window {settings.window}{settings.framing}\n",
+        f"{settings.described}\n",
         style="bold",
     )
     parts: list[RenderableType] = [about]

@@ -1,22 +1,23 @@
 """From characters to tokens: which tokens of a prompt are its subject's."""
 
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.chat_template import Chat
 from mlxjsd.prompts.flags import AT_POSITION_0, OCCURS_TWICE, ending_flags
+from mlxjsd.prompts.offsets import Offsets, unspaced
 from mlxjsd.prompts.prompt import Prompt, Unusable
 from mlxjsd.prompts.repeats import ASKED_ALREADY, asked_once
 from mlxjsd.prompts.template import fill
 
 __all__ = ["Encoded", "Encoder", "Unusable", "encode_prompts"]
 
-#: How SentencePiece writes a space.
-_SPACE = "▁"
+#: Prompts that are tokenized together, which takes a third less for each.
+TOGETHER = 256
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Encoded:
     """First token after the subject; at least one follows."""
     flags: tuple[str, ...] = ()
     """What is odd about the subject's place; see :mod:`mlxjsd.prompts.flags`."""
+    begun: int = 0
+    """How many tokens for the beginning stand in front: 1 where the first one is special."""
 
     @property
     def subject_tokens(self) -> tuple[int, ...]:
@@ -40,14 +43,16 @@ class Encoded:
         return self.tokens[self.start : self.end]
 
 
-@dataclass(frozen=True)
-class _Tokens:
-    """A prompt in tokens, before its subject is found among them."""
+@dataclass(frozen=True, slots=True)
+class _Framed:
+    """A prompt before it is tokenized, with all that is put around it."""
 
     prompt: Prompt
-    ids: tuple[int, ...]
-    ranges: list[tuple[int, int]]
-    """Characters [from, to) of the text that each token stands for; [0, 0) for none."""
+    chars: tuple[int, int]
+    """The subject's characters [from, to), without spaces at its ends: a tokenizer may put them
+    into its neighbours."""
+    ending: tuple[str, ...]
+    """What is odd about its end."""
 
 
 class Encoder:
@@ -67,7 +72,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.vocabulary = vocabulary
-        self._left: dict[str, bool] = {}
+        self._offsets = Offsets(tokenizer)
         self._pieces: dict[int, str] = {}
         if not getattr(self._tokenizer, "is_fast", False):
             raise InputError(
@@ -87,12 +92,32 @@ class Encoder:
             Unusable: with the reason, if this prompt cannot be measured.
             InputError: if no prompt can be put like this.
         """
-        prompt = fill(template, prompt)
-        # A chat template writes the end of the text itself, and all special tokens.
-        flags = () if chat else ending_flags(prompt.text)
-        if chat:
-            prompt = self._chat.frame(prompt)
-        return _with_span(self._in_tokens(_checked(prompt), special_tokens=not chat), flags)
+        return _usable(next(self.encode_all([prompt], template, chat)))
+
+    def encode_all(
+        self, prompts: Iterable[Prompt], template: str | None = None, chat: bool = False
+    ) -> Iterator[Encoded | Unusable]:
+        """Yield what :meth:`encode` returns, or raises, for each of many prompts.
+
+        Raises:
+            InputError: if no prompt can be put like this.
+        """
+        waiting = iter(prompts)
+        while some := list(islice(waiting, TOGETHER)):
+            # A chat template writes the end of the text itself, and all special tokens.
+            framed = [self._framed(prompt, template, chat) for prompt in some]
+            yield from self._read(framed, special_tokens=not chat)
+
+    def _framed(self, prompt: Prompt, template: str | None, chat: bool) -> _Framed | Unusable:
+        try:
+            if template is not None or chat:
+                prompt = fill(template, prompt)
+            flags = () if chat else ending_flags(prompt.text)
+            if chat:
+                prompt = self._chat.frame(prompt)
+            return _checked(prompt, flags)
+        except Unusable as reason:
+            return reason
 
     def with_subject(self, prompt: Prompt, subject: str, special_tokens: bool) -> Encoded:
         """Return a prompt as it would be read with another subject in its subject's place.
@@ -108,84 +133,113 @@ class Encoder:
         start, end = prompt.place()
         text = prompt.text[:start] + subject + prompt.text[end:]
         other = replace(prompt, text=text, subject=subject, subject_start=start)
-        return _with_span(self._in_tokens(_checked(other), special_tokens), ())
+        return _usable(next(self._read([_checked(other, ())], special_tokens)))
 
     @cached_property
     def _chat(self) -> Chat:
         return Chat(self._tokenizer)
 
-    def _in_tokens(self, prompt: Prompt, special_tokens: bool) -> _Tokens:
+    def _read(
+        self, prompts: Sequence[_Framed | Unusable], special_tokens: bool
+    ) -> Iterator[Encoded | Unusable]:
+        """Yield prompts in tokens, or why they cannot be measured."""
         bos = self._tokenizer.bos_token
-        encoding = self._tokenizer(
-            prompt.text,
-            # As MLX-LM: they are added unless the text brings its own.
-            add_special_tokens=special_tokens and (bos is None or not prompt.text.startswith(bos)),
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            verbose=False,  # a prompt that is too long gets our own sentence
-        )
-        ids, offsets = tuple(encoding["input_ids"]), encoding["offset_mapping"]
-        # The answer follows the prompt's own last token, not an end that is put behind it.
-        added = encoding["special_tokens_mask"]
-        while ids and added[len(ids) - 1] and len(set(offsets[len(ids) - 1])) == 1:
-            ids = ids[:-1]
-        offsets = offsets[: len(ids)]
+        readings: dict[int, Any] = {}
+        # As MLX-LM: special tokens are added unless the text brings its own.
+        for added in (True, False) if special_tokens else (False,):
+            texts = {
+                at: framed.prompt.text
+                for at, framed in enumerate(prompts)
+                if not isinstance(framed, Unusable)
+                and (special_tokens and not (bos and framed.prompt.text.startswith(bos))) == added
+            }
+            if texts:
+                batch = self._tokenizer(
+                    list(texts.values()),
+                    add_special_tokens=added,
+                    return_attention_mask=False,
+                    return_token_type_ids=False,
+                    verbose=False,  # a prompt that is too long gets our own sentence
+                )
+                readings.update(zip(texts, batch.encodings, strict=True))
+        for at, framed in enumerate(prompts):
+            if isinstance(framed, Unusable):
+                yield framed
+                continue
+            try:
+                yield self._encoded(framed, readings[at])
+            except Unusable as reason:
+                yield reason
+
+    def _encoded(self, framed: _Framed, reading: Any) -> Encoded:
+        """Return a prompt's tokens and its subject's place among them.
+
+        Args:
+            framed: the prompt.
+            reading: what the tokenizer made of its text, an ``Encoding``.
+        """
+        ids, offsets = tuple(reading.ids), reading.offsets
+        if ids and ids[-1] in self._offsets.added:
+            # The answer follows the prompt's own last token, not an end that is put behind it.
+            added = reading.special_tokens_mask
+            while ids and added[len(ids) - 1] and len(set(offsets[len(ids) - 1])) == 1:
+                ids = ids[:-1]
+            offsets = offsets[: len(ids)]
         if len(ids) > self.max_tokens:
             raise Unusable(f"{len(ids)} tokens are more than {self.max_tokens}")
         self._refuse_unknown(ids)
-        return _Tokens(prompt, ids, self._ranges(prompt.text, ids, offsets))
+        ranges = self._offsets.ranges(framed.prompt.text, ids, offsets)
+        return _with_span(framed, ids, ranges, int(bool(ids) and ids[0] in self._special))
 
     def _refuse_unknown(self, ids: Sequence[int]) -> None:
         """Raise ``Unusable`` for a token that the model has no embedding of.
 
         MLX would look up whatever stands behind the table.
         """
-        if self.vocabulary is None:
+        most = self.vocabulary
+        if most is None or not ids or (min(ids) >= 0 and max(ids) < most):
             return
-        for token in ids:
-            if not 0 <= token < self.vocabulary:
-                piece = self._tokenizer.convert_ids_to_tokens(token)
-                raise Unusable(
-                    f"the token {piece!r} has the id {token}, and the model's embedding ends "
-                    f"before {self.vocabulary}"
-                )
-
-    def _ranges(
-        self, text: str, tokens: Sequence[int], offsets: Sequence[tuple[int, int]]
-    ) -> list[tuple[int, int]]:
-        """Return which characters [from, to) each token stands for, [0, 0) for none.
-
-        These are the tokenizer's offsets with two corrections. The lone space that SentencePiece
-        puts in front of a text stands for no character; its offsets cover the first letter. And
-        characters that no offsets cover: a mark that normalization composes into its letter
-        belongs to that letter, one of which nothing is left to no token, and any other to the
-        token after it. An added token, such as one for the beginning, stands for itself alone.
-        """
-        ranges = [
-            (0, 0) if a == b or self._is_put_in_front(token, text[a:b]) else (a, b)
-            for token, (a, b) in zip(tokens, offsets, strict=True)
-        ]
-        claimed = {at for a, b in offsets for at in range(a, b)}
-        free = [at for at, c in enumerate(text) if at not in claimed and not c.isspace()]
-        words = [i for i, token in enumerate(tokens) if token not in self._added] if free else []
-        following = []
-        for at in free:
-            if at and _joins(text[at - 1], text[at]):
-                for i in words:
-                    a, b = ranges[i]
-                    ranges[i] = (a, b + (b == at))
-            elif self._leaves_something(text[at]):
-                following.append(at)
-        for at in reversed(following):
-            for i in words:
-                a, b = ranges[i]
-                ranges[i] = (a - (a == at + 1 and b > a), b)
-        return ranges
+        token = next(token for token in ids if not 0 <= token < most)
+        piece = self._tokenizer.convert_ids_to_tokens(token)
+        raise Unusable(
+            f"the token {piece!r} has the id {token}, and the model's embedding ends before {most}"
+        )
 
     @cached_property
-    def _added(self) -> frozenset[int]:
-        """Ids of the tokens that stand beside the tokenizer's own vocabulary."""
-        return frozenset([*self._tokenizer.added_tokens_decoder, *self._tokenizer.all_special_ids])
+    def _special(self) -> frozenset[int]:
+        return frozenset(self._tokenizer.all_special_ids)
+
+    def following(self, encoded: Encoded, answer: str, special_tokens: bool) -> int | None:
+        """Return the first token of an answer as it would follow a prompt; None where it has none.
+
+        A space stands between them, unless the prompt ends in one, or either is written without.
+
+        Args:
+            encoded: the prompt.
+            answer: what follows.
+            special_tokens: as in :meth:`with_subject`.
+        """
+        text, answer = encoded.prompt.text, answer.strip()
+        if not answer:
+            return None
+        spaced = not (text[-1:].isspace() or unspaced(text[-1:]) or unspaced(answer[0]))
+        length = len(encoded.tokens)
+        for between in (" ", "") if spaced else ("",):
+            bos = self._tokenizer.bos_token
+            begins = bos is not None and text.startswith(bos)
+            reading = self._tokenizer(
+                text + between + answer,
+                add_special_tokens=special_tokens and not begins,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
+            ids = tuple(reading["input_ids"])
+            if ids[:length] == encoded.tokens and len(ids) > length:
+                found = ids[length]
+                known = self.vocabulary is None or 0 <= found < self.vocabulary
+                return found if known and found not in self._special else None
+        return None
 
     @cached_property
     def puts_in_front(self) -> bool:
@@ -193,32 +247,16 @@ class Encoder:
         found = self._tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
         return bool(found and found[0])
 
-    def _leaves_something(self, character: str) -> bool:
-        """Whether there is a token for a character by itself."""
-        known = self._left.get(character)
-        if known is None:
-            ids = self._tokenizer(character, add_special_tokens=False)["input_ids"]
-            pieces = (str(piece) for piece in self._tokenizer.convert_ids_to_tokens(ids))
-            known = self._left[character] = any(piece.strip(_SPACE) for piece in pieces)
-        return known
-
-    def _is_put_in_front(self, token: int, covered: str) -> bool:
-        piece = str(self._tokenizer.convert_ids_to_tokens(token))
-        return not piece.strip(_SPACE) and not covered.isspace() and _SPACE not in covered
-
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of ``tokens``."""
         return str(self._tokenizer.decode(list(tokens)))
 
     def pieces(self, encoded: Encoded) -> tuple[str, ...]:
         """Return the text of each token of a prompt."""
-        return tuple(map(self._piece, encoded.tokens))
-
-    def _piece(self, token: int) -> str:
-        known = self._pieces.get(token)
-        if known is None:
-            known = self._pieces[token] = self.decode([token])
-        return known
+        known = self._pieces
+        for token in set(encoded.tokens).difference(known):
+            known[token] = self.decode([token])
+        return tuple([known[token] for token in encoded.tokens])
 
 
 def encode_prompts(
@@ -245,66 +283,64 @@ def encode_prompts(
         InputError: if no prompt can be put like this.
     """
     repeated = asked_once(prompts) if once else {}
+    asked = (repeated.get(position, given) for position, given in enumerate(prompts))
+    read = encoder.encode_all((prompt for prompt in asked if prompt is not None), template, chat)
     for position, given in enumerate(prompts):
         prompt = repeated.get(position, given)
-        found: Encoded | str = ASKED_ALREADY
         if prompt is None:
-            yield position, given, found
+            yield position, given, ASKED_ALREADY
             continue
-        try:
-            found = encoder.encode(prompt, template, chat)
-        except Unusable as reason:
-            found = str(reason)
-        yield position, prompt, found
+        found = next(read)
+        yield position, prompt, str(found) if isinstance(found, Unusable) else found
 
 
-def _checked(prompt: Prompt) -> Prompt:
+def _usable(found: Encoded | Unusable) -> Encoded:
+    if isinstance(found, Unusable):
+        raise found
+    return found
+
+
+def _checked(prompt: Prompt, ending: tuple[str, ...]) -> _Framed:
     """Return a prompt whose text a tokenizer can read and whose subject is more than spaces."""
-    if not prompt.subject.strip():
+    subject = prompt.subject
+    bare = subject.strip()
+    if not bare:
         raise Unusable("the subject holds nothing but spaces")
     try:
         prompt.text.encode()
     except UnicodeEncodeError:
         raise Unusable("the text is not valid Unicode") from None
-    return prompt
+    start, _ = prompt.place()
+    start += subject.index(bare)
+    return _Framed(prompt, (start, start + len(bare)), ending)
 
 
-def _joins(before: str, character: str) -> bool:
-    """Whether a character is a part of the one before: a mark, or what composes with it."""
-    return (
-        unicodedata.category(character)[0] == "M"
-        or len(unicodedata.normalize("NFC", before + character)) == 1
-    )
-
-
-def _with_span(found: _Tokens, ending: tuple[str, ...]) -> Encoded:
+def _with_span(
+    framed: _Framed, ids: tuple[int, ...], ranges: Sequence[tuple[int, int]], begun: int
+) -> Encoded:
     """Return a prompt with its subject's tokens: all that share a character with it.
 
     Args:
-        found: the prompt in tokens.
-        ending: what is odd about its end.
+        framed: the prompt.
+        ids: of its tokens.
+        ranges: of characters [from, to) that each token stands for; [n, n) for none.
+        begun: how many of them are for the beginning.
     """
-    start, end = _without_spaces(found.prompt)
+    start, end = framed.chars
     # Special tokens cover no character.
-    inside = [i for i, (a, b) in enumerate(found.ranges) if a < end and b > start]
+    inside = [i for i, (a, b) in enumerate(ranges) if a < end and b > start and a < b]
     if not inside:
         raise Unusable("no token covers the subject")
     first, after = inside[0], inside[-1] + 1
-    if after >= len(found.ids):
+    if after >= len(ids):
         raise Unusable("the subject reaches the last token")
-    flags = []
+    flags = framed.ending
+    text = framed.prompt.text
+    if _occurs_twice(text, text[start:end]):
+        flags = (OCCURS_TWICE, *flags)
     if first == 0:
-        flags.append(AT_POSITION_0)
-    if _occurs_twice(found.prompt.text, found.prompt.text[start:end]):
-        flags.append(OCCURS_TWICE)
-    return Encoded(found.prompt, found.ids, first, after, (*flags, *ending))
-
-
-def _without_spaces(prompt: Prompt) -> tuple[int, int]:
-    """Leave out spaces at the subject's ends: a tokenizer may put them into its neighbours."""
-    start, end = prompt.place()
-    subject = prompt.text[start:end]
-    return end - len(subject.lstrip()), start + len(subject.rstrip())
+        flags = (AT_POSITION_0, *flags)
+    return Encoded(framed.prompt, ids, first, after, flags, begun)
 
 
 def _occurs_twice(text: str, subject: str) -> bool:

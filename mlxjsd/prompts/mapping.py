@@ -108,6 +108,7 @@ class FieldMap:
             relation=_said(found.get("relation")),
             name=fields.identifier(found, "id"),
             popularity=fields.number(found, "popularity"),
+            counterfactual=fields.counterfactual(found),
         )
 
     def _used(self, values: Values) -> dict[str, str]:

@@ -17,6 +17,18 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """What a prompt is compared with: the same words about another subject."""
+
+    text: str
+    """The whole of it."""
+    subject: str | None = None
+    """As it stands there; None for what differs."""
+    answers: tuple[str, ...] = ()
+    """Accepted answers, if known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """One cloze prompt about one subject."""
 
@@ -34,6 +46,8 @@ class Prompt:
     """What is asked of the subject; swaps stay within one relation."""
     popularity: float | None = None
     """How often the subject is looked up, where the data set says so: PopQA's page views."""
+    counterfactual: Counterfactual | None = None
+    """Its pair, if it brings one."""
 
     def subject_chars(self) -> tuple[int, int] | None:
         """Return the subject's characters [from, to) in the text, or None if it is not there."""
@@ -124,7 +138,10 @@ class PromptFile:
                     f"two prompts have the id {prompt.id!r}", hint="give each an id of its own"
                 )
             ids.add(prompt.id)
-            digest.update(f"{json.dumps(asdict(prompt), sort_keys=True)}\n".encode())
+            said = asdict(prompt)
+            if prompt.counterfactual is None:  # as before there were pairs
+                del said["counterfactual"]
+            digest.update(f"{json.dumps(said, sort_keys=True)}\n".encode())
         return cls(Path(name), digest.hexdigest(), given, None)
 
     def described(self) -> list[str]:

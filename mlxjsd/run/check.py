@@ -67,7 +67,8 @@ def check_model(model: LoadedModel, data: PromptFile, settings: Settings | None 
     if model.blocks.anatomy.trouble is None:
         plain = reference_batch(model.blocks, batch, settings)
         floor = float(max(found.floor.max(), plain.floor.max()))
-        passes = len(found.grid.rows) * found.grid.layers + len(found.grid.whole)
+        edits = [row for row in found.grid.measured if row.kind != "corrupted"]
+        passes = sum(len(found.grid.layers_of(row)) for row in edits)
         name = f"one pass equals {passes} passes"
         invariants.append(agreement(name, _cells(found), _cells(plain), dtype, floor))
     alone = [plan.corruption.batch([prompt]) for prompt in chosen]

@@ -88,7 +88,7 @@ class Footprint:
     def _one_pass_bytes(self, shape: Shape) -> float:
         """Return what each prompt takes in the one pass, before its logits."""
         length, samples = shape.length, shape.samples
-        queries = {"last": 1, "tail": length - shape.end}
+        queries = {"last": 1, "tail": length - shape.end, "onward": length - shape.first}
         carried = [b.carries for b in self._branches(samples) if b.enters < self.layers]
         branches = Counter(queries[suffix] for suffix in carried)
         # (queries, rows) of each call: the clean run, the corrupted ones and the branches.

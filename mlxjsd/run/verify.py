@@ -11,13 +11,14 @@ type allows, so that nobody can widen it. A packed number stands for all that ar
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from mlxjsd.errors import InputError
 from mlxjsd.interventions.corruption import Corruption
-from mlxjsd.interventions.corruption.stored import NOT_STORED, Sources, stored
+from mlxjsd.interventions.corruption.stored import DEVIATION, LEVELS, NOT_STORED, Sources
 from mlxjsd.interventions.invariants import NEAR, allowed_of_roots, epsilon, null_limit
 from mlxjsd.metrics import JSD, PROB, TOP1, described
 from mlxjsd.model.loaded import LoadedModel
@@ -108,8 +109,7 @@ def verify(
     known: dict[str, Prompt] = {}
     if data is not None:
         known, sources = _from_data(model, run, records, data, objections)
-    if any(source.get("kind") == "noise" and "deviation" not in source
-           for source in sources.values()):  # fmt: skip
+    if any(one.get("kind") == "noise" and DEVIATION not in one for one in sources.values()):
         raise InputError(
             f"{NOT_STORED}, since an older version measured it", hint="give its file with --data"
         )
@@ -147,7 +147,7 @@ def _plan(model: LoadedModel, run: Run, prompts: Sequence[Prompt], sources: Sour
         run.settings,
         labelling=run.labelling,
         once=False,
-        make=stored(sources),
+        sources=sources,
     )
 
 
@@ -196,7 +196,7 @@ def _from_data(
     corruption = Corruption(run.settings, usable, model)
     prompts = {prompt.id: prompt for prompt in data.prompts}
     encoded = {prompt.prompt.id: prompt for prompt in usable}
-    sources: dict[str, Mapping[str, object]] = {}
+    sources: dict[str, Mapping[str, Any]] = {}
     for record in records:
         sources[record.id] = record.source
         prompt, found = prompts.get(record.id), encoded.get(record.id)
@@ -206,16 +206,23 @@ def _from_data(
         sources[record.id] = corruption.source(found)
         if not _same_source(record.source, sources[record.id]):
             objections[record.id].append("by the data file it is corrupted in another way")
-        if _prompt_of(record, prompt.subject_start) != prompt:
+        if _prompt_of(record, prompt.subject_start) != replace(prompt, counterfactual=None):
             objections[record.id].append("the data file asks it in another way")
     return {key: prompts[key] for key in encoded if key in prompts}, sources
 
 
-def _same_source(there: Mapping[str, object], here: Mapping[str, object]) -> bool:
-    a, b = there.get("deviation"), here.get("deviation")
-    if isinstance(a, float) and isinstance(b, float):
-        return bool(np.isclose(a, b, rtol=1e-4, atol=0))
-    return a is None or dict(there) == dict(here)
+def _same_source(there: Any, here: Any) -> bool:
+    """Compare what two runs say of a corruption, but for what older versions left out."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        known = {key: here[key] for key in here if key in there or key not in (DEVIATION, LEVELS)}
+        return there.keys() == known.keys() and all(
+            _same_source(there[key], value) for key, value in known.items()
+        )
+    if isinstance(here, list) and isinstance(there, list) and len(here) == len(there):
+        return all(_same_source(a, b) for a, b in zip(there, here, strict=True))
+    if isinstance(here, float) and isinstance(there, int | float):
+        return bool(np.isclose(there, here, rtol=1e-4, atol=0))
+    return bool(there == here)
 
 
 def _failed(record: Record, objections: Mapping[str, list[str]]) -> Verified:

@@ -9,7 +9,8 @@ from typing import Any
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.hub_data import names_hub
-from mlxjsd.settings import Settings, written_layers
+from mlxjsd.ranges import written_layers
+from mlxjsd.settings import Settings
 
 #: Where runs go that are given no folder.
 RUNS = Path("mlxjsd-runs")

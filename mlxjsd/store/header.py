@@ -45,7 +45,7 @@ _NATS = JSD.high
 
 def _key(value: Any, name: str) -> str:
     """A name as registries have them, which is printed as it is."""
-    if re.fullmatch(r"[\w.+-]{1,100}", named(value, name)) is None:
+    if re.fullmatch(r"[\w.+:-]{1,100}", named(value, name)) is None:
         raise Damage(f"{name} is no name of a row, a metric or a model's type")
     return str(value)
 
@@ -54,11 +54,19 @@ _keys: Check[tuple[str, ...]] = listed(_key, 100)
 _layers: Check[tuple[int, ...]] = listed(integer(0, MOST_LAYERS - 1), MOST_LAYERS)
 _count = integer(0, MOST_PROMPTS)
 
+
+def _windows(value: Any, name: str) -> Any:
+    """One window, or several."""
+    return (listed(_window, 100) if isinstance(value, list) else _window)(value, name)
+
+
+_window = integer(-LARGEST)
+
 _SETTINGS: dict[str, Check[Any]] = {
     "corruption": text,
     "noise_level": real(),
     "noise_samples": integer(-LARGEST),
-    "window": integer(-LARGEST),
+    "window": _windows,
     "seed": integer(-(2**63), 2**63 - 1),
     "prompt_template": optional(text),
     "chat": boolean,
@@ -68,6 +76,9 @@ _SETTINGS: dict[str, Check[Any]] = {
     "swap_any": boolean,
     "window_rule": integer(),
     "swap_rule": integer(),
+    "direction": text,
+    "target": text,
+    "baselines": boolean,
 }
 _LABELLING: dict[str, Check[Any]] = {
     "max_tokens": optional(integer()),

@@ -65,6 +65,28 @@ def test_a_scale_begins_at_0_or_goes_as_far_to_both_sides(monkeypatch: pytest.Mo
     assert scale_of([some([1e-8, 0.0])]) == (0.0, 1e-3)
 
 
+def test_a_row_that_does_not_apply_to_a_prompt_is_averaged_over_the_others() -> None:
+    cells = np.random.default_rng(0).random((400, 2, 3)).astype(np.float32)
+    lacking = cells.copy()
+    lacking[::4, 1] = np.nan
+    has = np.arange(400) % 4 > 0
+    found = average(lacking, np.zeros(400), np.zeros(400), ("subj", "attn-control"))
+    assert found.count == 400
+    assert found.counts.tolist() == [[400] * 3, [300] * 3]
+    np.testing.assert_allclose(found.mean[0], cells[:, 0].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.mean[1], cells[has, 1].mean(axis=0), rtol=1e-6)
+    expected = cells[has, 1].std(axis=0, ddof=1) / np.sqrt(300)
+    np.testing.assert_allclose(found.error[1], expected, rtol=1e-5)
+    low, high = bootstrap_interval(lacking)
+    np.testing.assert_allclose(high[1] - low[1], 2 * 1.96 * expected, rtol=0.15)
+    np.testing.assert_allclose((high + low)[1] / 2, found.mean[1], atol=0.004)
+    # One prompt alone says nothing of how far the mean may be off.
+    lacking[1:, 1] = np.nan
+    lacking[0, 1] = 0.5
+    assert np.isnan(bootstrap_interval(lacking)[:, 1]).all()
+    assert np.isnan(average(lacking, np.zeros(400), np.zeros(400)).error[1]).all()
+
+
 def test_prompts_without_a_number_are_not_counted() -> None:
     cells = np.random.default_rng(0).random((6, 2, 4)).astype(np.float32)
     cells[:, 1, 3] = np.nan  # an edit that does not apply is one in every prompt

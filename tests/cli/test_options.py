@@ -30,6 +30,8 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "window": (["--window", "3"], 3),
     "rows": (["--rows", "last,subj"], ("last", "subj")),
     "metrics": (["--metrics", "jsd,kl"], ("jsd", "kl")),
+    "direction": (["--direction", "both"], "both"),
+    "target": (["--target", "answer"], "answer"),
     "layers": (["--layers", "0-8:4,5"], (0, 4, 5, 8)),
     "seed": (["--seed", "9"], 9),
     "swap_any": (["--swap-any"], True),
@@ -50,7 +52,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
 
 #: What has no option: a rule of older versions, which their runs go on with, and what a run folder
 #: says of the model that it names.
-NOT_ASKED = {"window_rule", "swap_rule", "expected", "download"}
+NOT_ASKED = {"window_rule", "swap_rule", "baselines", "expected", "download"}
 
 
 def own(kind: type[Any]) -> set[str]:

@@ -93,13 +93,24 @@ def test_a_knockout_applies_where_a_block_of_its_window_attends() -> None:
     grid, settings = Grid(5), Settings(window=3)
     kinds = [False, False, False, True, False]
     anatomy = Anatomy(tuple(BlockAnatomy(attends) for attends in kinds))
-    cells, whole = applicable(grid, anatomy, settings)
+    tokens = np.zeros((1, 6), np.int32)
+    batch = Batch(tokens, np.array([1]), 4, source_tokens=tokens)
+
+    def applies(anatomy: Anatomy, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+        cells, whole = applicable(grid, anatomy, settings, batch)
+        return cells[0], whole[0]
+
+    cells, whole = applies(anatomy, settings)
     assert grid.rows == ("subj", "attn", "last")
     assert cells.tolist() == [[True] * 5, [False, False, True, True, True], [True] * 5]
-    assert dict(zip(grid.whole, whole.tolist(), strict=True)) == {"floor": True, "reliance": True}
+    assert dict(zip(grid.whole, whole.tolist(), strict=True)) == {
+        **{"floor": True, "reliance": True, "total": True}
+    }
     nothing = Anatomy(tuple(BlockAnatomy(False) for _ in kinds))
-    cells, whole = applicable(grid, nothing, settings)
+    cells, whole = applies(nothing, settings)
     assert cells.tolist() == [[True] * 5, [False] * 5, [True] * 5]
-    assert dict(zip(grid.whole, whole.tolist(), strict=True)) == {"floor": True, "reliance": False}
-    cells, _ = applicable(grid, nothing, Settings(window=0))
+    assert dict(zip(grid.whole, whole.tolist(), strict=True)) == {
+        **{"floor": True, "reliance": False, "total": True}
+    }
+    cells, _ = applies(nothing, Settings(window=0))
     assert cells.all(), "an empty window edits nothing, wherever it is"

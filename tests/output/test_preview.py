@@ -9,9 +9,10 @@ from commands import call
 from rich.console import Console
 
 from mlxjsd.assets import MODEL, PROMPTS
+from mlxjsd.cli import inspect
 from mlxjsd.interventions.corruption.swap import NO_PARTNER
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.output.preview import Seen, SeenTally, look_at, seen_text
+from mlxjsd.output.preview import Seen, SeenTally, look_at, seen_lines, seen_text
 from mlxjsd.prompts.answers import known_of
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.prompts.read import read_prompts
@@ -87,18 +88,36 @@ def test_text_from_files_neither_controls_the_terminal_nor_is_markup(
     assert shown.count("[31mred[2J]0;title") == 6
 
 
-@pytest.mark.parametrize("no_color", [False, True])
-def test_boundaries_and_the_subject_show_with_and_without_colour(no_color: bool) -> None:
+def test_boundaries_and_the_subject_show_with_and_without_colour() -> None:
     seen = Seen("p", ("<s>", "The", " Nor", "land", " is"), (2, 4))
     file = io.StringIO()
-    console = Console(file=file, force_terminal=True, color_system="truecolor", no_color=no_color)
-    console.print(seen_text(seen, colour=not no_color))
-    raw = file.getvalue()
-    if no_color:
-        assert raw == "p\n  <s>|The|[ Nor|land]| is\n"
-    else:
-        assert raw.count("48;2;33;113;181m") == 2, "the tokens of the subject, and no other"
-        assert seen_text(seen).plain == "p\n  <s>|The| Nor|land| is"
+    console = Console(file=file, force_terminal=True, color_system="truecolor")
+    console.print(seen_text(seen))
+    assert file.getvalue().count("48;2;33;113;181m") == 2, "the subject's tokens, and no other"
+    assert seen_text(seen).plain == "p\n  <s>|The| Nor|land| is"
+    assert seen_lines(seen) == "p\n  <s>|The|[ Nor|land]| is"
+
+
+def test_both_ways_to_show_a_prompt_say_the_same(bundled: LoadedModel) -> None:
+    for seen in look_at(SOME, bundled.encoder):
+        assert seen_lines(seen).replace("[", "").replace("]", "") == seen_text(seen).plain
+
+
+def test_a_terminal_gets_the_first_thousand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{**FRANCE, "id": f"n{n}", "prompt": f"{n}: {FRANCE['prompt']}"} for n in range(12)]
+    path = write(tmp_path / "p.jsonl", *rows)
+    monkeypatch.setattr(inspect, "SHOWN", 10)
+    out = said(capsys, path)
+    assert "n11" in out, "a file gets all"
+    assert "not listed" not in out
+    monkeypatch.setattr(inspect, "console_for", lambda: Console(force_terminal=True))
+    out = said(capsys, path)
+    assert "n9" in out
+    assert "n10" not in out
+    assert "2 more prompts are not listed" in out
+    assert "12 of 12 prompts can be measured" in out
 
 
 def test_answers_and_relations_are_shown_and_counted(

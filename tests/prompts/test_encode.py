@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from tokenizers import (
     Tokenizer,
@@ -13,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from mlxjsd.assets.recipe.tokenizer import BOS, EOS, train_tokenizer
 from mlxjsd.errors import InputError
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.prompts.encode import Encoded, Encoder, Unusable, encode_prompts
+from mlxjsd.prompts.encode import TOGETHER, Encoded, Encoder, Unusable, encode_prompts
 from mlxjsd.prompts.flags import AT_POSITION_0, ENDS_A_SENTENCE, ENDS_IN_A_GAP, ENDS_IN_SPACE
 from mlxjsd.prompts.prompt import Prompt, find_subject
 
@@ -287,11 +289,25 @@ def test_a_template_reaches_every_prompt() -> None:
     assert found.prompt.text == "The capital is Paris."
 
 
-def test_prompts_are_encoded_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder, asked = byte_level(), []
-    monkeypatch.setattr(encoder, "encode", lambda prompt, *_: asked.append(prompt))
-    next(encode_prompts(encoder, [FRANCE, LAST]))
-    assert asked == [FRANCE], "the second one is not asked for yet"
+def test_prompts_are_read_some_at_a_time() -> None:
+    many = [replace(FRANCE, id=str(n), text=f"{FRANCE.text} {n}") for n in range(2 * TOGETHER)]
+    taken: list[Prompt] = []
+    waiting = (taken.append(prompt) or prompt for prompt in many)
+    next(byte_level().encode_all(waiting))
+    assert taken == many[:TOGETHER], "of a large file not all is held at one time"
+
+
+def test_a_prompt_reads_the_same_alone_and_among_others() -> None:
+    for encoder in (byte_level(), metaspace()):
+        prompts = [FRANCE, ABSENT, Prompt("b", f"{BOS}France is", "France"), LAST, FRANCE]
+        alone = []
+        for prompt in prompts:
+            try:
+                alone.append(encoder.encode(prompt))
+            except Unusable as reason:
+                alone.append(str(reason))
+        together = encoder.encode_all(prompts)
+        assert [str(x) if isinstance(x, Unusable) else x for x in together] == alone
 
 
 def test_what_no_prompt_can_be_put_in_is_bad_input() -> None:

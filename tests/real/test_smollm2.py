@@ -12,11 +12,12 @@ from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.prompt import PromptFile
 from mlxjsd.prompts.read import read_prompts
+from mlxjsd.ranges import parse_layers
 from mlxjsd.results import Run
 from mlxjsd.run.check import check_model
 from mlxjsd.run.experiment import measure, run_experiment
 from mlxjsd.run.plan import plan_run
-from mlxjsd.settings import Settings, parse_layers
+from mlxjsd.settings import Settings
 from mlxjsd.store.reader import read_run
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]

@@ -75,7 +75,11 @@ def test_the_block_is_named_in_which_a_number_stops_being_one(at: int, bad: floa
     blocks = broken(at, bad, token=7)
     for measured in (sweep_batch, reference_batch):
         found = measured(blocks, batch, SETTINGS)
-        assert finite_prompts(found, blocks.anatomy, SETTINGS).tolist() == [True, False, True]
+        assert finite_prompts(found, blocks.anatomy, SETTINGS, batch).tolist() == [
+            True,
+            False,
+            True,
+        ]
     alone = replace(
         batch, tokens=tokens[1:2], starts=batch.starts[1:2],
         noise=batch.noise[1:2, :, batch.starts[1] - batch.first :],
@@ -101,7 +105,13 @@ def test_a_model_whose_edit_breaks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         finite,
         "edits_of",
-        lambda *_: [("Attn. at layer 2", lambda call: call.x * (np.nan if call.index == 3 else 1))],
+        lambda *_: [
+            (
+                "Attn. at layer 2",
+                mx.array(batch.tokens),
+                lambda call: call.x * (np.nan if call.index == 3 else 1),
+            )
+        ],
     )
     said = where_it_breaks(blocks, batch, SETTINGS)
     assert said == "NaN or infinity appears in block 3 of the run of Attn. at layer 2"

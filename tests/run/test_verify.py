@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from commands import call
 from models import in_place_of, tiny
-from reports import forge, sealed
+from reports import document_in, forge, sealed
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
@@ -17,9 +17,10 @@ from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.output.report.document import Document
 from mlxjsd.output.report.reading import read_report
 from mlxjsd.output.report.write import write_report
-from mlxjsd.prompts.prompt import Prompt, PromptFile
+from mlxjsd.prompts.prompt import Counterfactual, Prompt, PromptFile
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.results import Run
+from mlxjsd.rows import ROWS
 from mlxjsd.run.experiment import measure
 from mlxjsd.run.plan import plan_run
 from mlxjsd.run.verify import Verified, drawn, verify
@@ -61,7 +62,7 @@ def test_every_number_of_a_report_agrees_with_itself(
         assert {*found} == {record.id for record in run.records}
         for one in found.values():
             assert one.agrees, one.objections
-            assert one.numbers == 3 * 32 + 1
+            assert one.numbers == 3 * 32 + 2
             assert one.largest < 1e-5
 
 
@@ -76,7 +77,43 @@ def test_swapped_subjects_and_further_metrics_agree(
         found = verified(bundled, tmp_path / "swap.html", **options)
         assert len(found) == 4
         assert all(one.agrees for one in found.values()), found
-        assert {one.numbers for one in found.values()} == {6 * (3 * 32 + 1)}
+        assert {one.numbers for one in found.values()} == {6 * (3 * 32 + 2)}
+
+
+@pytest.mark.slow
+def test_every_row_of_a_swap_agrees_in_both_directions(
+    bundled: LoadedModel, data: PromptFile, tmp_path: Path
+) -> None:
+    rows = tuple(key for key, row in ROWS.items() if row.by_layer)
+    settings = Settings(
+        corruption="swap", rows=rows, direction="both", window=(1, 5), layers=(2, 30),
+        target="answer", metrics=ALL_METRICS,
+    )  # fmt: skip
+    plan = plan_run(bundled, data, settings, limit=30, sample=3, labelling=Labelling(None))
+    write_report(measure(plan), tmp_path / "all.html")
+    for options in ({}, {"data": data}):
+        for one in verified(bundled, tmp_path / "all.html", **options).values():
+            assert one.agrees, one.objections
+    said = document_in(tmp_path / "all.html")
+    assert {*said["sources"]["levels"]} == {"subject", "last"}, "once for all prompts"
+    forge(tmp_path / "all.html", lambda d: d["sources"]["levels"].update(last=[9.0] * 32))
+    found = verified(bundled, tmp_path / "all.html").values()
+    assert all("Last. noise" in " ".join(one.objections) for one in found)
+    forge(tmp_path / "all.html", lambda d: d["sources"].update(levels={}))
+    with pytest.raises(InputError, match="does not say how it was corrupted at each layer"):
+        verified(bundled, tmp_path / "all.html")
+
+
+def test_pairs_agree(bundled: LoadedModel) -> None:
+    other = Counterfactual("The capital of Spain is", "Spain", ("Madrid",))
+    text = "The capital of France is"
+    prompt = Prompt("p", text, "France", answers=("Paris",), counterfactual=other)
+    settings = Settings(corruption="pair", metrics=("jsd", "logit_diff"))
+    run = measure(plan_run(bundled, [prompt], settings))
+    assert run.records[0].source["answers"] == ["Madrid"]
+    assert np.isfinite(run.values("logit_diff")).any(), "which needs the pair's own answer"
+    (one,) = verify(bundled, run, run.records)
+    assert one.agrees, one.objections
 
 
 def lower(cell: int) -> Any:

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from mlxjsd.metrics import JSD, Metric
-from mlxjsd.rows import DEFAULT, ROWS
+from mlxjsd.rows import DEFAULT, find
 from mlxjsd.tui.compare_state import Sheet
 from mlxjsd.tui.text import clean
 
@@ -62,8 +62,8 @@ class HelpScreen(ModalScreen[None]):
         # What the screen shows; the start screen, what it is about to.
         sheet: Sheet | None = getattr(self._about, "state", None)
         for key in sheet.rows if sheet else DEFAULT:
-            if key in ROWS:
-                table.add_row(Text(ROWS[key].label, style="bold"), Text(ROWS[key].help))
+            if (row := find(key)) is not None:
+                table.add_row(Text(row.label, style="bold"), Text(row.help))
         for heading, bindings in self._sections():
             table.add_row()
             table.add_row("", Text(heading, style="bold underline"))

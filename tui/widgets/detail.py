@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from mlxjsd.records import Record
-from mlxjsd.rows import FLOOR, RELIANCE, ROWS
+from mlxjsd.rows import FLOOR, RELIANCE, find
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import span
 from mlxjsd.tui.styles import part
@@ -157,12 +157,12 @@ class Detail(Static):
         if self.state.layer not in self.state.grid.measured_layers:
             text.append("this layer is not measured\n", self._part("dim"))
             return
-        row = ROWS.get(self.state.rows[self.state.row])
+        row = find(self.state.rows[self.state.row])
         why = ": no block attends here" if row is not None and row.kind == "knockout" else " here"
         text.append(f"does not apply{why}\n", self._part("dim"))
 
     def _with_edit(self, text: Text) -> Text:
-        row = ROWS.get(self.state.rows[self.state.row])
+        row = find(self.state.rows[self.state.row])
         if row is not None:
             text.append(row.edit.format(layer=self.state.layer), self._part("dim"))
         return text

@@ -71,7 +71,7 @@ class StatusBar(Static):
         text.append(f" · {state.layers} layers", dim)
         text.append(f"  {clean(str(state.data['file']))}")
         settings = state.settings
-        how = f"{corruption_of(settings)} · window {settings.window}{settings.framing}"
+        how = f"{corruption_of(settings)} · {settings.described}"
         text.append(f" · {how}", dim)
         if state.skipped:
             text.append(f" · {len(state.skipped)} skipped", dim)

@@ -43,6 +43,10 @@ class Noise:
         drawn = draw(self._settings.seed, prompt.prompt.id, sample, shape)
         return drawn * np.float32(self.deviation)
 
+    def other_answer(self, prompt: Encoded) -> int | None:
+        """Return None: noise has no answer."""
+        return None
+
 
 def draw(seed: int, name: str, sample: int, shape: tuple[int, ...]) -> np.ndarray:
     """Return standard normal noise, float32, that depends on nothing but the arguments."""

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlxjsd.model.blocks import Blocks
 from mlxjsd.prompts.encode import Encoded, Encoder
 from mlxjsd.settings import Settings
 
@@ -18,6 +19,10 @@ class Model(Protocol):
     @property
     def encoder(self) -> Encoder:
         """What reads prompts."""
+
+    @property
+    def blocks(self) -> Blocks:
+        """Its blocks, for what depends on the states between them."""
 
     def embed(self, tokens: np.ndarray) -> np.ndarray:
         """See :data:`Embed`."""
@@ -42,6 +47,9 @@ class Corruptor(Protocol):
 
     def change(self, prompt: Encoded, sample: int) -> np.ndarray | None:
         """Return what is added to the subject's embeddings, (subject tokens, hidden); or None."""
+
+    def other_answer(self, prompt: Encoded) -> int | None:
+        """Return the first token of the corrupted prompt's own answer, where the data names one."""
 
 
 Make = Callable[[Settings, Sequence[Encoded], Model], Corruptor]

@@ -65,6 +65,10 @@ class Swap:
         """Return None: no embedding is changed."""
         return None
 
+    def other_answer(self, prompt: Encoded) -> int | None:
+        """Return None: the model's own prediction is taken."""
+        return None
+
 
 def why_no_partner(prompt: Encoded, any_relation: bool) -> str:
     """Return why a prompt without a partner has none."""

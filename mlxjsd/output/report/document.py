@@ -21,7 +21,7 @@ from mlxjsd.output.report.packing import Packing, packed_floats, packed_levels, 
 from mlxjsd.prompts.prompt import find_subject
 from mlxjsd.records import Record
 from mlxjsd.results import Run
-from mlxjsd.rows import ROWS, label
+from mlxjsd.rows import find, label
 from mlxjsd.settings import GROUPINGS
 
 #: Version of this layout. A report of another one is not read.
@@ -50,6 +50,7 @@ def document_of(run: Run, by: str | None = None, metric: str | None = None) -> D
     packings = {metric: Packing.of(metric, run.values(metric)) for metric in metrics}
     levels = [packed_levels([*packings.values()], record.cells) for record in run.records]
     axes = len(run.grid.rows), run.layers
+    common = _common_source(run.records)
     packed = replace(
         run,
         records=[
@@ -63,8 +64,9 @@ def document_of(run: Run, by: str | None = None, metric: str | None = None) -> D
         "first": {"by": by, "metric": metric},
         "header": header_of(run),
         "packing": {metric: packing.to_json() for metric, packing in packings.items()},
+        "sources": common,
         "prompts": [
-            _prompt(record) | {"cells": written}
+            _prompt(record, common) | {"cells": written}
             for record, written in zip(run.records, levels, strict=True)
         ],
         "skipped": [[one.id, one.position, one.reason] for one in run.skipped],
@@ -100,7 +102,17 @@ def _without_folder(name: str) -> str:
     return path.name if path.name and (path.is_absolute() or name[0] in ".~") else name
 
 
-def _prompt(record: Record) -> dict[str, Any]:
+def _common_source(records: Sequence[Record]) -> dict[str, Any]:
+    """Return what the sources of all records say alike, such as how wide the noise is."""
+    first = records[0].source
+    return {
+        key: value
+        for key, value in first.items()
+        if all(key in record.source and record.source[key] == value for record in records)
+    }
+
+
+def _prompt(record: Record, common: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": record.id,
         "position": record.position,
@@ -111,7 +123,7 @@ def _prompt(record: Record) -> dict[str, Any]:
         "token_ids": list(record.token_ids),
         "tokens": list(record.tokens),
         "span": list(record.subject_span),
-        "source": record.source,
+        "source": {key: value for key, value in record.source.items() if key not in common},
         "prediction": record.prediction,
         "probability": record.probability,
         "entropy": record.entropy,
@@ -223,7 +235,7 @@ def axes_of(rows: Iterable[str], layers: int, only: Sequence[int] | None = None)
     return {
         "rows": keys,
         "labels": [label(key) for key in keys],
-        "helps": [ROWS[key].help if key in ROWS else "" for key in keys],
+        "helps": [row.help if (row := find(key)) else "" for key in keys],
         "layers": layers,
         "only": None if only is None else list(only),
     }

@@ -118,7 +118,7 @@ def _subtitle(document: Document, settings: Settings) -> str:
     samples = f" × {settings.samples}" if settings.samples > 1 else ""
     return (
         f"{len(document['prompts']):,} of {header['total']:,} prompts of {header['data']['file']}, "
-        f"{corruption}{samples}, window {settings.window}{settings.framing}"
+        f"{corruption}{samples}, {settings.described}"
     )
 
 

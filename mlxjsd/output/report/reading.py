@@ -138,7 +138,7 @@ def _parsed(data: bytes, path: Path) -> Document:
 
 
 _PARTS = {
-    **{"header": dict, "packing": dict, "shown": dict, "first": dict},
+    **{"header": dict, "packing": dict, "shown": dict, "first": dict, "sources": dict},
     **{"prompts": list, "skipped": list, "failed": list},
 }
 _PROMPT = with_keys(
@@ -168,7 +168,8 @@ def _run_of(document: Document) -> tuple[Run, dict[str, Packing]]:
     prompts = document["prompts"]
     if not 0 < len(prompts) <= MOST_PROMPTS:
         raise Damage("it holds no prompt")
-    records = [_record(_PROMPT(prompt, "a prompt"), header, packings) for prompt in prompts]
+    common = mapped(anything)(document["sources"], "the sources")
+    records = [_record(_PROMPT(prompt, "a prompt"), header, packings, common) for prompt in prompts]
     if len({record.id for record in records}) < len(records):
         raise Damage("two prompts have one id")
     for at, (metric, packing) in enumerate(packings.items()):
@@ -186,7 +187,12 @@ def _triple(value: Any) -> list[Any]:
     return value
 
 
-def _record(prompt: Mapping[str, Any], header: Header, packings: Mapping[str, Packing]) -> Record:
+def _record(
+    prompt: Mapping[str, Any],
+    header: Header,
+    packings: Mapping[str, Packing],
+    common: Mapping[str, Any],
+) -> Record:
     """Return a record, by the check that rows of run files pass."""
     grid = header.grid
     cells = unpacked_levels([*packings.values()], prompt["cells"], (len(grid.rows), grid.layers))
@@ -197,7 +203,7 @@ def _record(prompt: Mapping[str, Any], header: Header, packings: Mapping[str, Pa
     row = {
         **prompt,
         **lists,
-        "source": json.dumps(prompt["source"]),
+        "source": json.dumps({**common, **prompt["source"]}),
         "span_start": prompt["span"][0],
         "span_end": prompt["span"][1],
         "cells": cells.astype("<f4").tobytes(),

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.formats.guess import suggested
+from mlxjsd.prompts.prompt import Counterfactual
 
 #: A record as it stands in a file.
 Values = Mapping[str, Any]
@@ -42,6 +43,17 @@ def optional_text(values: Values, field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise InputError(f'"{field}" must be a string', hint="put it in quotes")
     return None if value is None else whole(value, field)
+
+
+def counterfactual(values: Values) -> Counterfactual | None:
+    """Return the pair of a prompt, which may be missing."""
+    if values.get("counterfactual") in (None, ""):
+        return None
+    return Counterfactual(
+        text(values, "counterfactual"),
+        optional_text(values, "counterfactual_subject") or None,
+        texts(values, "counterfactual_answers"),
+    )
 
 
 def texts(values: Values, field: str) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "id": ("case_id", "uuid", "uid"),
     "subject_start": (),
     "popularity": ("s_pop",),
+    "counterfactual": (),
+    "counterfactual_subject": (),
+    "counterfactual_answers": (),
 }
 _GAPS = ("{}", "[X]")
 

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 
-from mlxjsd.prompts.prompt import Prompt, find_subject
+from mlxjsd.prompts.prompt import Counterfactual, Prompt, find_subject
 
 
 def made(
@@ -15,6 +15,7 @@ def made(
     relation: str | None,
     name: str | None = None,
     popularity: float | None = None,
+    counterfactual: Counterfactual | None = None,
 ) -> tuple[Prompt, bool]:
     """Return a prompt, and whether its id is its own: without one it is named after its content."""
     if relation is not None:
@@ -22,7 +23,7 @@ def made(
     called = name
     if called is None:
         called = hashlib.sha256(f"{text}\0{subject}\0{start}".encode()).hexdigest()[:12]
-    prompt = Prompt(called, text, subject, start, answers, relation, popularity)
+    prompt = Prompt(called, text, subject, start, answers, relation, popularity, counterfactual)
     return prompt, name is not None
 
 

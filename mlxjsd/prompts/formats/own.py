@@ -27,14 +27,16 @@ def own(values: Values, path: Path) -> tuple[Prompt, bool]:
         relation=fields.optional_text(values, "relation"),
         name=fields.identifier(values, "id"),
         popularity=fields.number(values, "popularity"),
+        counterfactual=fields.counterfactual(values),
     )
 
 
 def typed(values: Values) -> dict[str, Any]:
     """Return a row of a table with the types that its cells stand for."""
     found: dict[str, Any] = dict(values)
-    if isinstance(cell := values.get("answers"), str) and cell:
-        found["answers"] = in_cell(cell, "answers")
+    for field in ("answers", "counterfactual_answers"):
+        if isinstance(cell := values.get(field), str) and cell:
+            found[field] = in_cell(cell, field)
     if isinstance(cell := values.get("subject_start"), str):
         # Digits alone: int() would also take "1_0" and " +1".
         found["subject_start"] = int(cell) if re.fullmatch(r"[0-9]{1,9}", cell.strip()) else cell

@@ -193,7 +193,7 @@ const Prompts = {
     fact("Relation", prompt.relation);
     grid.whole.forEach((row, index) => fact(grid.whole_labels[index], `${number(wholeOf(prompt, row))} nats`));
     fact("Entropy", `${number(prompt.entropy)} nats`);
-    fact("Corrupted", corruption(prompt.source));
+    fact("Corrupted", corruption({ ...doc.sources, ...prompt.source }));
     fact("Flags", prompt.flags.join(", "));
     fact("Looked up", prompt.popularity === null ? null : prompt.popularity.toLocaleString("en"));
     fact("Id", prompt.id);
