@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlxjsd.output.figure import plot_heatmap as plot_heatmap
     from mlxjsd.output.figure import plot_run as plot_run
     from mlxjsd.output.figure import save_figure as save_figure
+    from mlxjsd.output.report.write import write_report as write_report
     from mlxjsd.prompts.prompt import Prompt as Prompt
     from mlxjsd.prompts.read import read_prompts as read_prompts
     from mlxjsd.records import Record as Record
@@ -64,6 +65,7 @@ _HOME = {
     "run_experiment": "run.experiment",
     "save_figure": "output.figure",
     "sweep_batch": "interventions.sweep",
+    "write_report": "output.report.write",
 }
 __all__ = sorted(_HOME)
 

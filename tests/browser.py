@@ -23,10 +23,12 @@ class Tab:
 
     Attributes:
         asked: addresses that it has asked for.
+        complaints: errors and warnings of its scripts, and what its policy has refused.
     """
 
     def __init__(self, devtools: ClientWebSocketResponse) -> None:
         self.asked: list[str] = []
+        self.complaints: list[str] = []
         self._devtools = devtools
         self._ids = count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
@@ -41,6 +43,12 @@ class Tab:
                 self.asked.append(told["params"]["request"]["url"])
             elif told["method"] == "Network.webSocketCreated":
                 self.asked.append(told["params"]["url"])
+            elif told["method"] == "Runtime.exceptionThrown":
+                self.complaints.append(str(told["params"]["exceptionDetails"]))
+            elif told["method"] == "Log.entryAdded":
+                self.complaints.append(told["params"]["entry"]["text"])
+            elif told["method"] == "Runtime.consoleAPICalled":
+                self.complaints.append(str(told["params"]["args"]))
 
     async def call(self, method: str, **parameters: object) -> Any:
         """Ask the browser for something; return what it answers."""
@@ -95,7 +103,7 @@ async def browser(folder: Path) -> AsyncIterator[Tab]:
             page = await _first_page(session, folder / "DevToolsActivePort")
             async with session.ws_connect(page, max_msg_size=0) as devtools:
                 tab = Tab(devtools)
-                for domain in ("Page", "Runtime", "Network"):
+                for domain in ("Page", "Runtime", "Network", "Log"):
                     await tab.call(f"{domain}.enable")
                 yield tab
     finally:

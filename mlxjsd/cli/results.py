@@ -13,7 +13,7 @@ from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, effect_of, read, show_run
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
-from mlxjsd.output.writers import EXPORTS, FIGURES
+from mlxjsd.output.writers import EXPORTS, FIGURES, is_report
 
 if TYPE_CHECKING:
     from mlxjsd.analysis.changes import Change
@@ -37,7 +37,8 @@ def show(
 
 
 @app.command(
-    help=f"Draw a run's heatmap as {FIGURES}; with --by, a panel for each group.",
+    help=f"Draw a run's heatmap as {FIGURES}; with --by, a panel for each group. A .html file "
+    "is a report.",
 )
 def plot(
     folder: options.RunFolder,
@@ -80,6 +81,18 @@ def plot(
 
     style, asked = Style(vmin, vmax, cmap), effect_of(effect, least_total)
     run = read(folder, match, reliance_threshold, aliases)
+    if is_report(output):
+        from mlxjsd.output.report.write import write_report
+
+        if kind != "heatmap" or style != Style() or asked is not None or significance:
+            raise InputError(
+                "a .html file shows heatmaps as they were measured, in its own colours",
+                hint="leave out --kind, --effect, --significance, --vmin, --vmax and --cmap, or "
+                "name another file",
+            )
+        write_report(run, output, by, metric)
+        print(output)
+        return
     if kind != "heatmap":
         for option, given in (
             ("--by", by is not None),
@@ -169,7 +182,11 @@ def compare(
 
     one = panel_of(read(runs[0], aliases=aliases), category, metric)
     result = comparing.compare(one, comparing.published(str(reference)))
-    if output is not None:
+    if output is not None and is_report(output):
+        from mlxjsd.output.report.write import sides_of, write_comparison
+
+        write_comparison("Two heatmaps compared", sides_of(result), compared(result), output)
+    elif output is not None:
         from mlxjsd.output.figure import plot_comparison, save_figure
 
         save_figure(plot_comparison(result), output)
@@ -222,6 +239,17 @@ def compare_runs(
         document = disagreement_json(first, shared, changed, metric, effect)
         written = changes_csv(changed) if ending == ".csv" else json.dumps(document) + "\n"
         write_whole(output, written.encode())
+    elif output is not None and is_report(output):
+        from mlxjsd.output.report.write import sides_of, sides_of_runs, write_comparison
+
+        if effect is not None or significance:
+            raise InputError(
+                "a .html file shows heatmaps as they were measured",
+                hint="leave out --effect and --significance, or name another file",
+            )
+        sides = sides_of_runs(runs, category, metric) if beside is None else sides_of(beside)
+        title = f"{len(runs)} runs compared"
+        write_comparison(title, sides, "\n\n".join(parts), output)
     elif output is not None:
         from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
 

@@ -46,6 +46,21 @@ def null_limit(dtype: str) -> float:
     return _NULL.get(dtype, _NULL["bfloat16"])
 
 
+def epsilon(dtype: str) -> float:
+    """Return the unit in the last place of a number near 1."""
+    return _EPSILON.get(dtype, _EPSILON["bfloat16"])
+
+
+def allowed_of_roots(dtype: str, floor: float) -> float:
+    """Return by how much the roots of two measurements of one divergence may differ.
+
+    Args:
+        dtype: of the residual stream.
+        floor: nats, the larger one of the two measurements.
+    """
+    return float(4 * np.sqrt(max(floor, 0.0)) + 4 * epsilon(dtype))
+
+
 def agreement(name: str, a: np.ndarray, b: np.ndarray, dtype: str, floor: float) -> Invariant:
     """Compare two measurements of the same divergences, NaN where neither applies."""
     same_cells = bool((np.isnan(a) == np.isnan(b)).all())
@@ -53,8 +68,7 @@ def agreement(name: str, a: np.ndarray, b: np.ndarray, dtype: str, floor: float)
     if not same_cells or len(a) != len(b):
         return Invariant(name, "other cells", "the same cells", False)
     roots = np.abs(np.sqrt(a) - np.sqrt(b))
-    epsilon = _EPSILON.get(dtype, _EPSILON["bfloat16"])
-    allowed = 4 * np.sqrt(max(floor, 0.0)) + 4 * epsilon
+    allowed = allowed_of_roots(dtype, floor)
     passed = bool(((np.abs(a - b) <= NEAR) | (roots <= allowed)).all())
     gap = float(np.abs(a - b).max()) if a.size else 0.0
     return Invariant(name, f"{gap:.1e} nats", f"{NEAR:.0e}, or {allowed:.1e} of the roots", passed)

@@ -81,6 +81,15 @@ class Writers(Generic[Source]):
         write_whole(path, self._by_ending[ending].content(source))
 
 
+#: Of a report, which is written by :mod:`mlxjsd.output.report.write`.
+REPORT = ".html"
+
+
+def is_report(path: Path) -> bool:
+    """Say whether a file's name asks for a report."""
+    return path.suffix.lower() == REPORT
+
+
 def _csv(run: "Run") -> bytes:
     from mlxjsd.output.export import to_csv
 

@@ -13,6 +13,7 @@ import mlx.core as mx
 from mlxjsd.analysis.aliases import concerning
 from mlxjsd.errors import InputError
 from mlxjsd.interventions.corruption import Corruption
+from mlxjsd.interventions.corruption.stored import Sources
 from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.invariants import null_limit
 from mlxjsd.model.loaded import LoadedModel
@@ -138,6 +139,7 @@ def plan_run(
     sizes: Mapping[str, int] | None = None,
     sample: int | None = None,
     once: bool = True,
+    sources: Sources | None = None,
 ) -> Plan:
     """Decide what to measure.
 
@@ -153,6 +155,7 @@ def plan_run(
         sizes: the plan's ``batch_sizes`` when the run began, which go before both.
         sample: measure only N prompts, drawn by the seed and spread over the relations.
         once: measure prompts that are asked twice once; runs of older versions did not.
+        sources: what a run has stored of the prompts' corruption, by id; None to work it out.
 
     Raises:
         InputError: if no prompt is usable, or a number makes no sense.
@@ -177,7 +180,7 @@ def plan_run(
     usable, skipped = encode_all(model, data, settings, once)
     if not usable:
         raise _no_prompt(data, skipped)
-    corruption = Corruption(settings, [prompt for _, prompt in usable], model)
+    corruption = Corruption(settings, [prompt for _, prompt in usable], model, sources)
     measurable: list[tuple[int, Encoded]] = []
     for position, prompt in usable:
         if reason := corruption.reason_against(prompt):

@@ -37,7 +37,8 @@ def test_every_field_asks_for_what_its_option_does(tmp_path: Path) -> None:
     typed = {
         "model": "a/b", "limit": "9", "sample": "4", "corruption": "swap", "noise_level": "2.5",
         "noise_samples": "3", "window": "7", "output": str(tmp_path), "rows": "last, subj",
-        "metrics": "jsd,kl", "direction": "both", "target": "answer", "maps": "residual", "layers": "0-30:2", "seed": "5", "swap_any": "yes",
+        "metrics": "jsd,kl",
+        "direction": "both", "target": "answer", "maps": "residual", "layers": "0-30:2", "seed": "5", "swap_any": "yes",
         "prompt_template": "Q: {prompt}\\nA:", "chat": "yes", "format": "lre",
         "fields": "prompt=q", "max_tokens": "3", "match": "prefix", "aliases": "countries",
         "reliance_threshold": "0.2", "batch_size": "6", "bits": "4", "revision": "v1",

@@ -14,6 +14,7 @@ from mlxjsd.interventions.corruption.draws import Drawing
 from mlxjsd.interventions.corruption.noise import Noise
 from mlxjsd.interventions.corruption.pair import Pair, first_token
 from mlxjsd.interventions.corruption.protocol import Corruptor, Make, Model
+from mlxjsd.interventions.corruption.stored import Sources, levels_of, stored, stored_drawing
 from mlxjsd.interventions.corruption.swap import Swap
 from mlxjsd.interventions.spec import NO_TOKEN, Batch
 from mlxjsd.prompts.encode import Encoded, Encoder
@@ -27,18 +28,31 @@ MAKE: dict[str, Make] = {"noise": Noise, "swap": Swap, "pair": Pair}
 class Corruption:
     """Makes batches of prompts with their corruption; a context manager."""
 
-    def __init__(self, settings: Settings, prompts: Sequence[Encoded], model: Model) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        prompts: Sequence[Encoded],
+        model: Model,
+        sources: Sources | None = None,
+    ) -> None:
         """Prepare for all usable ``prompts`` of the file, before any limit.
 
         Args:
             settings: which corruption, and its seed.
             prompts: at least one.
             model: to be measured.
+            sources: what :meth:`source` said of these prompts, where a run has stored it; None
+                to work it out from all prompts.
         """
         self.settings = settings
-        self.by: Corruptor = MAKE[settings.corruption](settings, prompts, model)
-        self._tokens = _Tokens(settings, prompts, model.encoder, self.by)
-        self._drawing = Drawing.of(settings, prompts, model)
+        own = MAKE[settings.corruption] if sources is None else stored(sources)
+        self.by: Corruptor = own(settings, prompts, model)
+        self._tokens = _Tokens(settings, prompts, model.encoder, self.by, sources is not None)
+        self._drawing = (
+            Drawing.of(settings, prompts, model)
+            if sources is None
+            else stored_drawing(settings, prompts, model, sources)
+        )
         self._controls = any(ROWS[key].hidden == "control" for key in settings.rows)
         self._maker: ThreadPoolExecutor | None = None
         self._ahead: dict[tuple[str, ...], Future[Batch]] = {}
@@ -49,7 +63,9 @@ class Corruption:
 
     def source(self, prompt: Encoded) -> dict[str, Any]:
         """Return what the subject's states are replaced from, as JSON values."""
-        return self.by.source(prompt)
+        found = self.by.source(prompt)
+        # With these, it can be measured again without the rest of its data file.
+        return found | ({} if self._drawing is None else levels_of(self._drawing))
 
     def prepare(self, prompts: Sequence[Encoded]) -> None:
         """Begin to make the batch that is asked for after this one, while the device computes.
@@ -125,14 +141,20 @@ class _Tokens:
     """The tokens whose probability and logit are measured, where data names them."""
 
     def __init__(
-        self, settings: Settings, prompts: Sequence[Encoded], encoder: Encoder, by: Corruptor
+        self,
+        settings: Settings,
+        prompts: Sequence[Encoded],
+        encoder: Encoder,
+        by: Corruptor,
+        few: bool = False,
     ) -> None:
+        """Look the tokens up; ``few`` says that the prompts are some of a run's, not all."""
         self.targets: dict[str, int] | None = None
         self.counterfactuals: dict[str, int] | None = None
         if settings.target == "answer":
             firsts = {p.prompt.id: first_token(p, encoder, settings) for p in prompts}
             self.targets = {name: token for name, token in firsts.items() if token is not None}
-            if not self.targets:
+            if not self.targets and not few:
                 raise InputError(
                     "no prompt has an answer whose first token could be the target",
                     hint="leave --target out, or give the prompts answers",

@@ -30,7 +30,8 @@ class Noise:
 
     def source(self, prompt: Encoded) -> dict[str, Any]:
         """Return what the subject's states are replaced from, as JSON values."""
-        return {"kind": "noise"}
+        # With it, the prompt can be measured again without the rest of its data file.
+        return {"kind": "noise", "deviation": float(self.deviation)}
 
     def tokens(self, prompt: Encoded) -> tuple[int, ...] | None:
         """Return None: no token is replaced."""
