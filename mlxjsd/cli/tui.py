@@ -62,6 +62,6 @@ def tui(
     elif given:
         job = asked.job()
 
-    from mlxjsd.tui.app import launch
+    from mlxjsd.tui.launch import launch
 
     raise typer.Exit(launch(job, folder, warn))

@@ -70,7 +70,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """The jobs that commands ask for; nothing is measured and no app opened."""
     jobs: list[Job] = []
     monkeypatch.setattr("mlxjsd.cli.run.measure", lambda job, **_: jobs.append(job))
-    monkeypatch.setattr("mlxjsd.tui.app.launch", lambda job, folder: jobs.append(job))
+    monkeypatch.setattr("mlxjsd.tui.launch.launch", lambda job, *_: jobs.append(job))
     return jobs
 
 

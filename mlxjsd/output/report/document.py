@@ -131,6 +131,7 @@ def _prompt(record: Record, common: Mapping[str, Any]) -> dict[str, Any]:
         "flags": list(record.flags),
         "popularity": record.popularity,
         "whole": packed_floats(record.whole),
+        **({} if record.maps is None else {"maps": packed_floats(record.maps)}),
     }
 
 

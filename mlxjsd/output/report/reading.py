@@ -147,6 +147,7 @@ _PROMPT = with_keys(
         "source": mapped(anything),
         "cells": text,
         "whole": text,
+        "maps": text,
     },
     (
         *("id", "position", "text", "subject", "relation", "answers", "token_ids", "tokens"),
@@ -197,6 +198,9 @@ def _record(
     grid = header.grid
     cells = unpacked_levels([*packings.values()], prompt["cells"], (len(grid.rows), grid.layers))
     whole = unpacked_floats(prompt["whole"], (len(grid.metrics), len(grid.whole)))
+    tokens = listed(text)(prompt["tokens"], "tokens")
+    map_shape = len(grid.maps), len(grid.metrics), len(tokens), grid.layers
+    maps = unpacked_floats(prompt.get("maps", ""), map_shape)
     if len(prompt["span"]) != 2:
         raise Damage("a subject's place that is none")
     lists = {name: json.dumps(prompt[name]) for name in ("answers", "token_ids", "tokens", "flags")}
@@ -209,6 +213,7 @@ def _record(
         "cells": cells.astype("<f4").tobytes(),
         "whole": whole.astype("<f4").tobytes(),
         "norms": np.zeros(grid.layers, "<f4").tobytes(),
+        "maps": maps.astype("<f4").tobytes(),
     }
     return record_from(row, grid, header.tolerance)
 
