@@ -196,6 +196,9 @@ def compare_runs(
 def export(
     folder: options.RunFolder,
     output: options.OutputFile,
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="Every prompt's cells in .csv, a line each.")
+    ] = False,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Of a damaged run, all that can be trusted (.json).")
     ] = False,
@@ -213,7 +216,7 @@ def export(
     else:
         from mlxjsd.store.reader import read_run
 
-        export_run(read_run(folder), output)
+        export_run(read_run(folder), output, tidy)
     print(output)
 
 

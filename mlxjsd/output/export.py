@@ -17,19 +17,30 @@ from mlxjsd.analysis.heatmap import Heatmap, aggregate, bootstrap_interval
 from mlxjsd.errors import InputError
 from mlxjsd.files import write_whole
 from mlxjsd.metrics import JSD
-from mlxjsd.output.writers import EXPORTS
+from mlxjsd.output.writers import EXPORTS, TIDY_CSV
 from mlxjsd.results import Record, Run
 from mlxjsd.rows import FLOOR, RELIANCE
 from mlxjsd.store.recovery.salvage import Salvaged
 
 
-def export_run(run: Run, path: Path | str) -> None:
+def export_run(run: Run, path: Path | str, tidy: bool = False) -> None:
     """Write ``run`` to ``path``, whose ending says how; see :mod:`mlxjsd.output.writers`.
+
+    Args:
+        run: finished or not.
+        path: of the file.
+        tidy: write every prompt's cells into a .csv, a line each, in place of averages.
 
     Raises:
         InputError: for another ending, or a folder that is not there.
     """
-    EXPORTS.write(run, path)
+    ending = EXPORTS.ending_of(Path(path))
+    if tidy and ending not in (".csv", TIDY_CSV.ending, ".parquet"):
+        raise InputError(
+            f"--tidy is for .csv and .parquet, not {Path(path).name!r}",
+            hint="name such a file with -o",
+        )
+    EXPORTS.write(run, path, TIDY_CSV.ending if tidy and ending == ".csv" else None)
 
 
 def export_salvaged(salvaged: Salvaged, path: Path | str) -> None:
