@@ -40,6 +40,21 @@ Metric = Annotated[
     str, typer.Option("--metric", help=f"Of those that were measured: {', '.join(METRICS)}.")
 ]
 
+# Those of a figure.
+
+Width = Annotated[
+    float | None,
+    typer.Option(
+        metavar="INCHES", help="As in a paper's column, 3.3.", show_default="as the layers need"
+    ),
+]
+FontSize = Annotated[
+    float | None,
+    typer.Option(metavar="POINTS", help="Of all letters.", show_default="10, or 8 below 5 inches"),
+]
+NoTitle = Annotated[bool, typer.Option("--no-title", help="No words above the figure.")]
+Dpi = Annotated[int, typer.Option(help="Pixels of an inch, in a .png.")]
+
 # Those that a run shares with other commands.
 
 

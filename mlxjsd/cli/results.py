@@ -16,6 +16,7 @@ from mlxjsd.output.writers import EXPORTS, FIGURES
 
 if TYPE_CHECKING:
     from mlxjsd.analysis.changes import Change
+    from mlxjsd.output.page import Page
 
 
 @app.command()
@@ -40,7 +41,7 @@ def plot(
     by: options.By = None,
     kind: Annotated[
         str,
-        typer.Option(help="heatmap; or, by category: norms, cosine or probability."),
+        typer.Option(help="heatmap, lines; or, by category: norms, cosine or probability."),
     ] = "heatmap",
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
@@ -58,31 +59,33 @@ def plot(
         str | None,
         typer.Option(help="A matplotlib colour map.", show_default="Blues, or one around 0"),
     ] = None,
+    width: options.Width = None,
+    font_size: options.FontSize = None,
+    no_title: options.NoTitle = False,
+    dpi: options.Dpi = 200,
 ) -> None:
     """Draw a run's heatmap, or one for each group."""
-    from mlxjsd.output.figure import (
-        Style,
-        plot_curves,
-        plot_groups,
-        plot_run,
-        save_figure,
-        title_of,
-    )
+    from mlxjsd.output.curve_figure import LINES, plot_curves, plot_lines
+    from mlxjsd.output.figure import Style, plot_groups, plot_run, save_figure, title_of
+    from mlxjsd.output.page import Page
 
-    style = Style(vmin, vmax, cmap)
+    style, page = Style(vmin, vmax, cmap), Page(width, font_size, not no_title, dpi)
     run = read(folder, match, reliance_threshold, aliases)
-    if kind != "heatmap":
+    if kind == LINES:
+        figure = plot_lines(run, by, metric, style, page)
+    elif kind != "heatmap":
         for option, given in (("--by", by is not None), ("--metric", metric != JSD.key)):
             if given:
                 raise InputError(
-                    f"{option} is for heatmaps",
+                    f"{option} is for heatmaps and lines",
                     hint="leave it out: the other kinds are curves by category",
                 )
-        figure = plot_curves(run, kind)
+        figure = plot_curves(run, kind, page)
     elif by is None:
-        figure = plot_run(run, style, metric)
+        figure = plot_run(run, style, metric, page)
     else:
-        figure = plot_groups(run.heatmap(by=by, metric=metric), title_of(run), style)
+        groups = run.heatmap(by=by, metric=metric)
+        figure = plot_groups(groups, title_of(run), style, page=page)
     save_figure(figure, output)
     print(output)
 
@@ -118,6 +121,9 @@ def compare(
         Path | None,
         typer.Option("--output", "-o", help="Draw them here, or write every change as .csv."),
     ] = None,
+    width: options.Width = None,
+    font_size: options.FontSize = None,
+    dpi: options.Dpi = 200,
 ) -> None:
     """Compare runs with the first one, or a run with a published figure.
 
@@ -129,8 +135,13 @@ def compare(
             "compare takes a second run folder or --reference, one of the two",
             hint="give one of them",
         )
+    page = None
+    if output is not None:
+        from mlxjsd.output.page import Page
+
+        page = Page(width, font_size, dpi=dpi)
     if len(runs) > 1:
-        compare_runs(runs, category, metric, output, aliases)
+        compare_runs(runs, category, metric, output, aliases, page)
         return
     from mlxjsd.analysis import compare as comparing
     from mlxjsd.output.markdown import compared, panel_of
@@ -140,7 +151,7 @@ def compare(
     if output is not None:
         from mlxjsd.output.figure import plot_comparison, save_figure
 
-        save_figure(plot_comparison(result), output)
+        save_figure(plot_comparison(result, page=page), output)
     print(compared(result))
 
 
@@ -150,6 +161,7 @@ def compare_runs(
     metric: str = JSD.key,
     output: Path | None = None,
     aliases: str | None = None,
+    page: "Page | None" = None,
 ) -> None:
     """Print what runs changed from the first of them; draw it, or write it as a table."""
     from mlxjsd.analysis.compare import compare as compare_panels
@@ -181,13 +193,13 @@ def compare_runs(
         from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
 
         if beside is not None:
-            drawn = plot_comparison(beside)
+            drawn = plot_comparison(beside, page=page)
         else:
             heatmaps = {
                 name: of_category(run, category).heatmap(metric=metric)
                 for name, run in runs.items()
             }
-            drawn = plot_groups(heatmaps, columns=len(heatmaps))
+            drawn = plot_groups(heatmaps, columns=len(heatmaps), page=page)
         save_figure(drawn, output)
     print("\n\n".join(parts))
 

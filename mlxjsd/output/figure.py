@@ -1,74 +1,31 @@
 """The figure, drawn by matplotlib as it is by itself, and never with its global state."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from io import BytesIO
 from itertools import pairwise
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlxjsd.analysis.compare import Comparison, Panel
-from mlxjsd.analysis.curves import KINDS, confidences, cosines, norm_ratios
 from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.corruptions import CORRUPTIONS
-from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
-from mlxjsd.output.colours import DIVERGING, map_for
+from mlxjsd.output.colours import DIVERGING
+from mlxjsd.output.page import Page, set_labels, ticks
 from mlxjsd.output.plain_matplotlib import (
     Axes,
     Figure,
     QuadMesh,
-    colormaps,
     matplotlib,
     own_defaults,
 )
+from mlxjsd.output.style import Style
 from mlxjsd.output.writers import FIGURES
 from mlxjsd.results import Run
 from mlxjsd.rows import label
 from mlxjsd.text import clean
-
-
-@dataclass(frozen=True)
-class Style:
-    """How the numbers become colours."""
-
-    vmin: float | None = None
-    """The number at the low end; None for 0 or, of a signed metric, as far below 0 as the high
-    end is above it."""
-    vmax: float | None = None
-    """The number at the high end; None for the highest cell or, of a signed metric, the one that
-    is farthest from 0."""
-    cmap: str | None = None
-    """Any matplotlib colour map; None for Blues or, of a signed metric, a diverging one."""
-
-    def __post_init__(self) -> None:
-        for option, end in (("--vmin", self.vmin), ("--vmax", self.vmax)):
-            if end is not None and not isfinite(end):
-                raise InputError(f"{option} is a finite number, not {end}", hint="give one")
-        if self.cmap is not None and self.cmap not in colormaps:
-            raise InputError(
-                f"matplotlib has no colour map {self.cmap!r}", hint="try Blues or viridis"
-            )
-        if self.vmax is not None and self.vmax <= (self.vmin or 0.0):
-            raise InputError(
-                f"--vmax {self.vmax:g} must be above --vmin {self.vmin or 0:g}",
-                hint="give a higher one",
-            )
-
-    def colours(self, heatmaps: Sequence[Heatmap]) -> dict[str, Any]:
-        """Return one scale for ``heatmaps`` of one metric, as arguments for matplotlib."""
-        low, high = scale_of(heatmaps)
-        signed = any(described(heatmap.metric).signed for heatmap in heatmaps)
-        if signed:  # an end that is not given mirrors the other one
-            high = self.vmax or max(-(self.vmin or 0.0), 0.0) or high
-            low = -high
-        low = low if self.vmin is None else self.vmin
-        high = high if self.vmax is None else self.vmax
-        cmap = self.cmap or map_for(signed)
-        return {"cmap": cmap, "vmin": low, "vmax": max(high, low + 1e-3)}
 
 
 def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> QuadMesh:
@@ -89,12 +46,12 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
         np.ma.masked_invalid(values),
         # Cells are vectors in print; an edge in their own colour closes the seams between them.
         edgecolors="face",
-        linewidth=0.4,
+        linewidth=min(0.4, 10 * figure_of(axes).get_figwidth() / layers),
         **colours,
     )
     axes.set_ylim(rows - 0.5, -0.5)  # the first row on top
-    axes.set_yticks(range(rows), [_escape(label(key)) for key in heatmap.rows])
-    axes.set_xticks(_ticks(heatmap, 24))
+    axes.set_yticks(range(rows), [escape(label(key)) for key in heatmap.rows])
+    axes.set_xticks(ticks(heatmap, 24))
     axes.tick_params(length=0)
     axes.set_xlabel("Layer")
     for spine in axes.spines.values():
@@ -102,19 +59,18 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
     return mesh
 
 
-def _ticks(heatmap: Heatmap, most: int) -> list[int]:
-    """Return the layers that are numbered below a panel."""
-    if heatmap.only is not None:
-        return list(heatmap.only[:: -(-len(heatmap.only) // most)])
-    every = next(n for n in (2, 4, 8, 16, 32, 64, 10**6) if heatmap.layers <= n * most)
-    return list(range(0, heatmap.layers, every))
+def figure_of(axes: Axes) -> Figure:
+    """Return the figure that axes are part of, also of a part of it."""
+    found = axes.get_figure(root=True)
+    assert found is not None
+    return found
 
 
-def _bar_label(metric: str) -> str:
-    """Return what stands at the colour bar; as in the published figure, JSD is without its unit."""
+def bar_label(metric: str, name: str = "") -> str:
+    """Return what stands at the colour bar: a name, or what the cells are, and their unit."""
     found = described(metric)
-    unit = f"\n({_escape(found.unit)})" if found.unit and metric != JSD.key else ""
-    return f"Avg {_escape(found.label)}{unit}"
+    unit = f"\n({escape(found.unit)})" if found.unit else ""
+    return f"{name or 'Avg ' + escape(found.label)}{unit}"
 
 
 def _tall(rows: int) -> int:
@@ -122,32 +78,74 @@ def _tall(rows: int) -> int:
     return max(rows, 3)
 
 
-@own_defaults()
-def plot_heatmap(heatmap: Heatmap, title: str = "", style: Style | None = None) -> Figure:
-    """Return the figure of one heatmap: its rows by layer, in the unit of its metric."""
-    rows, layers = heatmap.mean.shape
-    width = min(max(4.5, 1.6 + 0.26 * layers), 24)
-    figure = Figure(figsize=(width, (95 + 30 * _tall(rows)) / 100), layout="constrained")
-    axes = figure.add_subplot()
+def plot_heatmap(
+    heatmap: Heatmap,
+    title: str = "",
+    style: Style | None = None,
+    page: Page | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Return the figure of one heatmap: its rows by layer, in the unit of its metric.
+
+    Args:
+        heatmap: what is drawn.
+        title: above it.
+        style: its colours.
+        page: its size.
+        ax: axes of a figure of one's own to draw into, with the colour bar beside them. Their size
+            and letters are left as that figure has them, and that figure is returned.
+    """
+    if ax is not None:
+        _draw_one(ax, heatmap, title, style)
+        return figure_of(ax)
+    with own_defaults():
+        page = page or Page()
+        page.set_letters()
+        rows, layers = heatmap.mean.shape
+        width = page.wide(min(max(4.5, 1.6 + 0.26 * layers), 24))
+        title = page.wrapped(title, width) if page.width and page.title else title * page.title
+        # Without a title cells are taller, so that the label of the bar still fits beside it.
+        height = page.high(_tall(rows), 1.2 * title.count("\n")) + 0.95 * page.scale
+        figure = Figure((width, height), page.dpi, layout="constrained")
+        axes = figure.add_subplot()
+        _draw_one(axes, heatmap, title, style)
+        axes.set_xticks(page.ticks(heatmap, page.panel(), 24))
+        set_labels(figure.axes, page.letters)
+        return figure
+
+
+def _draw_one(axes: Axes, heatmap: Heatmap, title: str, style: Style | None) -> None:
+    tall = _tall(heatmap.mean.shape[0])
     mesh = draw_heatmap(axes, heatmap, (style or Style()).colours([heatmap]))
     axes.set_aspect("auto")
-    bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=3 * _tall(rows))
-    bar.set_label(_bar_label(heatmap.metric))
+    bar = figure_of(axes).colorbar(mesh, ax=axes, pad=0.01, aspect=3 * tall)
+    bar.set_label(bar_label(heatmap.metric))
     bar.outline.set_linewidth(0.6)
     if title:
-        axes.set_title(title, fontsize=10)
-    return figure
+        axes.set_title(title)
 
 
-@own_defaults()
-def plot_run(run: Run, style: Style | None = None, metric: str = JSD.key) -> Figure:
+def plot_run(
+    run: Run,
+    style: Style | None = None,
+    metric: str = JSD.key,
+    page: Page | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Return the figure of a run, with its model, number of prompts and corruption as title.
+
+    Args:
+        run: finished or not.
+        style: its colours.
+        metric: key of one that was measured.
+        page: its size, and whether it has a title.
+        ax: axes to draw into; see :func:`plot_heatmap`.
 
     Raises:
         InputError: if the run did not measure this metric.
     """
     heatmap = run.heatmap(metric=metric)
-    return plot_heatmap(heatmap, title_of(run, heatmap.count), style)
+    return plot_heatmap(heatmap, title_of(run, heatmap.count), style, page, ax)
 
 
 @own_defaults()
@@ -156,6 +154,7 @@ def plot_groups(
     title: str = "",
     style: Style | None = None,
     columns: int = 3,
+    page: Page | None = None,
 ) -> Figure:
     """Return panels side by side on one colour scale, captioned (a), (b), (c) with each n.
 
@@ -164,107 +163,90 @@ def plot_groups(
         title: over all panels.
         style: shared by them.
         columns: the most panels beside each other.
+        page: the size of the figure; in a narrow one, panels stand below each other.
     """
+    page = page or Page()
+    page.set_letters()
     first = next(iter(groups.values()))
     rows, layers = first.mean.shape
     colours = (style or Style()).colours([*groups.values()])
-    columns = min(len(groups), columns)
+    columns = page.columns(min(len(groups), columns))
     lines = -(-len(groups) // columns)
-    width = min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8
-    height = (20 + (130 + 30 * _tall(rows)) * lines) / 100
-    figure = Figure(figsize=(width, height), layout="constrained")
+    width = page.wide(min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8)
+    inches = page.panel(columns, width)
+    captions = [
+        page.wrapped(f"{letter}{escape(caption)}, n = {heatmap.count}", inches)
+        for letter, (caption, heatmap) in zip(_letters(len(groups)), groups.items(), strict=True)
+    ]
+    title = page.wrapped(title, width) if page.width and page.title else title * page.title
+    text = lines * (1.4 + max(caption.count("\n") + 1 for caption in captions))
+    text += 2.6 + 1.2 * (title.count("\n") + 1) * bool(title)
+    figure = Figure((width, page.high(_tall(rows) * lines, text)), page.dpi, layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False)
-    for index, (caption, heatmap) in enumerate(groups.items()):
+    for index, (caption, heatmap) in enumerate(zip(captions, groups.values(), strict=True)):
         axes = panels.flat[index]
         mesh = draw_heatmap(axes, heatmap, colours)
-        axes.set_xticks(_ticks(heatmap, 12))
-        letter = f"({chr(ord('a') + index)}) " if len(groups) <= 26 else ""
-        caption = f"{letter}{_escape(caption)}, n = {heatmap.count}"
-        axes.set_xlabel(f"Layer\n{caption}")
+        axes.set_xticks(page.ticks(heatmap, inches, 12))
+        axes.set_title(caption, loc="left")
+        axes.set_xlabel("")  # there is one for all
+        if index + columns < len(groups):
+            axes.set_xticklabels([])
         if index % columns:
             axes.set_yticklabels([])
     for axes in panels.flat[len(groups) :]:
         axes.set_visible(False)
+    figure.supxlabel("Layer")
     bar = figure.colorbar(mesh, ax=panels, pad=0.01, aspect=3 * _tall(rows) * lines)
-    bar.set_label(_bar_label(first.metric))
+    bar.set_label(bar_label(first.metric))
+    set_labels(figure.axes, page.letters)
     if title:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(title)
     return figure
 
 
+def _letters(count: int) -> list[str]:
+    """Return what goes in front of captions, as far as the alphabet goes."""
+    return [f"({chr(ord('a') + n)}) " if count <= 26 else "" for n in range(count)]
+
+
 @own_defaults()
-def plot_comparison(comparison: Comparison, style: Style | None = None) -> Figure:
+def plot_comparison(
+    comparison: Comparison, style: Style | None = None, page: Page | None = None
+) -> Figure:
     """Return both heatmaps and their difference, the latter on a diverging scale around 0."""
+    page = page or Page()
+    page.set_letters()
     a, b = (_bare(panel, panel.mean) for panel in (comparison.a, comparison.b))
     difference = _bare(comparison.a, comparison.difference)
     colours = (style or Style()).colours([a, b])
     rows, columns = a.mean.shape
-    size = (min(max(4.5, 1.8 + 0.26 * columns), 24), (290 + 90 * _tall(rows)) / 100)
-    figure = Figure(figsize=size, layout="constrained")
+    width = page.wide(min(max(4.5, 1.8 + 0.26 * columns), 24))
+    inches = page.panel(width=width)
+    names = [page.wrapped(f"{letter}: {escape(panel.name)}", inches)
+             for letter, panel in (("A", comparison.a), ("B", comparison.b))]  # fmt: skip
+    text = 8.4 + 1.2 * sum(name.count("\n") + 1 for name in names)
+    height = page.high(3 * _tall(rows), text)
+    figure = Figure((width, height), page.dpi, layout="constrained")
     upper, middle, lower = figure.subplots(3)
-    for axes, heatmap, panel in ((upper, a, comparison.a), (middle, b, comparison.b)):
+    for axes, heatmap, name in ((upper, a, names[0]), (middle, b, names[1])):
         mesh = draw_heatmap(axes, heatmap, colours)
-        axes.set_title(_escape(panel.name), fontsize=10)
-        axes.set_xlabel("")
+        axes.set_title(name, loc="left")
     bar = figure.colorbar(mesh, ax=[upper, middle], pad=0.01, aspect=6 * _tall(rows))
-    bar.set_label(_bar_label(a.metric))
+    bar.set_label(bar_label(a.metric))
     _, farthest = scale_of([difference])
     around = Style(-farthest, farthest, DIVERGING).colours([difference])
     mesh = draw_heatmap(lower, difference, around)
-    lower.set_title("difference", fontsize=10)
-    if comparison.relative:
-        lower.set_xlabel("Layer (the shallower model stretched over the depth)")
+    lower.set_title("A - B", loc="left")
+    for axes in (upper, middle, lower):
+        axes.set_xticks(page.ticks(a, inches, 24))
+        axes.set_xlabel("")  # there is one for all
+    for axes in (upper, middle):
+        axes.set_xticklabels([])
+    relative = "\n(the shallower model stretched over the depth)" if comparison.relative else ""
+    figure.supxlabel(f"Layer{relative}")
     bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
-    bar.set_label(_escape(described(a.metric).unit))
-    return figure
-
-
-_CATEGORY_COLOURS = {"FA": "#2171b5", "AH": "#d95f0e", "UH": "#737373", "wrong": "#d95f0e"}
-
-
-@own_defaults()
-def plot_curves(run: Run, kind: str) -> Figure:
-    """Return curves by category: ``norms``, ``cosine`` or ``probability``.
-
-    Raises:
-        InputError: for another ``kind``, or a run that cannot show it.
-    """
-    if kind not in KINDS:
-        raise InputError(
-            f"--kind is heatmap, {', '.join(KINDS)}, not {kind!r}", hint="give one of them"
-        )
-    if kind == "probability":
-        return _plot_confidence(run)
-    found = run.categories()
-    lines = norm_ratios(found) if kind == "norms" else cosines(found, run.cosines, run.criteria)
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    for name, values in lines.items():
-        axes.plot(values, label=name, color=_CATEGORY_COLOURS[name], marker=".")
-    axes.set_xlabel("Layer")
-    if kind == "norms":
-        axes.set_ylabel("Norm of subject states, ratio to FA")
-    else:
-        axes.set_ylabel("Mean pairwise cosine of last-token states")
-    axes.legend(frameon=False)
-    axes.set_title(title_of(run), fontsize=10)
-    return figure
-
-
-def _plot_confidence(run: Run) -> Figure:
-    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    found = confidences(run.categories())
-    widest = max(float(c.entropy.max()) for c in found.values())
-    for name, confidence in found.items():
-        look = {"density": True, "histtype": "step", "color": _CATEGORY_COLOURS[name]}
-        left.hist(confidence.probability, bins=20, range=(0, 1), label=name, **look)
-        right.hist(confidence.entropy, bins=20, range=(0, max(widest, 1e-3)), **look)
-    left.set_xlabel("Probability of the predicted token")
-    right.set_xlabel("Entropy (nats)")
-    left.set_ylabel("Density of prompts")
-    left.legend(frameon=False)
-    figure.suptitle(title_of(run), fontsize=10)
+    bar.set_label(bar_label(a.metric, "A - B"))
+    set_labels(figure.axes, page.letters)
     return figure
 
 
@@ -272,7 +254,8 @@ def _bare(panel: Panel, mean: np.ndarray) -> Heatmap:
     return Heatmap(mean, np.full_like(mean, np.nan), 1, rows=panel.rows, metric=panel.metric)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return text that a figure shows as it is, on one line."""
     return clean(text).replace("$", r"\$")  # a dollar sign would open a formula
 
 
@@ -285,7 +268,7 @@ def title_of(run: Run, count: int | None = None) -> str:
     corruption = CORRUPTIONS[settings.corruption].title.format(level=settings.noise_level)
     if settings.samples > 1:
         corruption += f" x {settings.samples}"
-    name = _escape(str(run.model["name"]))
+    name = escape(str(run.model["name"]))
     how = f"{corruption}, window {settings.window}{settings.framing}"
     title = f"{name}    n = {len(run.records) if count is None else count}    {how}"
     if run.floor_warning:
@@ -306,5 +289,5 @@ def to_image(figure: Figure, kind: str) -> bytes:
     """Return ``figure`` as png, pdf or svg; text stays text in PDF and SVG."""
     out = BytesIO()
     with own_defaults(), matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure.savefig(out, format=kind, dpi=200)
+        figure.savefig(out, format=kind, dpi="figure")
     return out.getvalue()

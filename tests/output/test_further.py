@@ -151,7 +151,7 @@ def test_figures_have_all_rows_and_a_signed_metric_is_drawn_around_0(
         save_figure(figure, tmp_path / "figure.png")
     assert "n = 5" in plot_run(run, metric="lift").axes[0].get_title()
     bar = plot_run(run).axes[1]
-    assert bar.get_ylabel() == "Avg JS Divergence"
+    assert bar.get_ylabel() == "Avg JS Divergence\n(nats)"
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
@@ -276,7 +276,7 @@ def test_the_commands_take_the_metric(
         assert said("plot", *lift, *more, "-o", tmp_path / "figure.svg") != ""
         assert "Avg Logit Lift" in (tmp_path / "figure.svg").read_text()
     curves = ("--kind", "norms", "-o", tmp_path / "figure.svg")
-    assert "--metric is for heatmaps" in said("plot", *lift, *curves)
-    assert "--by is for heatmaps" in said("plot", "run", "--by", "correct", *curves)
+    assert "--metric is for heatmaps and lines" in said("plot", *lift, *curves)
+    assert "--by is for heatmaps and lines" in said("plot", "run", "--by", "correct", *curves)
     for command in (("show",), ("summary",), ("compare", "run")):
         assert "no numbers of the metric 'kl'" in said(*command, "run", "--metric", "kl")
