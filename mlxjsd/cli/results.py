@@ -98,11 +98,16 @@ def summary(
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,
     metric: options.Metric = JSD.key,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="As LaTeX, with tables of booktabs.")
+    ] = False,
 ) -> None:
     """Say as Markdown what a run's heatmap shows: phases, crossing, a sentence for each row."""
     from mlxjsd.output.markdown import report
+    from mlxjsd.output.writing import LaTeX, Markdown
 
-    print(report(read(folder, match, reliance_threshold, aliases), by, metric))
+    write = LaTeX() if latex else Markdown()
+    print(report(read(folder, match, reliance_threshold, aliases), by, metric, write))
 
 
 @app.command()

@@ -1,6 +1,5 @@
-"""The reading of a run as Markdown: counts, a table of phases, and a sentence for each row."""
+"""The reading of a run, as Markdown or LaTeX: counts, phases, and a sentence for each row."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from mlxjsd.analysis.answers import (
@@ -15,6 +14,7 @@ from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.phases import reading, reading_table
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
+from mlxjsd.output.writing import Markdown, markdown_table
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
 from mlxjsd.rows import label
@@ -27,10 +27,13 @@ _CIRCULAR = (
 )
 
 
-def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
+def report(
+    run: Run, by: str | None = None, metric: str = JSD.key, write: Markdown | None = None
+) -> str:
     """Return the reading of ``run``, or of each of its groups; see :mod:`mlxjsd.analysis.phases`.
 
-    Of another metric than JSD it is where each row is farthest from 0.
+    Of another metric than JSD it is where each row is farthest from 0. ``write`` says as what it
+    is written; None for Markdown.
 
     Raises:
         InputError: for a run that has measured nothing or not this metric, or an unknown ``by``.
@@ -40,20 +43,23 @@ def report(run: Run, by: str | None = None, metric: str = JSD.key) -> str:
             "nothing has been measured yet, so there is nothing to read",
             hint="go on with `mlxjsd resume`",
         )
-    parts = [f"# {plain(run.model['name'])}, {len(run.records)} of {run.total} prompts"]
-    if counts := _counts(run):
+    write = write or Markdown()
+    name = clean(str(run.model["name"]))
+    parts = [write.title(f"{name}, {len(run.records)} of {run.total} prompts", 1)]
+    if counts := _counts(run, write):
         parts.append(counts)
     if flagged := flag_sentences([r.flags for r in run.records]):
-        parts.append(" ".join(flagged))
+        parts.append(write.sentences(" ".join(flagged)))
     if run.floor_warning:
-        parts.append(run.floor_warning)
+        parts.append(write.sentences(run.floor_warning))
     if run.failed:
-        parts.append(f"{len(run.failed)} prompts could not be measured and are not among these.")
+        said = f"{len(run.failed)} prompts could not be measured and are not among these."
+        parts.append(write.sentences(said))
     if by is None:
-        parts.append(_reading(run.heatmap(metric=metric)))
+        parts.append(_reading(run.heatmap(metric=metric), write))
     else:
         for name, heatmap in run.heatmap(by=by, metric=metric).items():
-            parts += [f"## {plain(name)}, n = {heatmap.count}", _reading(heatmap)]
+            parts += [write.title(f"{name}, n = {heatmap.count}", 2), _reading(heatmap, write)]
     return "\n\n".join(parts)
 
 
@@ -99,34 +105,30 @@ def compared(comparison: Comparison) -> str:
     return "\n".join(told) + "\n\n" + markdown_table(header, comparison_lines(comparison))
 
 
-def markdown_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, (":---",) * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
 def _unit(metric: str) -> str:
     """Return the unit of a metric as the end of a heading; "" for none."""
     unit = described(metric).unit
     return f" ({unit})" if unit else ""
 
 
-def _reading(heatmap: Heatmap) -> str:
+def _reading(heatmap: Heatmap, write: Markdown) -> str:
     if heatmap.metric != JSD.key:
-        name = f"{described(heatmap.metric).label}{_unit(heatmap.metric)}"
-        peaks = [(f"**{label(p.row)}**", f"{p.value:.3f}", str(p.layer)) for p in heatmap.peaks()]
-        return markdown_table(("Row", f"Peak {name}", "Layer"), peaks)
+        name = write.foreign(f"{described(heatmap.metric).label}{_unit(heatmap.metric)}")
+        peaks = [(write.foreign(label(p.row)), f"{p.value:.3f}", str(p.layer))
+                 for p in heatmap.peaks()]  # fmt: skip
+        return write.table(("Row", f"Peak {name}", "Layer"), peaks, strong=True)
     header = (
         "Category",
         "Peak Divergence Phase",
         "Peak Value (Approx)",
         "Low Divergence Phase",
     )
-    rows = [(f"**{row[0]}**", *row[1:]) for row in reading_table(heatmap)]
-    return markdown_table(header, rows) + "\n\n" + " ".join(reading(heatmap))
+    rows = [(write.foreign(row[0]), *row[1:]) for row in reading_table(heatmap)]
+    table = write.table(header, rows, strong=True)
+    return table + "\n\n" + write.sentences(" ".join(reading(heatmap)))
 
 
-def _counts(run: Run) -> str:
+def _counts(run: Run, write: Markdown) -> str:
     labels = run.labels()
     if not labels.present():
         return ""
@@ -134,15 +136,17 @@ def _counts(run: Run) -> str:
         (category, CATEGORY_NAMES[category], str(labels.count(category)))
         for category in labels.present()
     ]
-    table = markdown_table(("", "Answers", "Prompts"), rows)
-    return "\n\n".join([table, " ".join(_about_labels(run, labels)), _CIRCULAR])
+    table = write.table(("", "Answers", "Prompts"), rows)
+    about = write.sentences(" ".join(_about_labels(run, labels, write)))
+    return "\n\n".join([table, about, write.sentences(_CIRCULAR)])
 
 
-def _about_labels(run: Run, labels: Labels) -> list[str]:
+def _about_labels(run: Run, labels: Labels, write: Markdown) -> list[str]:
     """Return sentences about the threshold, and about who has judged."""
-    judged = [plain(run.judged)] if run.judged else []
+    judged = [write.foreign(run.judged)] if run.judged else []
     if run.labelling.aliases is not None:
-        judged.append(f"Accepted answers have the aliases of {plain(run.labelling.aliases.name)}.")
+        name = write.foreign(run.labelling.aliases.name)
+        judged.append(f"Accepted answers have the aliases of {name}.")
     if labels.threshold is None:
         why = why_no_threshold(run.records)
         return [f"{why[0].upper()}{why[1:]}.", *judged]

@@ -223,7 +223,7 @@ def test_comparisons_are_of_one_metric_and_of_the_rows_that_both_have(run: Run) 
     found = compare(panel_of(run, metric="lift"), other)
     assert [line[0] for line in comparison_lines(found)] == ["MLP out", "Attn."]
     assert [line[4:] for line in comparison_lines(found)] == [("n/a / n/a", "n/a")] * 2
-    assert "Mean |difference| (logits)" in compared(found)
+    assert r"Mean \|difference\| (logits)" in compared(found)
     with pytest.raises(InputError, match="shows lift, and tiny, n = 4 shows jsd; compare two of"):
         compare(other, panel_of(run_of()))
     with pytest.raises(InputError, match="have no row in common"):
