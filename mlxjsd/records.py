@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlxjsd.above import Shown
 from mlxjsd.metrics import JSD
 from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, ROWS, Row
 from mlxjsd.settings import Settings
@@ -67,7 +68,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Shown):
     """One measured prompt."""
 
     id: str

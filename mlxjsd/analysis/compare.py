@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlxjsd.above import Shown
 from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
 from mlxjsd.assets import PUBLISHED
 from mlxjsd.errors import InputError
@@ -54,7 +55,7 @@ class RowComparison:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """Two heatmaps on the same columns."""
 
     a: Panel

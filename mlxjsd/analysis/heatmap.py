@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlxjsd.above import Shown
 from mlxjsd.metrics import JSD, described
 from mlxjsd.records import Grid, Record
 from mlxjsd.rows import DEFAULT
@@ -21,7 +22,7 @@ class Peak:
 
 
 @dataclass(frozen=True)
-class Heatmap:
+class Heatmap(Shown):
     """Averages over prompts of one metric."""
 
     mean: np.ndarray

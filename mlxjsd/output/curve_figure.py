@@ -10,7 +10,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
 from mlxjsd.output.figure import Style, bar_label, escape, title_of
 from mlxjsd.output.page import Page, set_labels
-from mlxjsd.output.plain_matplotlib import Axes, Figure, own_defaults
+from mlxjsd.output.plain_matplotlib import Axes, Figure, ShownFigure, own_defaults
 from mlxjsd.results import Run
 from mlxjsd.rows import label
 
@@ -80,7 +80,7 @@ def plot_lines(
     lines = -(-len(panels) // columns)
     each = 6 if len(panels) == 1 or columns > 1 else 4
     height = page.high(each * lines, text + 1.4 * lines * bool(by))
-    figure = Figure((width, height), page.dpi, layout="constrained")
+    figure = ShownFigure((width, height), page.dpi, layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     for one, (caption, drawn) in zip(axes.flat, panels.items(), strict=False):
         for look, line in enumerate(drawn):
@@ -155,7 +155,7 @@ def plot_curves(run: Run, kind: str, page: Page | None = None) -> Figure:
         return _plot_confidence(run, page)
     found = run.categories()
     lines = norm_ratios(found) if kind == "norms" else cosines(found, run.cosines, run.criteria)
-    figure = Figure(_size(page, 6.4, 8), page.dpi, layout="constrained")
+    figure = ShownFigure(_size(page, 6.4, 8), page.dpi, layout="constrained")
     axes = figure.add_subplot()
     for name, values in lines.items():
         axes.plot(values, label=name, color=_CATEGORY_COLOURS[name], marker=".")
@@ -171,7 +171,7 @@ def plot_curves(run: Run, kind: str, page: Page | None = None) -> Figure:
 
 def _plot_confidence(run: Run, page: Page) -> Figure:
     columns = page.columns(2)
-    figure = Figure(_size(page, 8.4, 7 * (3 - columns)), page.dpi, layout="constrained")
+    figure = ShownFigure(_size(page, 8.4, 7 * (3 - columns)), page.dpi, layout="constrained")
     left, right = figure.subplots(3 - columns, columns)
     found = confidences(run.categories())
     widest = max(float(c.entropy.max()) for c in found.values())

@@ -1,7 +1,6 @@
 """The figure, drawn by matplotlib as it is by itself, and never with its global state."""
 
 from collections.abc import Mapping
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from mlxjsd.output.plain_matplotlib import (
     Axes,
     Figure,
     QuadMesh,
-    matplotlib,
+    ShownFigure,
     own_defaults,
 )
 from mlxjsd.output.style import Style
@@ -106,7 +105,7 @@ def plot_heatmap(
         title = page.wrapped(title, width) if page.width and page.title else title * page.title
         # Without a title cells are taller, so that the label of the bar still fits beside it.
         height = page.high(_tall(rows), 1.2 * title.count("\n")) + 0.95 * page.scale
-        figure = Figure((width, height), page.dpi, layout="constrained")
+        figure = ShownFigure((width, height), page.dpi, layout="constrained")
         axes = figure.add_subplot()
         _draw_one(axes, heatmap, title, style)
         axes.set_xticks(page.ticks(heatmap, page.panel(), 24))
@@ -181,7 +180,9 @@ def plot_groups(
     title = page.wrapped(title, width) if page.width and page.title else title * page.title
     text = lines * (1.4 + max(caption.count("\n") + 1 for caption in captions))
     text += 2.6 + 1.2 * (title.count("\n") + 1) * bool(title)
-    figure = Figure((width, page.high(_tall(rows) * lines, text)), page.dpi, layout="constrained")
+    figure = ShownFigure(
+        (width, page.high(_tall(rows) * lines, text)), page.dpi, layout="constrained"
+    )
     panels = figure.subplots(lines, columns, squeeze=False)
     for index, (caption, heatmap) in enumerate(zip(captions, groups.values(), strict=True)):
         axes = panels.flat[index]
@@ -226,7 +227,7 @@ def plot_comparison(
              for letter, panel in (("A", comparison.a), ("B", comparison.b))]  # fmt: skip
     text = 8.4 + 1.2 * sum(name.count("\n") + 1 for name in names)
     height = page.high(3 * _tall(rows), text)
-    figure = Figure((width, height), page.dpi, layout="constrained")
+    figure = ShownFigure((width, height), page.dpi, layout="constrained")
     upper, middle, lower = figure.subplots(3)
     for axes, heatmap, name in ((upper, a, names[0]), (middle, b, names[1])):
         mesh = draw_heatmap(axes, heatmap, colours)
@@ -283,11 +284,3 @@ def save_figure(figure: Figure, path: Path | str) -> None:
         InputError: for another ending, or where it cannot be written.
     """
     FIGURES.write(figure, path)
-
-
-def to_image(figure: Figure, kind: str) -> bytes:
-    """Return ``figure`` as png, pdf or svg; text stays text in PDF and SVG."""
-    out = BytesIO()
-    with own_defaults(), matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure.savefig(out, format=kind, dpi="figure")
-    return out.getvalue()

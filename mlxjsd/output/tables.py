@@ -57,6 +57,8 @@ class _Column:
     """``text``, or the name of an Arrow type."""
     of: Callable[[Record], Any]
     """None for nothing."""
+    order: tuple[str, ...] = ()
+    """Of texts that are not in the order in which they come."""
 
 
 def _columns(run: Run) -> list[_Column]:
@@ -70,7 +72,7 @@ def _columns(run: Run) -> list[_Column]:
         _Column("relation", "text", lambda r: r.relation),
         _Column("answers", "text", lambda r: _BETWEEN.join(r.answers) or None),
         _Column("answer", "text", lambda r: r.answer),
-        _Column("category", "text", lambda r: labels[r.id]),
+        _Column("category", "text", lambda r: labels[r.id], tuple(run.labels().present())),
         _Column("verdict", "text", lambda r: _VERDICTS[verdicts[r.id].right]),
         _Column("why", "text", lambda r: verdicts[r.id].why),
         _Column("judge", "text", lambda r: verdicts[r.id].judge),
@@ -121,7 +123,7 @@ class Tidy:
 
     def _dictionary(self, column: _Column) -> tuple[dict[str, int], Any]:
         """Return where each text stands, and the texts."""
-        places: dict[str, int] = {}
+        places = {said: at for at, said in enumerate(column.order)}
         for record in self._run.records:
             if (said := column.of(record)) is not None:
                 places.setdefault(said, len(places))

@@ -132,9 +132,9 @@ EXPORTS.register(Writer(".parquet", "every prompt's cells", _parquet))
 
 def _image(kind: str) -> "Callable[[Figure], bytes]":
     def content(figure: "Figure") -> bytes:
-        from mlxjsd.output.figure import to_image
+        from mlxjsd.output.plain_matplotlib import as_bytes
 
-        return to_image(figure, kind)
+        return as_bytes(figure, kind)
 
     return content
 

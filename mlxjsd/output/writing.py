@@ -65,12 +65,10 @@ class LaTeX(Markdown):
 
     def table(self, header: Cells, rows: Sequence[Cells], strong: bool = False) -> str:
         """Return a table."""
-        lines = [_line(header), *(_line(row, strong) for row in rows)]
-        head, body = lines[0], "\n".join(lines[1:])
-        return "\n".join(
-            [r"\begin{center}\small", rf"\begin{{tabular}}{{{'l' * len(header)}}}", r"\toprule", head, r"\midrule", body,
-             r"\bottomrule", r"\end{tabular}", r"\end{center}"]
-        )  # fmt: skip
+        head, *body = [_line(header), *(_line(row, strong) for row in rows)]
+        begin = [r"\begin{center}\footnotesize", rf"\begin{{tabular}}{{{'l' * len(header)}}}"]
+        end = [r"\bottomrule", r"\end{tabular}", r"\end{center}"]
+        return "\n".join([*begin, r"\toprule", head, r"\midrule", *body, *end])
 
 
 def _line(cells: Cells, strong: bool = False) -> str:
