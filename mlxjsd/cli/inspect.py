@@ -14,7 +14,7 @@ from mlxjsd.model.hub import KnownModel
 from mlxjsd.text import clean, size_of
 
 
-@app.command()
+@app.command(short_help="Show which tokens of each prompt are its subject's.")
 def prompts(
     data: Annotated[
         Path, typer.Argument(metavar="FILE", help="A file or folder of prompts, or hf:OWNER/NAME.")
@@ -56,7 +56,7 @@ def prompts(
         print(line)
 
 
-@app.command()
+@app.command(short_help="List the models that can be measured.")
 def models() -> None:
     """List the models that can be measured: size, layers, family, and whether they are here."""
     from mlxjsd.model.hub import broken_models, known_models

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxjsd.cli import options
+from mlxjsd.cli import completion, options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, read, show_run
 from mlxjsd.errors import InputError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlxjsd.output.page import Page
 
 
-@app.command()
+@app.command(short_help="Print a run's heatmap, its peaks, and what they say.")
 def show(
     folder: options.RunFolder,
     by: options.By = None,
@@ -33,6 +33,7 @@ def show(
 
 
 @app.command(
+    short_help="Draw a run's heatmap as a figure, or its lines.",
     help=f"Draw a run's heatmap as {FIGURES}; with --by, a panel for each group.",
 )
 def plot(
@@ -41,7 +42,10 @@ def plot(
     by: options.By = None,
     kind: Annotated[
         str,
-        typer.Option(help="heatmap, lines; or, by category: norms, cosine or probability."),
+        typer.Option(
+            help="heatmap, lines; or, by category: norms, cosine or probability.",
+            autocompletion=completion.kinds,
+        ),
     ] = "heatmap",
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
@@ -90,7 +94,7 @@ def plot(
     print(output)
 
 
-@app.command()
+@app.command(short_help="Say as Markdown or LaTeX what a heatmap shows.")
 def summary(
     folder: options.RunFolder,
     by: options.By = None,
@@ -110,12 +114,15 @@ def summary(
     print(report(read(folder, match, reliance_threshold, aliases), by, metric, write))
 
 
-@app.command()
+@app.command(short_help="Compare runs, or a run with a published figure.")
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="A [B ...]", help="Run folders.")],
+    runs: options.RunFolders,
     reference: Annotated[
         str | None,
-        typer.Option(help="A published figure, such as llama-3-8b-fa, in place of another run."),
+        typer.Option(
+            help="A published figure, such as llama-3-8b-fa, in place of another run.",
+            autocompletion=completion.figures,
+        ),
     ] = None,
     category: Annotated[
         str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
@@ -209,7 +216,10 @@ def compare_runs(
     print("\n\n".join(parts))
 
 
-@app.command(help=f"Write a run's numbers as {EXPORTS}.")
+@app.command(
+    short_help="Write a run's numbers to a file: tables, arrays, answers.",
+    help=f"Write a run's numbers as {EXPORTS}.",
+)
 def export(
     folder: options.RunFolder,
     output: options.OutputFile,
@@ -237,7 +247,7 @@ def export(
     print(output)
 
 
-@app.command()
+@app.command(short_help="Join what several machines have measured of one run.")
 def merge(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Run folders, or files of them.")
