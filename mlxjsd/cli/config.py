@@ -59,7 +59,7 @@ def read_config(path: Path, keys: Mapping[str, Any]) -> dict[str, str]:
     for written, value in found.items():
         key = str(written).replace("-", "_")
         if key not in keys:
-            raise InputError(f"{path} has an unknown key {written!r:.80}", hint=_nearest(key, keys))
+            raise _unknown(path, str(written), key, keys)
         if key in values:
             raise InputError(f"{path} has the key {key!r} twice", hint="leave one of them out")
         if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
@@ -73,9 +73,10 @@ def read_config(path: Path, keys: Mapping[str, Any]) -> dict[str, str]:
     return values
 
 
-def _nearest(key: str, keys: Mapping[str, Any]) -> str:
+def _unknown(path: Path, written: str, key: str, keys: Mapping[str, Any]) -> InputError:
     near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}" if near else f"there is {', '.join(keys)}"
+    known = f"did you mean {near[0]!r}" if near else f"there is {', '.join(keys)}"
+    return InputError(f"{path} has an unknown key {written[:80]!r}", hint=f"{known}")
 
 
 def _option(key: str) -> str:
