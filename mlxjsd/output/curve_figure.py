@@ -9,7 +9,7 @@ from mlxjsd.analysis.heatmap import Heatmap, aggregate, bootstrap_interval
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
 from mlxjsd.output.figure import Style, bar_label, escape, title_of
-from mlxjsd.output.page import Page, set_labels
+from mlxjsd.output.page import Page
 from mlxjsd.output.plain_matplotlib import Axes, Figure, ShownFigure, own_defaults
 from mlxjsd.results import Run
 from mlxjsd.rows import label
@@ -104,7 +104,6 @@ def plot_lines(
     )
     if title:  # in one block with the legend, which leaves itself room above the panels
         legend.set_title(title)
-    set_labels([*axes.flat], page.letters)
     return figure
 
 
@@ -192,6 +191,5 @@ def _size(page: Page, width: float, rows: float) -> tuple[float, float]:
 
 
 def _finish(figure: Figure, run: Run, page: Page) -> None:
-    set_labels(figure.axes, page.letters)
     if page.title:
         figure.suptitle(page.wrapped(title_of(run), figure.get_figwidth()))

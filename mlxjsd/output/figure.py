@@ -12,7 +12,7 @@ from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.metrics import JSD, described
 from mlxjsd.output.colours import DIVERGING
-from mlxjsd.output.page import Page, set_labels, ticks
+from mlxjsd.output.page import Page, ticks
 from mlxjsd.output.plain_matplotlib import (
     Axes,
     Figure,
@@ -60,8 +60,9 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
 
 def figure_of(axes: Axes) -> Figure:
     """Return the figure that axes are part of, also of a part of it."""
-    found = axes.get_figure(root=True)
-    assert found is not None
+    found: Any = axes.figure
+    while not isinstance(found, Figure):
+        found = found.figure
     return found
 
 
@@ -109,7 +110,6 @@ def plot_heatmap(
         axes = figure.add_subplot()
         _draw_one(axes, heatmap, title, style)
         axes.set_xticks(page.ticks(heatmap, page.panel(), 24))
-        set_labels(figure.axes, page.letters)
         return figure
 
 
@@ -199,7 +199,6 @@ def plot_groups(
     figure.supxlabel("Layer")
     bar = figure.colorbar(mesh, ax=panels, pad=0.01, aspect=3 * _tall(rows) * lines)
     bar.set_label(bar_label(first.metric))
-    set_labels(figure.axes, page.letters)
     if title:
         figure.suptitle(title)
     return figure
@@ -247,7 +246,6 @@ def plot_comparison(
     figure.supxlabel(f"Layer{relative}")
     bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
     bar.set_label(bar_label(a.metric, "A - B"))
-    set_labels(figure.axes, page.letters)
     return figure
 
 

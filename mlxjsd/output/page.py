@@ -3,13 +3,12 @@
 import math
 import re
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.errors import InputError
-from mlxjsd.output.plain_matplotlib import Axes, matplotlib
+from mlxjsd.output.plain_matplotlib import matplotlib
 
 #: Points of the letters of a figure, and of one that has to fit into a column.
 LETTERS, LETTERS_IN_COLUMN = 10.0, 8.0
@@ -121,9 +120,3 @@ def ticks(heatmap: Heatmap, most: int) -> list[int]:
         return list(heatmap.only[:: math.ceil(len(heatmap.only) / most)])
     every = next(step for step in _STEPS if heatmap.layers <= step * most)
     return list(range(0, heatmap.layers, every))
-
-
-def set_labels(axes: Sequence[Axes], points: float | None) -> None:
-    """Give the numbers of ticks a size, which they would take from whoever draws them later."""
-    for one in axes:
-        one.tick_params(labelsize=points)
