@@ -12,6 +12,7 @@ from mlxjsd.cli import completion, options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of
 from mlxjsd.cli.exit_codes import WRONG
+from mlxjsd.cli.run_options import variable_of
 from mlxjsd.model.packaged import PACKAGED
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def check(
             help=f"A model folder, a Hub repository, or {' or '.join(PACKAGED)}.",
             show_default="the bundled model",
             autocompletion=completion.models,
+            envvar=variable_of("model"),
+            show_envvar=False,
         ),
     ] = None,
     data: options.Data = None,

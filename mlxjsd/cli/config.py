@@ -37,8 +37,8 @@ def read_config(path: Path, keys: Mapping[str, Any]) -> dict[str, str]:
         if path.stat().st_size > MOST:
             raise InputError(f"{path} is too large for settings", hint="name another with -c")
         content = path.read_text(encoding="utf-8-sig")
-        # Scalars stay the texts that they are: 0123 is a revision, and no number in base 8.
-        found = yaml.load(content, Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing but text
+        # Which makes nothing but texts: 0123 is a revision, and no number in base 8.
+        found = yaml.BaseLoader(content).get_single_data()
     except OSError as error:
         raise InputError(
             f"cannot read {path}: {error.strerror or error}", hint="name a file with -c"

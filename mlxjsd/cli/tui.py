@@ -57,4 +57,7 @@ def tui(
 
     from mlxjsd.tui.app import launch
 
+    variables = any(source and source.name == "ENVIRONMENT" for source in sources.values())
+    if variables and job is None and folder is None:
+        raise typer.Exit(launch(form=asked.job()))
     raise typer.Exit(launch(job, folder))

@@ -7,6 +7,7 @@ import yaml
 from commands import call
 
 from mlxjsd.run.job import Job
+from mlxjsd.settings import Settings
 
 
 @pytest.fixture
@@ -134,7 +135,24 @@ def test_a_run_folder_has_its_own_settings(
 def test_other_commands_take_the_variables_of_the_options_that_they_share(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("MLXJSD_MODEL", "./none")
+    for command in ("check", "bench"):
+        assert call(command) == 2
+        assert "there is no model folder" in capsys.readouterr().err
     monkeypatch.setenv("MLXJSD_DATA", "none.jsonl")
     for command in ("check", "bench"):
         assert call(command) == 2
         assert "there is no data file none.jsonl" in capsys.readouterr().err
+
+
+def test_variables_fill_in_the_apps_form_and_start_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forms: list[Job | None] = []
+    monkeypatch.setattr(
+        "mlxjsd.tui.app.launch", lambda job=None, folder=None, form=None: forms.append(form) or 0
+    )
+    assert call("tui") == 0
+    monkeypatch.setenv("MLXJSD_WINDOW", "3")
+    assert call("tui") == 0
+    assert forms == [None, Job(settings=Settings(window=3))]
