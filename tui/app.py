@@ -48,18 +48,25 @@ class MlxjsdApp(App[None]):
                 priority=True, tooltip="Leave, from anywhere"),
     ]  # fmt: skip
 
-    def __init__(self, engine: Engine, job: Job | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        job: Job | None = None,
+        folder: Path | None = None,
+        form: Job | None = None,
+    ) -> None:
         """Prepare the app.
 
         Args:
             engine: computes.
             job: measured at once; None for the start screen.
             folder: a run to be shown instead.
+            form: what the start screen is filled in with at first.
         """
         super().__init__()
         self.engine = engine
         self.ended_cleanly = True
-        self._job, self._folder = job, folder
+        self._job, self._folder, self._form = job, folder, form
         self._leaving = False
 
     def on_mount(self) -> None:
@@ -70,7 +77,7 @@ class MlxjsdApp(App[None]):
         elif self._job is not None:
             self.run_job(self._job)
         else:
-            self.push_screen(StartScreen(self.engine))
+            self.push_screen(StartScreen(self.engine, self._form))
 
     # From one screen to the next.
 
@@ -177,8 +184,10 @@ class MlxjsdApp(App[None]):
         self.exit()
 
 
-def launch(job: Job | None = None, folder: Path | None = None) -> int:
+def launch(job: Job | None = None, folder: Path | None = None, form: Job | None = None) -> int:
     """Run the app on this terminal; return the exit code.
+
+    Without a job and a folder, the start screen is filled in as ``form`` is.
 
     Raises:
         InputError: without a terminal.
@@ -190,7 +199,7 @@ def launch(job: Job | None = None, folder: Path | None = None) -> int:
     # five times as often as usual, it lets the screen answer a key at once.
     sys.setswitchinterval(0.001)
     engine = MLXEngine()
-    app = MlxjsdApp(engine, job, folder)
+    app = MlxjsdApp(engine, job, folder, form)
     try:
         app.run()
     finally:

@@ -5,7 +5,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from mlxjsd.cli.options import help_of
+from mlxjsd.cli.run_options import help_of
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.facts import names_facts
 from mlxjsd.prompts.hub_data import names_hub

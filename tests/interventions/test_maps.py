@@ -58,7 +58,8 @@ def test_in_front_of_the_subject_nothing_is_exchanged() -> None:
     for row, start in enumerate(batch.starts):
         assert (found[row, 0, 0, :start] == 0).all(), "exactly"
         np.testing.assert_allclose(
-            found[row, 1, :, :start], np.broadcast_to(total[row][:, None, None], (6, start, LAYERS)),
+            found[row, 1, :, :start],
+            np.broadcast_to(total[row][:, None, None], (6, start, LAYERS)),
             atol=1e-4,
         )  # fmt: skip
         # Nor does anything read a token after the last block but the last one's own state.
