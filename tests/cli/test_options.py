@@ -29,7 +29,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "corruption": (["--corruption", "swap"], "swap"),
     "noise_level": (["--noise-level", "2.5"], 2.5),
     "noise_samples": (["--noise-samples", "4"], 4),
-    "window": (["--window", "3"], 3),
+    "window": (["--window", "1,5"], (1, 5)),
     "rows": (["--rows", "last,subj"], ("last", "subj")),
     "metrics": (["--metrics", "jsd,kl"], ("jsd", "kl")),
     "maps": (["--map", "residual"], ("residual",)),

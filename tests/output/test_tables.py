@@ -16,7 +16,7 @@ from commands import call
 from records import LAYERS, record, run_of
 
 from mlxjsd.errors import InputError
-from mlxjsd.output import tables
+from mlxjsd.output import comparing, tables
 from mlxjsd.output.export import export_run
 from mlxjsd.records import Grid
 from mlxjsd.results import Run
@@ -58,6 +58,24 @@ def test_the_table_has_a_row_for_each_prompt_row_and_measured_layer(run: Run) ->
             assert row[column] == (None if np.isnan(expected) else expected)
     assert {row["layer"] for row in table} == {1, 4, 6, None}
     assert sum(row["layer_"] is None for row in table) == 3
+
+
+def test_maps_leave_the_table_and_all_else_as_they_are(run: Run, tmp_path: Path) -> None:
+    grid = replace(GRID, maps=("residual", "residual:denoising"))
+    records = [
+        replace(r, grid=grid, maps=np.ones((2, 2, len(r.tokens), LAYERS), np.float32))
+        for r in run.records
+    ]
+    mapped = replace(run, grid=grid, records=records)
+    assert mapped.to_arrow().equals(run.to_arrow())
+    for name in ("run.csv", "run.json", "run.npz"):
+        export_run(mapped, tmp_path / name)
+    found = json.loads((tmp_path / "run.json").read_text())
+    assert found["maps"] == ["residual", "residual:denoising"]
+    assert comparing.compare(mapped, run).rows[0].correlation == pytest.approx(1)
+    for thing in (mapped, mapped.records[0]):
+        assert "<table>" in thing._repr_html_()
+        assert len(repr(thing)) < 5000
 
 
 def test_a_row_says_what_is_known_of_its_prompt(run: Run) -> None:

@@ -4,9 +4,11 @@ import re
 
 import pytest
 from commands import call
+from controlled import controlled
 from records import record, run_of
 
 from mlxjsd.analysis.compare import compare
+from mlxjsd.analysis.effects import Effect
 from mlxjsd.output.markdown import compared, panel_of, report
 from mlxjsd.output.writing import LaTeX, escaped, markdown_table
 from mlxjsd.results import Run
@@ -75,6 +77,17 @@ def test_latex_says_what_markdown_says() -> None:
     begin, *items, end = written.split("\n\n")[-1].splitlines()
     assert (begin, end) == (r"\begin{itemize}", r"\end{itemize}")
     assert items == [rf"\item {line.removeprefix('- ')}" for line in last.splitlines()]
+
+
+def test_latex_says_what_is_sure_of_effects() -> None:
+    of = {"metric": "logit_diff", "effect": Effect("normalised")}
+    said = report(controlled(), "category", write=LaTeX(), **of)
+    assert r"\paragraph{Between groups}" in said
+    assert said.count(r"\begin{itemize}") == said.count(r"\end{itemize}") == 3
+    assert r"q \textless{} 0.05" in said
+    assert r"see {-}{-}least-total." in said
+    assert "<" not in said
+    assert "Peak Normalised Logit Difference (of the total effect)" in said
 
 
 def test_code_is_set_as_code() -> None:
