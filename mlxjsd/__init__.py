@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from mlxjsd.interventions.sweep import sweep_batch as sweep_batch
     from mlxjsd.model.blocks import Blocks as Blocks
     from mlxjsd.model.load import load_model as load_model
+    from mlxjsd.output.comparing import compare as compare
+    from mlxjsd.output.curve_figure import plot_lines as plot_lines
     from mlxjsd.output.export import export_run as export_run
-    from mlxjsd.output.figure import Style as Style
+    from mlxjsd.output.figure import plot_comparison as plot_comparison
+    from mlxjsd.output.figure import plot_groups as plot_groups
     from mlxjsd.output.figure import plot_heatmap as plot_heatmap
     from mlxjsd.output.figure import plot_run as plot_run
     from mlxjsd.output.figure import save_figure as save_figure
+    from mlxjsd.output.page import Page as Page
     from mlxjsd.output.report.write import write_report as write_report
+    from mlxjsd.output.style import Style as Style
     from mlxjsd.prompts.prompt import Prompt as Prompt
     from mlxjsd.prompts.read import read_prompts as read_prompts
     from mlxjsd.records import Record as Record
@@ -46,18 +51,23 @@ _HOME = {
     "Heatmap": "analysis.heatmap",
     "InputError": "errors",
     "Measurement": "interventions.spec",
+    "Page": "output.page",
     "Prompt": "prompts.prompt",
     "Record": "records",
     "Run": "results",
     "Settings": "settings",
-    "Style": "output.figure",
+    "Style": "output.style",
     "aggregate": "analysis.heatmap",
+    "compare": "output.comparing",
     "export_run": "output.export",
     "js_divergence": "interventions.divergence",
     "load_model": "model.load",
     "measure": "run.experiment",
     "plan_run": "run.plan",
+    "plot_comparison": "output.figure",
+    "plot_groups": "output.figure",
     "plot_heatmap": "output.figure",
+    "plot_lines": "output.curve_figure",
     "plot_run": "output.figure",
     "read_prompts": "prompts.read",
     "read_run": "store.reader",

@@ -5,14 +5,17 @@ import glob
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from mlxjsd.errors import InputError, MachineError
 
 
-def write_whole(path: Path, content: bytes, private: bool = False) -> None:
+def write_whole(path: Path, content: bytes | Iterable[bytes], private: bool = False) -> None:
     """Write a file under a temporary name, then give it the name ``path``.
+
+    Content that comes in parts is written as it comes, and need not fit into memory.
 
     Neither name is followed if it is a link: what one points to is left alone. A file that was
     there leaves its mode to the new one, unless it is ``private``: for its owner alone.
@@ -32,7 +35,8 @@ def write_whole(path: Path, content: bytes, private: bool = False) -> None:
             mode = 0o600 if private else _mode_of(path)
             if mode is not None:
                 os.fchmod(descriptor, mode)
-            file.write(content)
+            for part in [content] if isinstance(content, bytes) else content:
+                file.write(part)
             file.flush()
             os.fsync(descriptor)  # the content is on the disk before the name is
         partial.replace(path)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlxjsd.above import Shown
 from mlxjsd.maps import named as maps_named
 from mlxjsd.metrics import JSD
 from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, TOTAL, Row, named, row_of
@@ -78,7 +79,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Shown):
     """One measured prompt."""
 
     id: str

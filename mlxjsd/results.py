@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from mlxjsd.above import Shown, above
 from mlxjsd.analysis.answers import CATEGORY_NAMES, Labels, Verdict, judge, label
 from mlxjsd.analysis.effects import Effect, cells_of
 from mlxjsd.analysis.groups import UNLABELLED, group
@@ -17,9 +18,14 @@ from mlxjsd.metrics import JSD, described
 from mlxjsd.records import Grid, Record, Skipped
 from mlxjsd.settings import Labelling, Settings
 
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
 
 @dataclass(frozen=True, repr=False)
-class Run:
+class Run(Shown):
     """A run, finished or not, as it was measured or read from disk.
 
     Arrays are in the order of ``records``, which is that of the data file::
@@ -31,6 +37,7 @@ class Run:
         run.heatmap(by="category")      # one for each kind of answer, by name
         run.heatmap(effect=mlxjsd.Effect("normalised"))  # as shares of the total effect
         run.labels().categories         # FA, AH or UH, for each prompt
+        run.to_pandas()                 # a tidy table of all cells
         mlxjsd.plot_run(run)            # a matplotlib figure
     """
 
@@ -227,6 +234,37 @@ class Run:
         """
         self._index(metric)
         return cells_of(self.records if records is None else records, self.grid, metric, effect)[0]
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """Return a tidy table: a row for each prompt, row of the heatmap and measured layer.
+
+        A column for each metric, in its unit (``jsd`` in nats), null where the edit does not
+        apply; ``row`` and ``layer`` say of which cell. Rows that reach through the whole model,
+        such as ``reliance``, have no layer. ``subject_norm`` is the mean norm of the subject's
+        states at the layer. What is known of the prompt is repeated in each of its rows: texts,
+        labels, who judged, flags, the clean prediction. The metadata hold the settings and the
+        model as JSON.
+
+        Raises:
+            InputError: if pyarrow is not installed.
+        """
+        return above("output.tables").to_arrow(self)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return the table of :meth:`to_arrow` as a data frame, its texts as categories.
+
+        Raises:
+            InputError: if pandas or pyarrow is not installed.
+        """
+        return above("output.tables").to_pandas(self)
+
+    def to_polars(self) -> "polars.DataFrame":
+        """Return the table of :meth:`to_arrow` as a data frame of polars.
+
+        Raises:
+            InputError: if polars or pyarrow is not installed.
+        """
+        return above("output.tables").to_polars(self)
 
     @property
     def floor(self) -> float:

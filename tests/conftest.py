@@ -10,6 +10,9 @@ os.environ["COLUMNS"] = "100"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
     os.environ.pop(name, None)
+for name in [name for name in os.environ if name.startswith("MLXJSD_")]:
+    if name != "MLXJSD_OPENBLAS":  # which is not about what is asked for
+        del os.environ[name]
 
 import pytest  # noqa: E402
 

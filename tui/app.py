@@ -75,6 +75,7 @@ class MlxjsdApp(App[None]):
         folder: Path | None = None,
         colours: int | None = None,
         remembers: bool = False,
+        form: Job | None = None,
     ) -> None:
         """Prepare the app.
 
@@ -84,6 +85,7 @@ class MlxjsdApp(App[None]):
             folder: a run to be shown instead.
             colours: how many the terminal has; None to find out.
             remembers: read and write the user's configuration, and how runs were left.
+            form: what the start screen is filled in with at first.
         """
         self._colours = colours
         super().__init__()
@@ -93,7 +95,7 @@ class MlxjsdApp(App[None]):
         self.keys = dict(self.config.keys)
         self.places = Places() if remembers else None
         self.ended_cleanly = True
-        self._job, self._folder = job, folder
+        self._job, self._folder, self._form = job, folder, form
         self._leaving = False
         #: What libraries write meanwhile; None where it is not kept apart.
         self.library_output: LibraryOutput | None = None
@@ -114,7 +116,7 @@ class MlxjsdApp(App[None]):
         elif self._job is not None:
             self.run_job(self._job)
         else:
-            self.push_screen(StartScreen(self.engine))
+            self.push_screen(StartScreen(self.engine, self._form))
 
     # Colours.
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlxjsd.cli.names import Names
-from mlxjsd.cli.options import break_lines, help_of
+from mlxjsd.cli.options import break_lines
+from mlxjsd.cli.run_options import help_of
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import TARGETS

@@ -15,6 +15,7 @@ def launch(
     job: Job | None = None,
     folder: Path | None = None,
     warn: Callable[[str], object] = lambda text: None,
+    form: Job | None = None,
 ) -> int:
     """Run the app on this terminal; return the exit code.
 
@@ -22,6 +23,7 @@ def launch(
         job: measured at once; None for the start screen.
         folder: a run to be shown instead.
         warn: takes what libraries wrote to the terminal meanwhile and no error has shown.
+        form: what the start screen is filled in with at first.
 
     Raises:
         InputError: without a terminal.
@@ -33,7 +35,7 @@ def launch(
     # five times as often as usual, it lets the screen answer a key at once.
     sys.setswitchinterval(0.001)
     engine = MLXEngine()
-    app = MlxjsdApp(engine, job, folder, remembers=True)
+    app = MlxjsdApp(engine, job, folder, remembers=True, form=form)
     with kept_apart() as app.library_output:
         try:
             app.run()

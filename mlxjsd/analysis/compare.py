@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlxjsd.above import Shown
 from mlxjsd.analysis.effects import Effect, shown_metric
 from mlxjsd.analysis.pairing import pairing
 from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
@@ -66,7 +67,7 @@ class RowComparison:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """Two heatmaps on the same columns."""
 
     a: Panel

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlxjsd.above import Shown
 from mlxjsd.analysis.effects import Effect, cells_of, shown_metric
 from mlxjsd.metrics import JSD, Metric
 from mlxjsd.records import Grid, Record
@@ -23,7 +24,7 @@ class Peak:
 
 
 @dataclass(frozen=True)
-class Heatmap:
+class Heatmap(Shown):
     """Averages over prompts of one metric."""
 
     mean: np.ndarray

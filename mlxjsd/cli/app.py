@@ -21,7 +21,6 @@ from mlxjsd.errors import (
 from mlxjsd.text import clean
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

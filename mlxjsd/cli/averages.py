@@ -4,12 +4,15 @@ from typing import Annotated
 
 import typer
 
+from mlxjsd.cli import completion
+
 Effect = Annotated[
     str | None,
     typer.Option(
         "--effect",
         help="What the edits change: change, or normalised by the corruption's total effect.",
         show_default="the numbers as they were measured",
+        autocompletion=completion.effects,
     ),
 ]
 LeastTotal = Annotated[

@@ -8,17 +8,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from mlxjsd.cli import options
+from mlxjsd.cli import completion, options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of
 from mlxjsd.cli.exit_codes import WRONG
+from mlxjsd.cli.run_options import variable_of
 from mlxjsd.model.packaged import PACKAGED
 
 if TYPE_CHECKING:
     from mlxjsd.run.check import Check
 
 
-@app.command()
+@app.command(short_help="Check a model and its numbers on this machine.")
 def check(
     model: Annotated[
         str | None,
@@ -26,6 +27,9 @@ def check(
             metavar="[MODEL]",
             help=f"A model folder, a Hub repository, or {' or '.join(PACKAGED)}.",
             show_default="the bundled model",
+            autocompletion=completion.models,
+            envvar=variable_of("model"),
+            show_envvar=False,
         ),
     ] = None,
     data: options.Data = None,
@@ -54,7 +58,7 @@ def check(
         raise typer.Exit(WRONG)
 
 
-@app.command()
+@app.command(short_help="Time the one pass on this machine, against plain ways.")
 def bench(
     model: options.Model = None,
     data: options.Data = None,

@@ -17,7 +17,7 @@ from mlxjsd.text import clean, size_of
 SHOWN = 1000
 
 
-@app.command()
+@app.command(short_help="Show which tokens of each prompt are its subject's.")
 def prompts(
     data: Annotated[
         Path, typer.Argument(metavar="FILE", help="A file or folder of prompts, or hf:OWNER/NAME.")
@@ -67,7 +67,7 @@ def prompts(
         print(line)
 
 
-@app.command()
+@app.command(short_help="List the models that can be measured.")
 def models() -> None:
     """List the models that can be measured: size, layers, family, and whether they are here."""
     from mlxjsd.model.hub import broken_models, known_models

@@ -10,7 +10,7 @@ from mlxjsd.cli.app import app
 from mlxjsd.errors import InputError
 
 
-@app.command()
+@app.command(short_help="Take over verdicts on answers from somebody else.")
 def label(
     folder: options.RunFolder,
     judgements: Annotated[

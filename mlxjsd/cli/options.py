@@ -2,19 +2,28 @@
 
 :class:`RunOptions` lists the options of a run. A new one is one more field there, named as in
 :class:`mlxjsd.settings.Settings`, :class:`mlxjsd.settings.Labelling` or
-:class:`mlxjsd.run.job.Job`: ``run`` and ``tui`` take it, and the job gets it.
+:class:`mlxjsd.run.job.Job`: ``run`` and ``tui`` take it, typed, from a file and from a variable,
+and the job gets it; see :mod:`mlxjsd.cli.run_options`.
 """
 
-import inspect
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
-from functools import wraps
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated
 
 import typer
 
+from mlxjsd.cli import completion
 from mlxjsd.cli.names import Names
+from mlxjsd.cli.result_options import By as By
+from mlxjsd.cli.result_options import Dpi as Dpi
+from mlxjsd.cli.result_options import FontSize as FontSize
+from mlxjsd.cli.result_options import Metric as Metric
+from mlxjsd.cli.result_options import NoTitle as NoTitle
+from mlxjsd.cli.result_options import OptionalRunFolder as OptionalRunFolder
+from mlxjsd.cli.result_options import OutputFile as OutputFile
+from mlxjsd.cli.result_options import RunFolder as RunFolder
+from mlxjsd.cli.result_options import RunFolders as RunFolders
+from mlxjsd.cli.result_options import Width as Width
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
 from mlxjsd.maps import MAPS
@@ -25,23 +34,8 @@ from mlxjsd.prompts.formats.guess import KEYS
 from mlxjsd.ranges import parse_layers, parse_windows
 from mlxjsd.rows import DIRECTIONS, ROWS, sets
 from mlxjsd.run.job import Job
-from mlxjsd.settings import GROUPINGS, MATCHES, Labelling, Settings
+from mlxjsd.settings import MATCHES, Labelling, Settings
 from mlxjsd.store.folders import RUNS
-
-Result = TypeVar("Result")
-
-# Those of a run folder, and of where to write.
-
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-OptionalRunFolder = Annotated[
-    Path | None, typer.Argument(metavar="[RUN]", help="A run folder to look at.")
-]
-OutputFile = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
-By = Annotated[str | None, typer.Option(help=f"One heatmap for each {', '.join(GROUPINGS)}.")]
-
-Metric = Annotated[
-    str, typer.Option("--metric", help=f"Of those that were measured: {', '.join(METRICS)}.")
-]
 
 # Those that a run shares with other commands.
 
@@ -60,6 +54,7 @@ Model = Annotated[
     typer.Option(
         help=f"A model folder, a Hub repository, or {' or '.join(PACKAGED)}.",
         show_default="the bundled model",
+        autocompletion=completion.models,
     ),
 ]
 Data = Annotated[
@@ -75,6 +70,7 @@ Format = Annotated[
         "--format",
         help=f"Of the prompts: {', '.join(FORMATS)}.",
         show_default="recognised by the content",
+        autocompletion=completion.of(FORMATS),
     ),
 ]
 Fields = Annotated[
@@ -116,7 +112,13 @@ Memory = Annotated[
 ]
 _MATCH = f"What counts as right: {', '.join(MATCHES)}."
 ShownMatch = Annotated[
-    str | None, typer.Option("--match", help=_MATCH, show_default="as the run was asked for")
+    str | None,
+    typer.Option(
+        "--match",
+        help=_MATCH,
+        show_default="as the run was asked for",
+        autocompletion=completion.of(MATCHES),
+    ),
 ]
 AliasTable = Annotated[
     str | None,
@@ -178,7 +180,11 @@ class RunOptions:
     limit: Limit = None
     sample: Sample = None
     corruption: Annotated[
-        str, typer.Option(help=f"How the subject is corrupted: {' or '.join(CORRUPTIONS)}.")
+        str,
+        typer.Option(
+            help=f"How the subject is corrupted: {' or '.join(CORRUPTIONS)}.",
+            autocompletion=completion.of(CORRUPTIONS),
+        ),
     ] = Settings.corruption
     noise_level: Annotated[
         float, typer.Option(help="Noise, in deviations of the subjects' embeddings.")
@@ -200,6 +206,7 @@ class RunOptions:
             parser=Names.rows,
             help=f"What is measured, from the top: {', '.join(sets())}, or {', '.join(ROWS)}.",
             show_default=",".join(Settings.rows),
+            autocompletion=completion.several([*sets(), *ROWS]),
         ),
     ] = _ROWS
     metrics: Annotated[
@@ -209,6 +216,7 @@ class RunOptions:
             parser=Names.parse,
             help=f"The numbers of each cell: {', '.join(METRICS)}.",
             show_default=",".join(Settings.metrics),
+            autocompletion=completion.several(METRICS),
         ),
     ] = _METRICS
     maps: Annotated[
@@ -219,17 +227,23 @@ class RunOptions:
             parser=Names.parse,
             help=f"Every token at every layer as well: {', '.join(MAPS)}.",
             show_default="none",
+            autocompletion=completion.several(MAPS),
         ),
     ] = _MAPS
     direction: Annotated[
         str,
         typer.Option(
             help="Put corrupted states into the clean run, or clean ones back into the corrupted: "
-            f"{', '.join(DIRECTIONS)}."
+            f"{', '.join(DIRECTIONS)}.",
+            autocompletion=completion.of(DIRECTIONS),
         ),
     ] = Settings.direction
     target: Annotated[
-        str, typer.Option(help=f"Whose probability and logit are measured: {' or '.join(TARGETS)}.")
+        str,
+        typer.Option(
+            help=f"Whose probability and logit are measured: {' or '.join(TARGETS)}.",
+            autocompletion=completion.of(TARGETS),
+        ),
     ] = Settings.target
     layers: Annotated[
         str | None,
@@ -251,7 +265,9 @@ class RunOptions:
         bool, typer.Option("--label/--no-label", help="Let the model answer, and sort the answers.")
     ] = True
     max_tokens: Annotated[int, typer.Option(help="Most tokens of an answer.")] = 10
-    match: Annotated[str, typer.Option(help=_MATCH)] = Labelling.match
+    match: Annotated[str, typer.Option(help=_MATCH, autocompletion=completion.of(MATCHES))] = (
+        Labelling.match
+    )
     aliases: AliasTable = None
     reliance_threshold: RelianceThreshold = None
     trust_remote_code: TrustRemoteCode = False
@@ -306,43 +322,3 @@ class RunOptions:
 
             values["aliases"] = read_aliases(self.aliases)
         return Job.of(values)
-
-
-def takes_run_options(command: Callable[..., Result]) -> Callable[..., Result]:
-    """Give ``command`` one option for each field of its parameter of type ``RunOptions``.
-
-    Typer reads the signature, in which the fields stand in the parameter's place; the command is
-    handed the filled object.
-    """
-    hints = get_type_hints(RunOptions, include_extras=True)
-    options = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(RunOptions)
-    ]
-    signature, taken = inspect.signature(command), ""
-    parameters: list[inspect.Parameter] = []
-    for parameter in signature.parameters.values():
-        if parameter.annotation is RunOptions:
-            taken = parameter.name
-            parameters += options
-        else:
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-
-    @wraps(command)
-    def with_options(**given: Any) -> Result:
-        asked = RunOptions(**{option.name: given.pop(option.name) for option in options})
-        return command(**given, **{taken: asked})
-
-    with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return with_options
-
-
-def help_of(name: str) -> str:
-    """Return what the help says of an option of a run."""
-    _, option = get_args(get_type_hints(RunOptions, include_extras=True)[name])
-    return str(option.help)

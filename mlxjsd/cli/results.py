@@ -1,26 +1,20 @@
-"""The commands that read a run: show, plot, summary, compare, export, merge."""
+"""The commands that read a run: show, plot, summary, export, merge."""
 
-import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mlxjsd.cli import averages, options
+from mlxjsd.cli import averages, completion, options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, effect_of, read, show_run
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.output.writers import EXPORTS, FIGURES, is_report
 
-if TYPE_CHECKING:
-    from mlxjsd.analysis.changes import Change
-    from mlxjsd.analysis.effects import Effect
 
-
-@app.command()
+@app.command(short_help="Print a run's heatmap, its peaks, and what they say.")
 def show(
     folder: options.RunFolder,
     by: options.By = None,
@@ -37,6 +31,7 @@ def show(
 
 
 @app.command(
+    short_help="Draw a run's heatmap as a figure, or its lines.",
     help=f"Draw a run's heatmap as {FIGURES}; with --by, a panel for each group. A .html file "
     "is a report.",
 )
@@ -46,7 +41,10 @@ def plot(
     by: options.By = None,
     kind: Annotated[
         str,
-        typer.Option(help="heatmap; or, by category: norms, cosine or probability."),
+        typer.Option(
+            help="heatmap, lines; or, by category: norms, cosine or probability.",
+            autocompletion=completion.kinds,
+        ),
     ] = "heatmap",
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
@@ -67,56 +65,64 @@ def plot(
         str | None,
         typer.Option(help="A matplotlib colour map.", show_default="Blues, or one around 0"),
     ] = None,
+    width: options.Width = None,
+    font_size: options.FontSize = None,
+    no_title: options.NoTitle = False,
+    dpi: options.Dpi = 200,
 ) -> None:
     """Draw a run's heatmap, or one for each group."""
-    from mlxjsd.output.curves import plot_curves
-    from mlxjsd.output.figure import (
-        Style,
-        plot_groups,
-        plot_run,
-        save_figure,
-        title_of,
-    )
+    from mlxjsd.output.curve_figure import LINES, plot_curves, plot_lines
+    from mlxjsd.output.figure import plot_groups, plot_run, save_figure, title_of
     from mlxjsd.output.marks import group_marks
+    from mlxjsd.output.page import Page
+    from mlxjsd.output.style import Style
 
-    style, asked = Style(vmin, vmax, cmap), effect_of(effect, least_total)
+    style, page = Style(vmin, vmax, cmap), Page(width, font_size, not no_title, dpi)
+    asked = effect_of(effect, least_total)
     run = read(folder, match, reliance_threshold, aliases)
     if is_report(output):
         from mlxjsd.output.report.write import write_report
 
-        if kind != "heatmap" or style != Style() or asked is not None or significance:
+        drawn = kind != "heatmap" or style != Style() or page != Page(dpi=dpi)
+        if drawn or asked is not None or significance:
             raise InputError(
                 "a .html file shows heatmaps as they were measured, in its own colours",
-                hint="leave out --kind, --effect, --significance, --vmin, --vmax and --cmap, or "
+                hint="leave out --kind, --effect, --significance, and what is of a picture, or "
                 "name another file",
             )
         write_report(run, output, by, metric)
         print(output)
         return
-    if kind != "heatmap":
+    if kind != "heatmap" and significance:
+        raise InputError(
+            "--significance is for heatmaps, whose cells it marks",
+            hint="leave it out: the bands of --kind lines are 95 % intervals",
+        )
+    if kind == LINES:
+        figure = plot_lines(run, by, metric, style, page, asked)
+    elif kind != "heatmap":
         for option, given in (
             ("--by", by is not None),
             ("--metric", metric != JSD.key),
             ("--effect", asked is not None),
-            ("--significance", significance),
         ):
             if given:
                 raise InputError(
-                    f"{option} is for heatmaps",
+                    f"{option} is for heatmaps and lines",
                     hint="leave it out: the other kinds are curves by category",
                 )
-        figure = plot_curves(run, kind)
+        figure = plot_curves(run, kind, page)
     elif by is None:
-        figure = plot_run(run, style, metric, asked, significance)
+        figure = plot_run(run, style, metric, asked, significance, page)
     else:
         groups = run.heatmap(by=by, metric=metric, effect=asked)
         marks = group_marks(run, by, metric, asked) if significance else None
-        figure = plot_groups(groups, title_of(run), style, marks=marks)
+        figure = plot_groups(groups, title_of(run), style, marks=marks, page=page)
     save_figure(figure, output)
     print(output)
 
 
-@app.command()
+@app.command(short_help="Say as Markdown or LaTeX what a heatmap shows.")
 def summary(
     folder: options.RunFolder,
     by: options.By = None,
@@ -126,152 +132,30 @@ def summary(
     metric: options.Metric = JSD.key,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="As LaTeX, with tables of booktabs.")
+    ] = False,
 ) -> None:
     """Say as Markdown what a run's heatmap shows, row by row, and what of it is sure."""
     from mlxjsd.output.markdown import report
+    from mlxjsd.output.writing import LaTeX, Markdown
 
-    asked = effect_of(effect, least_total)
-    print(report(read(folder, match, reliance_threshold, aliases), by, metric, asked))
-
-
-@app.command()
-def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="A [B ...]", help="Run folders.")],
-    reference: Annotated[
-        str | None,
-        typer.Option(help="A published figure, such as llama-3-8b-fa, in place of another run."),
-    ] = None,
-    category: Annotated[
-        str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
-    ] = None,
-    metric: options.Metric = JSD.key,
-    effect: averages.Effect = None,
-    least_total: averages.LeastTotal = None,
-    significance: averages.Significance = False,
-    aliases: options.AliasTable = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Draw them here, or write every change as .csv or .json."
-        ),
-    ] = None,
-) -> None:
-    """Compare runs with the first one, or a run with a published figure.
-
-    Two are compared by rank, by distance and by phase as well. Changes of cells and of answers
-    are counted and tested prompt by prompt, such as between precisions of one model, or between
-    two corruptions, windows or directions.
-    """
-    asked = effect_of(effect, least_total)
-    if (len(runs) < 2) == (reference is None):
-        raise InputError(
-            "compare takes a second run folder or --reference, one of the two",
-            hint="give one of them",
-        )
-    if len(runs) > 1:
-        compare_runs(runs, category, metric, output, aliases, asked, significance)
-        return
-    for option, given in (("--effect", asked is not None), ("--significance", significance)):
-        if given:
-            raise InputError(
-                f"{option} needs prompts, and a published figure has averages alone",
-                hint="leave it out, or compare two runs",
-            )
-    from mlxjsd.analysis import compare as comparing
-    from mlxjsd.output.markdown import compared, panel_of
-
-    one = panel_of(read(runs[0], aliases=aliases), category, metric)
-    result = comparing.compare(one, comparing.published(str(reference)))
-    if output is not None and is_report(output):
-        from mlxjsd.output.report.write import sides_of, write_comparison
-
-        write_comparison("Two heatmaps compared", sides_of(result), compared(result), output)
-    elif output is not None:
-        from mlxjsd.output.figure import plot_comparison, save_figure
-
-        save_figure(plot_comparison(result), output)
-    print(compared(result))
+    asked, write = effect_of(effect, least_total), LaTeX() if latex else Markdown()
+    print(report(read(folder, match, reliance_threshold, aliases), by, metric, asked, write))
 
 
-def compare_runs(
-    folders: Sequence[Path],
-    category: str | None = None,
-    metric: str = JSD.key,
-    output: Path | None = None,
-    aliases: str | None = None,
-    effect: "Effect | None" = None,
-    significance: bool = False,
-) -> None:
-    """Print what runs changed from the first of them; draw it, or write it as a table."""
-    from mlxjsd.analysis.compare import compare as compare_panels
-    from mlxjsd.files import write_whole
-    from mlxjsd.output.changes import (
-        changes_csv,
-        changes_of,
-        changes_text,
-        named_runs,
-        of_shared_prompts,
-    )
-    from mlxjsd.output.disagreement import change_marks, disagreement_json
-    from mlxjsd.output.markdown import compared, of_category, panel_of
-
-    read_runs = [read(folder, aliases=aliases) for folder in folders]
-    runs = of_shared_prompts(named_runs(read_runs, [str(folder) for folder in folders]))
-    panels = {name: panel_of(run, category, metric, effect) for name, run in runs.items()}
-    one_depth = len({run.grid.layers for run in read_runs}) == 1
-    parts: list[str] = []
-    changed: list[Change] = []
-    shared = len(next(iter(runs.values())).records)
-    beside = compare_panels(*panels.values()) if len(runs) == 2 else None
-    if beside is not None:
-        parts.append(compared(beside))
-    if one_depth or len(runs) > 2:
-        shared, changed = changes_of(runs, metric, category, effect)
-        parts.append(changes_text(runs, shared, changed))
-    ending = "" if output is None else output.suffix.lower()
-    if output is not None and ending in (".csv", ".json"):
-        if not changed:
-            raise InputError(
-                "the runs are of different depths, so there is no change of a cell to write",
-                hint="draw them with -o difference.pdf, or compare runs of one model",
-            )
-        first = next(iter(runs))
-        document = disagreement_json(first, shared, changed, metric, effect)
-        written = changes_csv(changed) if ending == ".csv" else json.dumps(document) + "\n"
-        write_whole(output, written.encode())
-    elif output is not None and is_report(output):
-        from mlxjsd.output.report.write import sides_of, sides_of_runs, write_comparison
-
-        if effect is not None or significance:
-            raise InputError(
-                "a .html file shows heatmaps as they were measured",
-                hint="leave out --effect and --significance, or name another file",
-            )
-        sides = sides_of_runs(runs, category, metric) if beside is None else sides_of(beside)
-        title = f"{len(runs)} runs compared"
-        write_comparison(title, sides, "\n\n".join(parts), output)
-    elif output is not None:
-        from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
-
-        if beside is not None:
-            marks = change_marks(changed[0]) if significance and changed else None
-            drawn = plot_comparison(beside, marks=marks)
-        else:
-            heatmaps = {
-                name: of_category(run, category).heatmap(metric=metric, effect=effect)
-                for name, run in runs.items()
-            }
-            drawn = plot_groups(heatmaps, columns=len(heatmaps))
-        save_figure(drawn, output)
-    print("\n\n".join(parts))
-
-
-@app.command(help=f"Write a run's numbers as {EXPORTS}.")
+@app.command(
+    short_help="Write a run's numbers to a file: tables, arrays, answers.",
+    help=f"Write a run's numbers as {EXPORTS}.",
+)
 def export(
     folder: options.RunFolder,
     output: options.OutputFile,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="Every prompt's cells in .csv, a line each.")
+    ] = False,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Of a damaged run, all that can be trusted (.json).")
     ] = False,
@@ -295,11 +179,11 @@ def export(
     else:
         from mlxjsd.store.reader import read_run
 
-        export_run(read_run(folder), output, asked)
+        export_run(read_run(folder), output, asked, tidy)
     print(output)
 
 
-@app.command()
+@app.command(short_help="Join what several machines have measured of one run.")
 def merge(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Run folders, or files of them.")

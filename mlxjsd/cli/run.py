@@ -13,7 +13,8 @@ from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of, show_run
 from mlxjsd.cli.distributed import joined_group, measuring_rank, rank_of
 from mlxjsd.cli.exit_codes import DONE, INTERRUPTED
-from mlxjsd.cli.options import RunOptions, takes_run_options
+from mlxjsd.cli.options import RunOptions
+from mlxjsd.cli.run_options import takes_run_options, written
 from mlxjsd.cli.signals import Interrupts
 from mlxjsd.prompts.answers import AnswersTally
 from mlxjsd.rank import Rank
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from mlxjsd.run.plan import Plan
 
 
-@app.command()
+@app.command(short_help="Measure a heatmap; go on with one that was stopped.")
 @takes_run_options
 def run(
     asked: RunOptions,
     rank: options.Rank = None,
     tensor_parallel: options.TensorParallel = False,
+    print_config: Annotated[
+        bool,
+        typer.Option("--print-config", help="Print these settings as a file for -c, and no more."),
+    ] = False,
 ) -> None:
     """Measure the heatmap; with no option, of the bundled model on the bundled prompts.
 
@@ -40,15 +45,18 @@ def run(
     processes share the prompts.
     """
     jobs = asked.jobs()
+    if print_config:
+        print(written(asked))
+        return
     for job in jobs:
         measure(job, rank=rank, tensor_parallel=tensor_parallel)
     if len(jobs) > 1:
-        from mlxjsd.cli.results import compare_runs
+        from mlxjsd.cli.compare import compare_runs
 
         compare_runs([job.folder for job in jobs])
 
 
-@app.command()
+@app.command(short_help="Go on with a run that was stopped, as it began.")
 def resume(
     folder: options.RunFolder,
     retry_failed: Annotated[

@@ -8,11 +8,12 @@ import typer
 
 from mlxjsd.cli import options
 from mlxjsd.cli.app import app
-from mlxjsd.cli.options import RunOptions, takes_run_options
+from mlxjsd.cli.options import RunOptions
+from mlxjsd.cli.run_options import takes_run_options
 from mlxjsd.errors import InputError
 
 
-@app.command()
+@app.command(short_help="Open the terminal app: choose, measure, look.")
 @takes_run_options
 def tui(
     context: typer.Context,
@@ -51,7 +52,8 @@ def tui(
         return
 
     sources = {name: context.get_parameter_source(name) for name in context.params}
-    given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    asked_for = ("COMMANDLINE", "DEFAULT_MAP")  # typed, or in a file that was
+    given = {name for name, source in sources.items() if source and source.name in asked_for}
     job = None
     if folder is not None:
         from mlxjsd.store.reader import read_header
@@ -64,4 +66,7 @@ def tui(
 
     from mlxjsd.tui.launch import launch
 
+    variables = any(source and source.name == "ENVIRONMENT" for source in sources.values())
+    if variables and job is None and folder is None:
+        raise typer.Exit(launch(warn=warn, form=asked.job()))
     raise typer.Exit(launch(job, folder, warn))

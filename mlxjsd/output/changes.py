@@ -15,7 +15,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD
 from mlxjsd.output.disagreement import disagreement_text
 from mlxjsd.output.export import text_cell
-from mlxjsd.output.markdown import markdown_table
+from mlxjsd.output.writing import markdown_table
 from mlxjsd.results import Run
 from mlxjsd.text import clean, plain
 
@@ -96,7 +96,7 @@ def changes_of(
 def changes_text(runs: Mapping[str, Run], shared: int, found: Sequence[Change]) -> str:
     """Return what changed as Markdown: cells by row, categories, and prompts that moved."""
     first = next(iter(runs))
-    parts = [f"{shared} prompts are in all runs; changes are from {first}."]
+    parts = [f"{shared} prompts are in all runs; changes are from {plain(first)}."]
     cells = [row for change in found for row in _cell_rows(change)]
     header = ("Run", "Row", "Mean change", "Largest change", "First layer that differs", "Layers")
     parts.append(markdown_table(header, cells))
@@ -120,7 +120,7 @@ def _cell_rows(change: Change) -> list[tuple[str, ...]]:
     for at, names in enumerate(change.pairing.rows):
         values, name = change.mean[at], both_labels(*names)
         if not np.isfinite(values).any():
-            rows.append((change.name, name, *["n/a"] * 4))
+            rows.append((plain(change.name), plain(name), *["n/a"] * 4))
             continue
         layer = int(np.nanargmax(np.abs(values)))
         low, high = change.interval[:, at, layer]
@@ -128,8 +128,8 @@ def _cell_rows(change: Change) -> list[tuple[str, ...]]:
         first, differing = change.first_layer(at), int(change.differs[at].sum())
         rows.append(
             (
-                change.name,
-                name,
+                plain(change.name),
+                plain(name),
                 f"{np.nanmean(values):+.4f}",
                 f"{values[layer]:+.3f}{between} at layer {layer}",
                 "none" if first is None else str(first),
@@ -141,7 +141,7 @@ def _cell_rows(change: Change) -> list[tuple[str, ...]]:
 
 def _moved(change: Change) -> str:
     rows = [_move_row(move) for move in change.moves[:LISTED]]
-    text = f"## {change.name}: {len(change.moves)} answers of another category\n\n"
+    text = f"## {plain(change.name)}: {len(change.moves)} answers of another category\n\n"
     if len(change.moves) > LISTED:
         text += f"The first {LISTED}; `-o changes.csv` writes all of them.\n\n"
     return text + markdown_table(("Prompt", "Accepted", "Before", "Now"), rows)

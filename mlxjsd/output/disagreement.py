@@ -10,9 +10,10 @@ from mlxjsd.analysis.compare import both_labels
 from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.resampling import RESAMPLES
 from mlxjsd.analysis.significance import LEVEL, spans
-from mlxjsd.output.markdown import markdown_table, only_rows
+from mlxjsd.output.markdown import only_rows
 from mlxjsd.output.marks import Marks
 from mlxjsd.output.significance import by_row, number
+from mlxjsd.output.writing import markdown_table
 from mlxjsd.records import Grid
 from mlxjsd.text import plain
 
@@ -45,7 +46,7 @@ def _rows(change: Change) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         (
             name,
-            both_labels(*names),
+            plain(both_labels(*names)),
             _rank(correlation),
             f"{int(differs.sum())} of {int(there.sum())}",
             f"{int(parted.sum())} of {int(there.sum())}",

@@ -27,7 +27,7 @@ from mlxjsd.output.significance import (
     number,
     significance_json,
 )
-from mlxjsd.output.writers import EXPORTS
+from mlxjsd.output.writers import EXPORTS, TIDY_CSV
 from mlxjsd.results import Record, Run
 from mlxjsd.rows import FLOOR, RELIANCE
 from mlxjsd.store.recovery.salvage import Salvaged
@@ -36,21 +36,37 @@ from mlxjsd.store.recovery.salvage import Salvaged
 _OF_AVERAGES = (".csv", ".json")
 
 
-def export_run(run: Run, path: Path | str, effect: Effect | None = None) -> None:
+def export_run(
+    run: Run, path: Path | str, effect: Effect | None = None, tidy: bool = False
+) -> None:
     """Write ``run`` to ``path``, whose ending says how; see :mod:`mlxjsd.output.writers`.
 
-    With an ``effect``, averages are of that: in CSV in place of those of the numbers as they were
-    measured, in JSON beside them.
+    Args:
+        run: finished or not.
+        path: of the file.
+        effect: what averages are of: in CSV in place of the numbers as they were measured, in JSON
+            beside them.
+        tidy: write every prompt's cells into a .csv, a line each, in place of averages.
 
     Raises:
         InputError: for another ending, or a folder that is not there; for an effect that the run
             does not hold, or a file that holds no averages.
     """
-    if effect is None:
-        EXPORTS.write(run, path)
-        return
     path = Path(path)
     ending = EXPORTS.ending_of(path)
+    if tidy and ending not in (".csv", TIDY_CSV.ending, ".parquet"):
+        raise InputError(
+            f"--tidy is for .csv and .parquet, not {path.name!r}",
+            hint="name such a file with -o",
+        )
+    if effect is None:
+        EXPORTS.write(run, path, TIDY_CSV.ending if tidy and ending == ".csv" else None)
+        return
+    if tidy:
+        raise InputError(
+            "effects are averages, and tidy tables hold every prompt's cells as measured",
+            hint="leave one of --tidy and --effect out",
+        )
     if ending not in _OF_AVERAGES:
         raise InputError(
             f"effects are averages, which are written as {' or '.join(_OF_AVERAGES)}, "

@@ -1,9 +1,7 @@
 """The figure, drawn by matplotlib as it is by itself, and never with its global state."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from io import BytesIO
-from math import isfinite
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,62 +11,23 @@ from mlxjsd.analysis.compare import Comparison, Panel
 from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.corruptions import CORRUPTIONS
-from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
-from mlxjsd.output.colours import DIVERGING, map_for
+from mlxjsd.output.below import Below
+from mlxjsd.output.colours import DIVERGING
 from mlxjsd.output.marks import Marks, control_marks, draw_marks, edges_of, notes_of
+from mlxjsd.output.page import Page, ticks
 from mlxjsd.output.plain_matplotlib import (
     Axes,
     Figure,
     QuadMesh,
-    colormaps,
-    matplotlib,
+    ShownFigure,
     own_defaults,
 )
+from mlxjsd.output.style import Style
 from mlxjsd.output.writers import FIGURES
 from mlxjsd.results import Run
 from mlxjsd.rows import label
 from mlxjsd.text import clean
-
-
-@dataclass(frozen=True)
-class Style:
-    """How the numbers become colours."""
-
-    vmin: float | None = None
-    """The number at the low end; None for 0 or, of a signed metric, as far below 0 as the high
-    end is above it."""
-    vmax: float | None = None
-    """The number at the high end; None for the highest cell or, of a signed metric, the one that
-    is farthest from 0."""
-    cmap: str | None = None
-    """Any matplotlib colour map; None for Blues or, of a signed metric, a diverging one."""
-
-    def __post_init__(self) -> None:
-        for option, end in (("--vmin", self.vmin), ("--vmax", self.vmax)):
-            if end is not None and not isfinite(end):
-                raise InputError(f"{option} is a finite number, not {end}", hint="give one")
-        if self.cmap is not None and self.cmap not in colormaps:
-            raise InputError(
-                f"matplotlib has no colour map {self.cmap!r}", hint="try Blues or viridis"
-            )
-        if self.vmax is not None and self.vmax <= (self.vmin or 0.0):
-            raise InputError(
-                f"--vmax {self.vmax:g} must be above --vmin {self.vmin or 0:g}",
-                hint="give a higher one",
-            )
-
-    def colours(self, heatmaps: Sequence[Heatmap]) -> dict[str, Any]:
-        """Return one scale for ``heatmaps`` of one metric, as arguments for matplotlib."""
-        low, high = scale_of(heatmaps)
-        signed = any(heatmap.described.signed for heatmap in heatmaps)
-        if signed:  # an end that is not given mirrors the other one
-            high = self.vmax or max(-(self.vmin or 0.0), 0.0) or high
-            low = -high
-        low = low if self.vmin is None else self.vmin
-        high = high if self.vmax is None else self.vmax
-        cmap = self.cmap or map_for(signed)
-        return {"cmap": cmap, "vmin": low, "vmax": max(high, low + 1e-3)}
 
 
 def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> QuadMesh:
@@ -87,12 +46,12 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
         np.ma.masked_invalid(values),
         # Cells are vectors in print; an edge in their own colour closes the seams between them.
         edgecolors="face",
-        linewidth=0.4,
+        linewidth=min(0.4, 10 * figure_of(axes).get_figwidth() / heatmap.layers),
         **colours,
     )
     axes.set_ylim(rows - 0.5, -0.5)  # the first row on top
-    axes.set_yticks(range(rows), [escaped(label(key)) for key in heatmap.rows])
-    axes.set_xticks(_ticks(heatmap, 24))
+    axes.set_yticks(range(rows), [escape(label(key)) for key in heatmap.rows])
+    axes.set_xticks(ticks(heatmap, 24))
     axes.tick_params(length=0)
     axes.set_xlabel("Layer")
     for spine in axes.spines.values():
@@ -100,27 +59,27 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
     return mesh
 
 
-def _ticks(heatmap: Heatmap, most: int) -> list[int]:
-    """Return the layers that are numbered below a panel."""
-    if heatmap.only is not None:
-        return list(heatmap.only[:: -(-len(heatmap.only) // most)])
-    every = next(n for n in (2, 4, 8, 16, 32, 64, 10**6) if heatmap.layers <= n * most)
-    return list(range(0, heatmap.layers, every))
+def figure_of(axes: Axes) -> Figure:
+    """Return the figure that axes are part of, also of a part of it."""
+    found: Any = axes.figure
+    while not isinstance(found, Figure):
+        found = found.figure
+    return found
 
 
-def _bar_label(heatmap: Heatmap) -> str:
-    """Return what stands at the colour bar; as in the published figure, JSD is without its unit."""
+def bar_label(heatmap: Heatmap, name: str = "") -> str:
+    """Return what stands at the colour bar: a name, or what the cells are, and their unit."""
     found, measured = heatmap.described, described(heatmap.metric).label
-    unit = f"\n({escaped(found.unit)})" if found.unit and not heatmap.raw_jsd else ""
+    unit = f"\n({escape(found.unit)})" if found.unit else ""
     # The kind of an effect has a line of its own: the bar is three rows high.
     kind = "" if heatmap.effect is None else f"{found.label.removesuffix(measured).strip()}\n"
-    return f"Avg {kind}{escaped(measured)}{unit}"
+    return f"{name or f'Avg {kind}{escape(measured)}'}{unit}"
 
 
-def _caption(figure: Figure, text: str) -> None:
-    """Write a line below all panels, if there is something to say."""
-    if text:
-        figure.supxlabel(escaped(text), fontsize=7.5, color="0.3")
+def _inches(page: Page, heatmap: Heatmap, panels: int = 1, width: float | None = None) -> float:
+    """Return about how wide panels of such heatmaps are."""
+    longest = max((len(label(key)) for key in heatmap.rows), default=0)
+    return page.panel(panels, width, longest, bar_label(heatmap).count("\n") + 1)
 
 
 def _tall(rows: int) -> int:
@@ -128,49 +87,85 @@ def _tall(rows: int) -> int:
     return max(rows, 3)
 
 
-@own_defaults()
 def plot_heatmap(
-    heatmap: Heatmap, title: str = "", style: Style | None = None, marks: Marks | None = None
+    heatmap: Heatmap,
+    title: str = "",
+    style: Style | None = None,
+    marks: Marks | None = None,
+    page: Page | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Return the figure of one heatmap: its rows by layer, in the unit of its metric.
 
-    ``marks`` puts a dot into some cells, and says below what it means.
+    Args:
+        heatmap: what is drawn.
+        title: above it.
+        style: its colours.
+        marks: a dot in some cells; below it is said what it means.
+        page: its size.
+        ax: axes of a figure of one's own to draw into, with the colour bar beside them. Their size
+            and letters are left as that figure has them, and that figure is returned.
     """
-    rows, layers = heatmap.mean.shape
-    width = min(max(4.5, 1.6 + 0.26 * layers), 24)
     note = notes_of(heatmap, marks)
-    height = (95 + 20 * bool(note) + 30 * _tall(rows)) / 100
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
+    if ax is not None:
+        _draw_one(ax, heatmap, title, style, marks)
+        if note:  # that figure's rooms are not ours: it stands below the word for layers
+            letters = float(ax.xaxis.label.get_fontsize())
+            inches = ax.get_window_extent().width / figure_of(ax).dpi
+            ax.set_xlabel(f"Layer\n{(page or Page()).wrapped(escape(note), inches, letters)}")
+        return figure_of(ax)
+    with own_defaults():
+        page = page or Page()
+        page.set_letters()
+        rows, layers = heatmap.mean.shape
+        width = page.wide(min(max(4.5, 1.6 + 0.26 * layers), 24))
+        title = page.wrapped(title, width) if page.width and page.title else title * page.title
+        below = Below(page, escape(note), width)
+        # Without a title cells are taller, so that the label of the bar still fits beside it.
+        text = 1.2 * title.count("\n") + below.lines
+        height = page.high(_tall(rows), text) + 0.95 * page.scale
+        figure = ShownFigure((width, height), page.dpi, layout="constrained")
+        axes = figure.add_subplot()
+        _draw_one(axes, heatmap, title, style, marks)
+        axes.set_xticks(page.ticks(heatmap, _inches(page, heatmap), 24))
+        below.write(figure)
+        return figure
+
+
+def _draw_one(
+    axes: Axes, heatmap: Heatmap, title: str, style: Style | None, marks: Marks | None
+) -> None:
+    tall = _tall(heatmap.mean.shape[0])
     mesh = draw_heatmap(axes, heatmap, (style or Style()).colours([heatmap]))
     axes.set_aspect("auto")
     if marks is not None:
         draw_marks(axes, heatmap, marks)
-    bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=3 * _tall(rows))
-    bar.set_label(_bar_label(heatmap))
-    _caption(figure, note)
+    bar = figure_of(axes).colorbar(mesh, ax=axes, pad=0.01, aspect=3 * tall)
+    bar.set_label(bar_label(heatmap))
     bar.outline.set_linewidth(0.6)
     if title:
-        axes.set_title(title, fontsize=10)
-    return figure
+        axes.set_title(title)
 
 
-@own_defaults()
 def plot_run(
     run: Run,
     style: Style | None = None,
     metric: str = JSD.key,
     effect: Effect | None = None,
     significance: bool = False,
+    page: Page | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Return the figure of a run, with its model, number of prompts and corruption as title.
 
     Args:
-        run: of which all prompts are averaged.
-        style: None for the usual colours.
-        metric: one that was measured.
+        run: finished or not.
+        style: its colours.
+        metric: key of one that was measured.
         effect: see :meth:`mlxjsd.results.Run.heatmap`.
         significance: whether cells are marked that differ from their control for sure.
+        page: its size, and whether it has a title.
+        ax: axes to draw into; see :func:`plot_heatmap`.
 
     Raises:
         InputError: if the run did not measure this metric, does not hold this effect or, for
@@ -178,7 +173,7 @@ def plot_run(
     """
     heatmap = run.heatmap(metric=metric, effect=effect)
     marks = control_marks(run, metric, effect) if significance else None
-    return plot_heatmap(heatmap, title_of(run, heatmap.count), style, marks)
+    return plot_heatmap(heatmap, title_of(run, heatmap.count), style, marks, page, ax)
 
 
 @own_defaults()
@@ -188,6 +183,7 @@ def plot_groups(
     style: Style | None = None,
     columns: int = 3,
     marks: Mapping[str, Marks] | None = None,
+    page: Page | None = None,
 ) -> Figure:
     """Return panels side by side on one colour scale, captioned (a), (b), (c) with each n.
 
@@ -197,72 +193,105 @@ def plot_groups(
         style: shared by them.
         columns: the most panels beside each other.
         marks: of some panels, by caption; all say the same.
+        page: the size of the figure; in a narrow one, panels stand below each other.
     """
+    page = page or Page()
+    page.set_letters()
     first = next(iter(groups.values()))
     rows, layers = first.mean.shape
     colours = (style or Style()).colours([*groups.values()])
-    columns = min(len(groups), columns)
+    columns = page.columns(min(len(groups), columns))
     lines = -(-len(groups) // columns)
-    width = min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8
     left_out = sum(heatmap.left_out for heatmap in groups.values())
     explained = next(iter(marks.values())) if marks else None
     note = notes_of(replace(first, left_out=left_out), explained)
-    height = (20 + 20 * bool(note) + (130 + 30 * _tall(rows)) * lines) / 100
-    figure = Figure(figsize=(width, height), layout="constrained")
+    width = page.wide(min(max(3.4, 1.0 + 0.14 * layers), 12) * columns + 0.8)
+    inches = _inches(page, first, columns, width)
+    captions = [
+        page.wrapped(f"{letter}{escape(caption)}, n = {heatmap.count}", inches)
+        for letter, (caption, heatmap) in zip(_letters(len(groups)), groups.items(), strict=True)
+    ]
+    title = page.wrapped(title, width) if page.width and page.title else title * page.title
+    below = Below(page, escape(note), width)
+    text = lines * (1.4 + max(caption.count("\n") + 1 for caption in captions)) + below.lines
+    text += 2.6 + 1.2 * (title.count("\n") + 1) * bool(title)
+    figure = ShownFigure(
+        (width, page.high(_tall(rows) * lines, text)), page.dpi, layout="constrained"
+    )
     panels = figure.subplots(lines, columns, squeeze=False)
-    for index, (caption, heatmap) in enumerate(groups.items()):
+    for index, (name, heatmap) in enumerate(groups.items()):
         axes = panels.flat[index]
         mesh = draw_heatmap(axes, heatmap, colours)
-        if marks and caption in marks:
-            draw_marks(axes, heatmap, marks[caption])
-        axes.set_xticks(_ticks(heatmap, 12))
-        letter = f"({chr(ord('a') + index)}) " if len(groups) <= 26 else ""
-        caption = f"{letter}{escaped(caption)}, n = {heatmap.count}"
-        axes.set_xlabel(f"Layer\n{caption}")
+        if marks and name in marks:
+            draw_marks(axes, heatmap, marks[name])
+        axes.set_xticks(page.ticks(heatmap, inches, 12))
+        axes.set_title(captions[index], loc="left")
+        axes.set_xlabel("")  # there is one for all
+        if index + columns < len(groups):
+            axes.set_xticklabels([])
         if index % columns:
             axes.set_yticklabels([])
     for axes in panels.flat[len(groups) :]:
         axes.set_visible(False)
+    below.write(figure, "Layer")
     bar = figure.colorbar(mesh, ax=panels, pad=0.01, aspect=3 * _tall(rows) * lines)
-    bar.set_label(_bar_label(first))
-    _caption(figure, note)
+    bar.set_label(bar_label(first))
     if title:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(title)
     return figure
+
+
+def _letters(count: int) -> list[str]:
+    """Return what goes in front of captions, as far as the alphabet goes."""
+    return [f"({chr(ord('a') + n)}) " if count <= 26 else "" for n in range(count)]
 
 
 @own_defaults()
 def plot_comparison(
-    comparison: Comparison, style: Style | None = None, marks: Marks | None = None
+    comparison: Comparison,
+    style: Style | None = None,
+    marks: Marks | None = None,
+    page: Page | None = None,
 ) -> Figure:
     """Return both heatmaps and their difference, the latter on a diverging scale around 0.
 
     ``marks`` puts dots into some cells of the difference, and says below what they mean.
     """
+    page = page or Page()
+    page.set_letters()
     a, b = (_bare(panel, panel.mean) for panel in (comparison.a, comparison.b))
     difference = _bare(comparison.a, comparison.difference)
     colours = (style or Style()).colours([a, b])
     rows, columns = a.mean.shape
-    size = (min(max(4.5, 1.8 + 0.26 * columns), 24), (290 + 90 * _tall(rows)) / 100)
-    figure = Figure(figsize=size, layout="constrained")
+    width = page.wide(min(max(4.5, 1.8 + 0.26 * columns), 24))
+    inches = _inches(page, a, width=width)
+    names = [page.wrapped(f"{letter}: {escape(panel.name)}", inches)
+             for letter, panel in (("A", comparison.a), ("B", comparison.b))]  # fmt: skip
+    below = Below(page, escape(notes_of(difference, marks)), width)
+    text = 8.4 + 1.2 * sum(name.count("\n") + 1 for name in names) + below.lines
+    height = page.high(3 * _tall(rows), text)
+    figure = ShownFigure((width, height), page.dpi, layout="constrained")
     upper, middle, lower = figure.subplots(3)
-    for axes, heatmap, panel in ((upper, a, comparison.a), (middle, b, comparison.b)):
+    for axes, heatmap, name in ((upper, a, names[0]), (middle, b, names[1])):
         mesh = draw_heatmap(axes, heatmap, colours)
-        axes.set_title(escaped(panel.name), fontsize=10)
-        axes.set_xlabel("")
+        axes.set_title(name, loc="left")
     bar = figure.colorbar(mesh, ax=[upper, middle], pad=0.01, aspect=6 * _tall(rows))
-    bar.set_label(_bar_label(a))
+    bar.set_label(bar_label(a))
     _, farthest = scale_of([difference])
     around = Style(-farthest, farthest, DIVERGING).colours([difference])
     mesh = draw_heatmap(lower, difference, around)
-    lower.set_title("difference", fontsize=10)
-    if comparison.relative:
-        lower.set_xlabel("Layer (the shallower model stretched over the depth)")
+    lower.set_title("A - B", loc="left")
+    for axes in (upper, middle, lower):
+        axes.set_xticks(page.ticks(a, inches, 24))
+        axes.set_xlabel("")  # there is one for all
+    for axes in (upper, middle):
+        axes.set_xticklabels([])
+    relative = "\n(the shallower model stretched over the depth)" if comparison.relative else ""
+    below.write(figure, f"Layer{relative}")
     bar = figure.colorbar(mesh, ax=lower, pad=0.01, aspect=3 * _tall(rows))
-    bar.set_label(escaped(a.described.unit))
+    bar.set_label(bar_label(a, "A - B"))
     if marks is not None:
         draw_marks(lower, difference, marks)
-        _caption(figure, notes_of(difference, marks))
     return figure
 
 
@@ -271,8 +300,8 @@ def _bare(panel: Panel, mean: np.ndarray) -> Heatmap:
     return Heatmap(mean, nothing, 1, rows=panel.rows, metric=panel.metric, effect=panel.effect)
 
 
-def escaped(text: str) -> str:
-    """Return text of any origin as matplotlib writes it, letter by letter."""
+def escape(text: str) -> str:
+    """Return text that a figure shows as it is, on one line."""
     return clean(text).replace("$", r"\$")  # a dollar sign would open a formula
 
 
@@ -285,7 +314,7 @@ def title_of(run: Run, count: int | None = None) -> str:
     corruption = CORRUPTIONS[settings.corruption].title.format(level=settings.noise_level)
     if settings.samples > 1:
         corruption += f" x {settings.samples}"
-    name = escaped(str(run.model["name"]))
+    name = escape(str(run.model["name"]))
     how = f"{corruption}, {settings.described}"
     title = f"{name}    n = {len(run.records) if count is None else count}    {how}"
     if run.floor_warning:
@@ -300,11 +329,3 @@ def save_figure(figure: Figure, path: Path | str) -> None:
         InputError: for another ending, or where it cannot be written.
     """
     FIGURES.write(figure, path)
-
-
-def to_image(figure: Figure, kind: str) -> bytes:
-    """Return ``figure`` as png, pdf or svg; text stays text in PDF and SVG."""
-    out = BytesIO()
-    with own_defaults(), matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure.savefig(out, format=kind, dpi=200)
-    return out.getvalue()

@@ -4,7 +4,7 @@ import numpy as np
 
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.metrics import described
-from mlxjsd.output.figure import Style, escaped
+from mlxjsd.output.figure import Style, escape
 from mlxjsd.output.plain_matplotlib import Figure, own_defaults
 from mlxjsd.rows import label
 
@@ -31,7 +31,7 @@ def plot_lines(
     for row, values in enumerate(heatmap.mean[:, layers]):
         colour = f"C{row % 10}"
         dashes = ("-", "--", ":")[row // 10 % 3]
-        name = escaped(label(heatmap.rows[row]))
+        name = escape(label(heatmap.rows[row]))
         axes.plot(layers, values, dashes, color=colour, marker=".", label=name)
         if interval is not None:
             low, high = interval[:, row, layers]
@@ -42,8 +42,8 @@ def plot_lines(
     axes.set_xlim(-0.5, heatmap.layers - 0.5)
     axes.set_xlabel("Layer")
     metric = described(heatmap.metric)
-    unit = f" ({escaped(metric.unit)})" if metric.unit else ""
-    axes.set_ylabel(f"{escaped(metric.label)}{unit}")
+    unit = f" ({escape(metric.unit)})" if metric.unit else ""
+    axes.set_ylabel(f"{escape(metric.label)}{unit}")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     if title:
         axes.set_title(title, fontsize=10)

@@ -1,4 +1,4 @@
-"""The reading of a run as Markdown: counts, a table of phases, and a sentence for each row."""
+"""The reading of a run, as Markdown or LaTeX: counts, phases, and a sentence for each row."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +26,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, Metric
 from mlxjsd.output.marks import fewer_note, left_out_sentence
 from mlxjsd.output.significance import has_controls
+from mlxjsd.output.writing import Markdown, markdown_table
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Record, Run
 from mlxjsd.rows import label
@@ -39,13 +40,17 @@ _CIRCULAR = (
 
 
 def report(
-    run: Run, by: str | None = None, metric: str = JSD.key, effect: Effect | None = None
+    run: Run,
+    by: str | None = None,
+    metric: str = JSD.key,
+    effect: Effect | None = None,
+    write: Markdown | None = None,
 ) -> str:
     """Return the reading of ``run``, or of each of its groups; see :mod:`mlxjsd.analysis.phases`.
 
     Of another metric than JSD, and of effects, it is where each row is farthest from 0. What is
     sure stands below: the intervals of the peaks, rows against their controls, and groups against
-    each other.
+    each other. ``write`` says as what it is written; None for Markdown.
 
     Raises:
         InputError: for a run that has measured nothing, not this metric or no such effect, or an
@@ -56,49 +61,50 @@ def report(
             "nothing has been measured yet, so there is nothing to read",
             hint="go on with `mlxjsd resume`",
         )
-    parts = [f"# {plain(run.model['name'])}, {len(run.records)} of {run.total} prompts"]
-    if counts := _counts(run):
+    write = write or Markdown()
+    name = clean(str(run.model["name"]))
+    parts = [write.title(f"{name}, {len(run.records)} of {run.total} prompts", 1)]
+    if counts := _counts(run, write):
         parts.append(counts)
     if flagged := flag_sentences([r.flags for r in run.records]):
-        parts.append(" ".join(flagged))
+        parts.append(write.sentences(" ".join(flagged)))
     if run.floor_warning:
-        parts.append(run.floor_warning)
+        parts.append(write.sentences(run.floor_warning))
     if run.failed:
-        parts.append(f"{len(run.failed)} prompts could not be measured and are not among these.")
+        said = f"{len(run.failed)} prompts could not be measured and are not among these."
+        parts.append(write.sentences(said))
     if by is None:
         heatmap = run.heatmap(metric=metric, effect=effect)
-        parts += [_reading(heatmap), *_sure(run, run.records, heatmap)]
-        return "\n\n".join([*parts, *_methods(run)])
+        parts += [_reading(heatmap, write), *_sure(run, run.records, heatmap, write)]
+        return "\n\n".join([*parts, *_methods(run, write)])
     groups = run.named_groups(by)
     for name, heatmap in run.heatmap(by=by, metric=metric, effect=effect).items():
-        parts += [f"## {plain(name)}, n = {heatmap.count}", _reading(heatmap)]
-        parts += _sure(run, groups[name], heatmap)
+        parts += [write.title(f"{name}, n = {heatmap.count}", 2), _reading(heatmap, write)]
+        parts += _sure(run, groups[name], heatmap, write)
     cells = {name: run.cells(metric, effect, records) for name, records in groups.items()}
     if tested := between_groups(cells, run.grid.rows):
-        named = {name: plain(name) for name in groups}
-        said = group_sentences(tested, run.grid.measured_layers, named)
-        parts += ["## Between groups", _listed(said), METHOD_OF_GROUPS]
-    return "\n\n".join([*parts, *_methods(run)])
+        named = {name: write.foreign(name) for name in groups}
+        sure = group_sentences(tested, run.grid.measured_layers, named)
+        parts += [write.title("Between groups", 2), write.listed(sure)]
+        parts.append(write.sentences(METHOD_OF_GROUPS))
+    return "\n\n".join([*parts, *_methods(run, write)])
 
 
-def _methods(run: Run) -> list[str]:
+def _methods(run: Run, write: Markdown) -> list[str]:
     """Say how rows were tested against controls, if there are controls."""
-    return [METHOD_OF_CONTROLS] if has_controls(run) else []
+    return [write.sentences(METHOD_OF_CONTROLS)] if has_controls(run) else []
 
 
-def _sure(run: Run, records: Sequence[Record], heatmap: Heatmap) -> list[str]:
+def _sure(run: Run, records: Sequence[Record], heatmap: Heatmap, write: Markdown) -> list[str]:
     """Say where rows peak, and where they are beyond their controls."""
     cells = run.cells(heatmap.metric, heatmap.effect, records)
     said = peak_sentences(heatmap, cells)
     tested = against_controls(cells, run.grid.rows)
     if tested is not None:
         said += control_sentences(tested, heatmap)
-    listed = [_listed(said)] if said else []
-    return listed + [note for note in (fewer_note(heatmap), left_out_sentence(heatmap)) if note]
-
-
-def _listed(sentences: Sequence[str]) -> str:
-    return "\n".join(f"- {sentence}" for sentence in sentences)
+    listed = [write.listed(said)] if said else []
+    notes = fewer_note(heatmap), left_out_sentence(heatmap)
+    return listed + [write.sentences(note) for note in notes if note]
 
 
 def of_category(run: Run, category: str | None) -> Run:
@@ -161,33 +167,29 @@ def only_rows(names: tuple[str, str], only: tuple[tuple[str, ...], tuple[str, ..
     ]
 
 
-def markdown_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, (":---",) * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
 def _unit(metric: Metric) -> str:
     """Return the unit of a metric as the end of a heading; "" for none."""
     return f" ({metric.unit})" if metric.unit else ""
 
 
-def _reading(heatmap: Heatmap) -> str:
+def _reading(heatmap: Heatmap, write: Markdown) -> str:
     if not heatmap.raw_jsd:
-        name = f"{heatmap.described.label}{_unit(heatmap.described)}"
-        peaks = [(f"**{label(p.row)}**", f"{p.value:.3f}", str(p.layer)) for p in heatmap.peaks()]
-        return markdown_table(("Row", f"Peak {name}", "Layer"), peaks)
+        name = write.foreign(f"{heatmap.described.label}{_unit(heatmap.described)}")
+        peaks = [(write.foreign(label(p.row)), f"{p.value:.3f}", str(p.layer))
+                 for p in heatmap.peaks()]  # fmt: skip
+        return write.table(("Row", f"Peak {name}", "Layer"), peaks, strong=True)
     header = (
         "Category",
         "Peak Divergence Phase",
         "Peak Value (Approx)",
         "Low Divergence Phase",
     )
-    rows = [(f"**{row[0]}**", *row[1:]) for row in reading_table(heatmap)]
-    return markdown_table(header, rows) + "\n\n" + " ".join(reading(heatmap))
+    rows = [(write.foreign(row[0]), *row[1:]) for row in reading_table(heatmap)]
+    table = write.table(header, rows, strong=True)
+    return table + "\n\n" + write.sentences(" ".join(reading(heatmap)))
 
 
-def _counts(run: Run) -> str:
+def _counts(run: Run, write: Markdown) -> str:
     labels = run.labels()
     if not labels.present():
         return ""
@@ -195,15 +197,17 @@ def _counts(run: Run) -> str:
         (category, CATEGORY_NAMES[category], str(labels.count(category)))
         for category in labels.present()
     ]
-    table = markdown_table(("", "Answers", "Prompts"), rows)
-    return "\n\n".join([table, " ".join(_about_labels(run, labels)), _CIRCULAR])
+    table = write.table(("", "Answers", "Prompts"), rows)
+    about = write.sentences(" ".join(_about_labels(run, labels, write)))
+    return "\n\n".join([table, about, write.sentences(_CIRCULAR)])
 
 
-def _about_labels(run: Run, labels: Labels) -> list[str]:
+def _about_labels(run: Run, labels: Labels, write: Markdown) -> list[str]:
     """Return sentences about the threshold, and about who has judged."""
-    judged = [plain(run.judged)] if run.judged else []
+    judged = [write.foreign(run.judged)] if run.judged else []
     if run.labelling.aliases is not None:
-        judged.append(f"Accepted answers have the aliases of {plain(run.labelling.aliases.name)}.")
+        name = write.foreign(run.labelling.aliases.name)
+        judged.append(f"Accepted answers have the aliases of {name}.")
     if labels.threshold is None:
         why = why_no_threshold(run.records)
         return [f"{why[0].upper()}{why[1:]}.", *judged]

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 
 #: Settings of windows, which nothing is drawn in.
 _OF_WINDOWS = ("backend", "backend_fallback", "interactive", "toolbar")
@@ -34,8 +35,19 @@ from matplotlib import colormaps  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.collections import QuadMesh  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: E402
 
-__all__ = ["Axes", "Figure", "QuadMesh", "colormaps", "matplotlib", "own_defaults"]
+__all__ = [
+    "Axes",
+    "ConstrainedLayoutEngine",
+    "Figure",
+    "QuadMesh",
+    "ShownFigure",
+    "as_bytes",
+    "colormaps",
+    "matplotlib",
+    "own_defaults",
+]
 
 
 @contextmanager
@@ -46,3 +58,21 @@ def own_defaults() -> Iterator[None]:
         defaults = matplotlib.rcParamsDefault
         matplotlib.rcParams.update({k: defaults[k] for k in defaults if k not in _OF_WINDOWS})
         yield
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows by itself, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return as_bytes(self, "png", 96)
+
+
+def as_bytes(figure: Figure, kind: str, dpi: float | None = None) -> bytes:
+    """Return ``figure`` as png, pdf or svg; text stays text in PDF and SVG.
+
+    ``dpi`` is of pixels; None for the figure's own.
+    """
+    out = BytesIO()
+    with own_defaults(), matplotlib.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure.savefig(out, format=kind, dpi="figure" if dpi is None else dpi)
+    return out.getvalue()

@@ -4,7 +4,7 @@ The command line's help and the app's export screen list what is registered here
 needs is imported when it writes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -29,8 +29,8 @@ class Writer(Generic[Source]):
     one that is the end of it, and stands for the name without its first dot as well."""
     help: str
     """What is in it, in the fewest words."""
-    content: Callable[[Source], bytes]
-    """Makes the whole file."""
+    content: Callable[[Source], bytes | Iterable[bytes]]
+    """Makes the whole file, or its parts one after another."""
 
 
 class Writers(Generic[Source]):
@@ -64,15 +64,17 @@ class Writers(Generic[Source]):
         *most, last = (f"{w.ending} ({w.help})" for w in self._by_ending.values())
         return f"{', '.join(most)} or {last}" if most else last
 
-    def write(self, source: Source, path: Path | str) -> None:
+    def write(self, source: Source, path: Path | str, ending: str | None = None) -> None:
         """Write ``source`` to ``path``, whose ending says how; whole, or not at all.
+
+        ``ending`` stands for another one, whatever ``path`` is called.
 
         Raises:
             InputError: for another ending, or where it cannot be written.
             MachineError: if the disk is full.
         """
         path = Path(path)
-        ending = self.ending_of(path)
+        ending = ending or self.ending_of(path)
         if ending is None:
             raise InputError(
                 f"{self._what} ends in {', '.join(self.endings)}, not {path.name!r}",
@@ -102,6 +104,18 @@ def _answers(run: "Run") -> bytes:
     return to_answers(run)
 
 
+def _tidy_csv(run: "Run") -> Iterator[bytes]:
+    from mlxjsd.output.tables import to_tidy_csv
+
+    return to_tidy_csv(run)
+
+
+def _parquet(run: "Run") -> bytes:
+    from mlxjsd.output.tables import to_parquet
+
+    return to_parquet(run)
+
+
 def _json(run: "Run") -> bytes:
     from mlxjsd.output.export import to_json
 
@@ -117,16 +131,19 @@ def _npz(run: "Run") -> bytes:
 #: A run's numbers.
 EXPORTS: "Writers[Run]" = Writers("an export")
 EXPORTS.register(Writer(".answers.csv", "answers and verdicts, also answers.csv", _answers))
+#: A cell a line, of every prompt; `--tidy` asks for it under any name in .csv.
+TIDY_CSV = EXPORTS.register(Writer(".tidy.csv", "every prompt's cells, also --tidy", _tidy_csv))
 EXPORTS.register(Writer(".csv", "averages", _csv))
 EXPORTS.register(Writer(".json", "everything", _json))
 EXPORTS.register(Writer(".npz", "arrays", _npz))
+EXPORTS.register(Writer(".parquet", "every prompt's cells", _parquet))
 
 
 def _image(kind: str) -> "Callable[[Figure], bytes]":
     def content(figure: "Figure") -> bytes:
-        from mlxjsd.output.figure import to_image
+        from mlxjsd.output.plain_matplotlib import as_bytes
 
-        return to_image(figure, kind)
+        return as_bytes(figure, kind)
 
     return content
 

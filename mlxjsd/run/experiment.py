@@ -6,6 +6,7 @@ of one stream of events.
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -32,6 +33,7 @@ from mlxjsd.run.distributed.peers import (
 from mlxjsd.run.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
 from mlxjsd.run.limits import limits
 from mlxjsd.run.plan import Plan, versions
+from mlxjsd.run.watching import Progress, watched
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.shards import shard_name
 from mlxjsd.store.writer import Store
@@ -44,19 +46,21 @@ MOST_FAILED = 0.1
 ENOUGH_TO_JUDGE = 64
 
 
-def measure(plan: Plan, progress: Callable[[BatchDone], object] | None = None) -> Run:
+def measure(plan: Plan, progress: Progress = None) -> Run:
     """Measure a whole plan in memory; the run has all that one in a folder has.
 
     Args:
         plan: what to measure.
-        progress: called after each batch, with its records and how far the run is.
+        progress: called after each batch, with its records and how far the run is; True shows a
+            bar, False none, and None one in a notebook.
 
     Raises:
         MeasurementError: if the first batch does not keep to an invariant, or too many prompts
             fail.
     """
     outcome, first, directions = Outcome([], []), True, Directions(plan.directions_held)
-    with limits(_largest_pass(plan)), plan.corruption:
+    watching = watched(progress, plan.total)
+    with limits(_largest_pass(plan)), plan.corruption, watching as watch:
         for batch in plan.batches:
             began = time.perf_counter()
             found = measure_what_fits(plan, batch, first)
@@ -66,8 +70,7 @@ def measure(plan: Plan, progress: Callable[[BatchDone], object] | None = None) -
             directions.add(found.directions)
             done = len(outcome.records) + len(outcome.failed)
             _refuse_if_too_many_failed(done, outcome.failed, plan.total, "in no folder")
-            if progress is not None:
-                progress(_batch_done(found, done, plan.total, began))
+            watch(_batch_done(found, done, plan.total, began))
         run = Run(
             settings=plan.settings,
             model=plan.model.identity.to_json(),
@@ -96,6 +99,7 @@ def run_experiment(
     should_stop: Callable[[], bool] = lambda: False,
     retry_failed: bool = False,
     rank: Rank = ALONE,
+    progress: Progress = None,
 ) -> Generator[Event, None, None]:
     """Measure a plan into ``folder``, going on where earlier calls stopped.
 
@@ -106,6 +110,7 @@ def run_experiment(
         retry_failed: try the prompts again that failed in earlier calls.
         rank: of this process, where several measure the plan together. What any of them has
             tried, now or earlier, is not measured again.
+        progress: called after each batch; True shows a bar, False none, and None one in a notebook.
 
     Yields:
         ``Started``, a ``BatchDone`` after each batch is on disk, then ``Finished`` or
@@ -118,7 +123,17 @@ def run_experiment(
             many prompts fail.
         MachineError: if a batch cannot be written.
     """
-    folder = Path(folder)
+    events = _events(plan, Path(folder), should_stop, retry_failed, rank)
+    with watched(progress, plan.total) as watch, closing(events):
+        for event in events:
+            watch(event)
+            yield event
+
+
+def _events(
+    plan: Plan, folder: Path, should_stop: Callable[[], bool], retry_failed: bool, rank: Rank
+) -> Generator[Event, None, None]:
+    """Measure a plan; see :func:`run_experiment`."""
     ours = launch_id(rank, plan.fingerprint)
     with (
         Store(folder, {**plan.header(), LAUNCH_KEY: ours}, shard_name(rank.index)) as store,

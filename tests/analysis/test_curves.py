@@ -4,7 +4,7 @@ from records import LAYERS, record, run_of
 
 from mlxjsd.analysis.curves import confidences, cosines, norm_ratios
 from mlxjsd.errors import InputError
-from mlxjsd.output.curves import plot_curves
+from mlxjsd.output.curve_figure import plot_curves
 from mlxjsd.results import Run
 from mlxjsd.settings import MATCHING_RULES, Labelling
 

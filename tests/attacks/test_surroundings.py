@@ -16,8 +16,9 @@ from mlxjsd.cli import encoding
 from mlxjsd.errors import InputError, MachineError
 from mlxjsd.model import packaged
 from mlxjsd.output import artifacts
-from mlxjsd.output.figure import plot_run, to_image
+from mlxjsd.output.figure import plot_run
 from mlxjsd.output.markdown import report
+from mlxjsd.output.plain_matplotlib import as_bytes
 from mlxjsd.store.writer import Store
 from mlxjsd.text import plain
 
@@ -48,10 +49,10 @@ def test_a_backend_that_is_not_there(backend: str, kept: str | None) -> None:
 
 
 def test_a_matplotlibrc_of_the_user_changes_no_figure() -> None:
-    plain = to_image(plot_run(run_of()), "png")
+    plain = as_bytes(plot_run(run_of()), "png")
     own = {"text.usetex": True, "font.size": 30, "savefig.dpi": 20, "axes.facecolor": "red"}
     with matplotlib.rc_context(own):
-        assert to_image(plot_run(run_of()), "png") == plain
+        assert as_bytes(plot_run(run_of()), "png") == plain
         assert matplotlib.rcParams["font.size"] == 30, "and is left as it was"
 
 

@@ -1,5 +1,6 @@
 """The options of a run: one list, which the commands, the job and the app's form take."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from commands import call
 
 from mlxjsd.analysis.aliases import read_aliases
 from mlxjsd.cli.app import app
-from mlxjsd.cli.options import RunOptions, help_of
+from mlxjsd.cli.options import RunOptions
+from mlxjsd.cli.run_options import KEYS, help_of, variable_of
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Labelling, Settings
 from mlxjsd.tui.form import FIELDS
@@ -27,7 +29,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "corruption": (["--corruption", "swap"], "swap"),
     "noise_level": (["--noise-level", "2.5"], 2.5),
     "noise_samples": (["--noise-samples", "4"], 4),
-    "window": (["--window", "3"], 3),
+    "window": (["--window", "1,5"], (1, 5)),
     "rows": (["--rows", "last,subj"], ("last", "subj")),
     "metrics": (["--metrics", "jsd,kl"], ("jsd", "kl")),
     "maps": (["--map", "residual"], ("residual",)),
@@ -91,7 +93,50 @@ def test_an_option_changes_its_value_of_the_job_and_no_other(
     assert call(command, *typed) == 0
     (job,) = asked
     assert value_of(job, name) == value
-    assert all(value_of(job, other) == value_of(Job(), other) for other in set(TYPED) - {name})
+    assert others_are_as_ever(job, name)
+
+
+def others_are_as_ever(job: Job, name: str) -> bool:
+    return all(value_of(job, other) == value_of(Job(), other) for other in set(TYPED) - {name})
+
+
+def in_a_file(typed: list[str]) -> str:
+    """What is typed as a line of a file; a flag that is there is true."""
+    option, *values = typed
+    return f"{option.removeprefix('--')}: {json.dumps(values[0]) if values else 'true'}\n"
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_a_file_and_a_variable_give_what_is_typed(
+    name: str,
+    asked: list[Job],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    typed, value = TYPED[name]
+    path = tmp_path / "config.yaml"
+    path.write_text(in_a_file(typed))
+    if name not in KEYS:
+        assert call("run", "-c", path) == 2
+        monkeypatch.setenv(variable_of(name), "1")
+        assert call("run") == 0
+        assert asked == [Job()]
+        return
+    assert call("run", "-c", path) == 0
+    assert call("tui", "--config", path) == 0
+    monkeypatch.setenv(variable_of(name), typed[1] if len(typed) > 1 else "1")
+    assert call("run") == 0
+    # A file that is printed says the same again, whatever else is said around.
+    capsys.readouterr()
+    assert call("run", "--print-config") == 0
+    monkeypatch.delenv(variable_of(name))
+    path.write_text(capsys.readouterr().out)
+    assert call("run", "-c", path) == 0
+    assert len(asked) == 4
+    for job in asked:
+        assert value_of(job, name) == value
+        assert others_are_as_ever(job, name)
 
 
 def test_a_preview_breaks_lines_where_a_run_does(

@@ -51,8 +51,8 @@ def test_what_makes_no_sense_is_one_sentence(run: Path, capsys: pytest.CaptureFi
     for command, said in (
         (["report", run, "-o", run / "x.png"], "a report ends in .html, not 'x.png'"),
         (["report", run, "-o", run / "no" / "x.html"], "cannot write"),
-        (["plot", run, "-o", run / "x.html", "--vmin", "0.1"], "as they were measured, in its own colours"),
-        (["plot", run, "-o", run / "x.html", "--kind", "norms"], "shows heatmaps in its own"),
+        (["plot", run, "-o", run / "x.html", "--vmin", "0.1"], "in its own colours"),
+        (["plot", run, "-o", run / "x.html", "--kind", "norms"], "in its own"),
         (["plot", run, "-o", run / "x.html", "--metric", "kl"], "no numbers of the metric 'kl'"),
         (["plot", run, "-o", run / "x.html", "--by", "size"], "--by is category"),
     ):

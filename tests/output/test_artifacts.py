@@ -122,7 +122,7 @@ def test_the_figure_is_like_the_target() -> None:
     assert bottom > top, "Subj. is on top"
     assert axes.get_xticks().tolist() == list(range(0, 32, 2))
     assert axes.get_xlabel() == "Layer"
-    assert bar.get_ylabel() == "Avg JS Divergence"
+    assert bar.get_ylabel() == "Avg JS Divergence\n(nats)"
     mesh = axes.collections[0]
     assert mesh.get_clim()[0] == 0
     light, dark = mesh.cmap(0.0), mesh.cmap(1.0)

@@ -151,7 +151,7 @@ def test_figures_have_all_rows_and_a_signed_metric_is_drawn_around_0(
         save_figure(figure, tmp_path / "figure.png")
     assert "n = 5" in plot_run(run, metric="lift").axes[0].get_title()
     bar = plot_run(run).axes[1]
-    assert bar.get_ylabel() == "Avg JS Divergence"
+    assert bar.get_ylabel() == "Avg JS Divergence\n(nats)"
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
@@ -224,7 +224,7 @@ def test_comparisons_are_of_one_metric_and_of_the_rows_that_both_have(run: Run) 
     found = compare(panel_of(run, metric="lift"), other)
     assert [line[0] for line in comparison_lines(found)] == ["MLP out", "Attn."]
     assert [line[4:] for line in comparison_lines(found)] == [("n/a / n/a", "n/a")] * 2
-    assert "Mean |difference| (logits)" in compared(found)
+    assert r"Mean \|difference\| (logits)" in compared(found)
     with pytest.raises(InputError, match="shows lift, and tiny, n = 4 shows jsd; compare two of"):
         compare(other, panel_of(run_of()))
     with pytest.raises(InputError, match="have no row in common"):
@@ -277,7 +277,7 @@ def test_the_commands_take_the_metric(
         assert said("plot", *lift, *more, "-o", tmp_path / "figure.svg") != ""
         assert "Avg Logit Lift" in (tmp_path / "figure.svg").read_text()
     curves = ("--kind", "norms", "-o", tmp_path / "figure.svg")
-    assert "--metric is for heatmaps" in said("plot", *lift, *curves)
-    assert "--by is for heatmaps" in said("plot", "run", "--by", "correct", *curves)
+    assert "--metric is for heatmaps and lines" in said("plot", *lift, *curves)
+    assert "--by is for heatmaps and lines" in said("plot", "run", "--by", "correct", *curves)
     for command in (("show",), ("summary",), ("compare", "run")):
         assert "no numbers of the metric 'kl'" in said(*command, "run", "--metric", "kl")

@@ -134,7 +134,8 @@ def dots(figure: Figure, panel: int = 0) -> list[tuple[int, int]]:
 
 
 def notes(figure: Figure) -> str:
-    return "" if figure._supxlabel is None else figure._supxlabel.get_text()
+    """What is said below, in one line."""
+    return " ".join(t.get_text() for t in figure.texts if t.get_gid() == "note").replace("\n", " ")
 
 
 def test_marks_stand_in_the_cells_that_differ(run: Run) -> None:
@@ -239,6 +240,8 @@ def test_the_commands_take_effects_and_significance(
     for more in ((), ("--by", "category")):
         assert call("plot", *shares, "--significance", *more, "-o", picture) == 0
         assert 'id="significance"' in picture.read_text()
+    assert call("plot", *shares, "--kind", "lines", "--width", "3.3", "-o", picture) == 0
+    assert ">1 prompt is left out, whose total effect is" in picture.read_text()
     assert call("export", "run", "--effect", "change", "-o", tmp_path / "x.csv") == 0
     assert ",effect,left_out," in (tmp_path / "x.csv").read_text()
     capsys.readouterr()
@@ -247,6 +250,8 @@ def test_the_commands_take_effects_and_significance(
         (("show", "run", "--least-total", "1"), "--least-total is for normalised effects"),
         (("summary", *shares, "--least-total", "-1"), "is a positive number, not -1"),
         (("plot", "run", "--kind", "norms", "--significance", "-o", picture), "for heatmaps"),
+        (("plot", "run", "--kind", "lines", "--significance", "-o", picture), "for heatmaps"),
+        (("export", "run", "--tidy", "--effect", "change", "-o", "x.csv"), "effects are averages"),
         (("plot", "run", "--kind", "norms", "--effect", "change", "-o", picture), "for heatmaps"),
         (("export", *shares[:1], *shares[3:], "-o", tmp_path / "x.npz"), "effects are averages"),
         (

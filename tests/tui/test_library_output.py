@@ -16,7 +16,7 @@ from mlxjsd.tui.library_output import MOST_LINES, kept_apart
 #: Opens the app, in which a library panics, and what happens then.
 PROGRAM = """
 import os, sys
-from mlxjsd.tui import app as module, engine
+from mlxjsd.tui import launch as module, engine
 
 class Engine:
     def __init__(self): pass

@@ -139,7 +139,7 @@ class ExportScreen(PanelScreen[None]):
             app.call_from_thread(self._done, path)
 
     def _figure_of(self, run: Run) -> "Figure":
-        from mlxjsd.output.figure import Style, escaped, plot_heatmap, title_of
+        from mlxjsd.output.figure import Style, escape, plot_heatmap, title_of
         from mlxjsd.output.lines import plot_lines
 
         state = self.state
@@ -147,7 +147,7 @@ class ExportScreen(PanelScreen[None]):
         heatmap = part.heatmap(metric=state.metric)
         title = title_of(part, heatmap.count)
         if state.selected is not None:
-            title += f"\n{escaped(state.selected.text)[:120]}"
+            title += f"\n{escape(state.selected.text)[:120]}"
         elif self.group != ALL:
             title += f"\n{GROUP_NAMES[self.group]}"
         scale = scales_of(state.described)[state.scale_name]

@@ -1,0 +1,164 @@
+"""The command that compares runs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlxjsd.cli import averages, completion, options
+from mlxjsd.cli.app import app
+from mlxjsd.cli.common import effect_of, read
+from mlxjsd.errors import InputError
+from mlxjsd.metrics import JSD
+from mlxjsd.output.writers import is_report
+
+if TYPE_CHECKING:
+    from mlxjsd.analysis.changes import Change
+    from mlxjsd.analysis.effects import Effect
+    from mlxjsd.output.page import Page
+
+
+@app.command(short_help="Compare runs, or a run with a published figure.")
+def compare(
+    runs: options.RunFolders,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="A published figure, such as llama-3-8b-fa, in place of another run.",
+            autocompletion=completion.figures,
+        ),
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
+    ] = None,
+    metric: options.Metric = JSD.key,
+    effect: averages.Effect = None,
+    least_total: averages.LeastTotal = None,
+    significance: averages.Significance = False,
+    aliases: options.AliasTable = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Draw them here, or write every change as .csv or .json."
+        ),
+    ] = None,
+    width: options.Width = None,
+    font_size: options.FontSize = None,
+    dpi: options.Dpi = 200,
+) -> None:
+    """Compare runs with the first one, or a run with a published figure.
+
+    Two are compared by rank, by distance and by phase as well. Changes of cells and of answers
+    are counted and tested prompt by prompt, such as between precisions of one model, or between
+    two corruptions, windows or directions.
+    """
+    asked = effect_of(effect, least_total)
+    if (len(runs) < 2) == (reference is None):
+        raise InputError(
+            "compare takes a second run folder or --reference, one of the two",
+            hint="give one of them",
+        )
+    page = None
+    if output is not None:
+        from mlxjsd.output.page import Page
+
+        page = Page(width, font_size, dpi=dpi)
+    if len(runs) > 1:
+        compare_runs(runs, category, metric, output, aliases, asked, significance, page)
+        return
+    for option, given in (("--effect", asked is not None), ("--significance", significance)):
+        if given:
+            raise InputError(
+                f"{option} needs prompts, and a published figure has averages alone",
+                hint="leave it out, or compare two runs",
+            )
+    from mlxjsd.analysis import compare as comparing
+    from mlxjsd.output.markdown import compared, panel_of
+
+    one = panel_of(read(runs[0], aliases=aliases), category, metric)
+    result = comparing.compare(one, comparing.published(str(reference)))
+    if output is not None and is_report(output):
+        from mlxjsd.output.report.write import sides_of, write_comparison
+
+        write_comparison("Two heatmaps compared", sides_of(result), compared(result), output)
+    elif output is not None:
+        from mlxjsd.output.figure import plot_comparison, save_figure
+
+        save_figure(plot_comparison(result, page=page), output)
+    print(compared(result))
+
+
+def compare_runs(
+    folders: Sequence[Path],
+    category: str | None = None,
+    metric: str = JSD.key,
+    output: Path | None = None,
+    aliases: str | None = None,
+    effect: "Effect | None" = None,
+    significance: bool = False,
+    page: "Page | None" = None,
+) -> None:
+    """Print what runs changed from the first of them; draw it, or write it as a table."""
+    from mlxjsd.analysis.compare import compare as compare_panels
+    from mlxjsd.files import write_whole
+    from mlxjsd.output.changes import (
+        changes_csv,
+        changes_of,
+        changes_text,
+        named_runs,
+        of_shared_prompts,
+    )
+    from mlxjsd.output.disagreement import change_marks, disagreement_json
+    from mlxjsd.output.markdown import compared, of_category, panel_of
+
+    read_runs = [read(folder, aliases=aliases) for folder in folders]
+    runs = of_shared_prompts(named_runs(read_runs, [str(folder) for folder in folders]))
+    panels = {name: panel_of(run, category, metric, effect) for name, run in runs.items()}
+    one_depth = len({run.grid.layers for run in read_runs}) == 1
+    parts: list[str] = []
+    changed: list[Change] = []
+    shared = len(next(iter(runs.values())).records)
+    beside = compare_panels(*panels.values()) if len(runs) == 2 else None
+    if beside is not None:
+        parts.append(compared(beside))
+    if one_depth or len(runs) > 2:
+        shared, changed = changes_of(runs, metric, category, effect)
+        parts.append(changes_text(runs, shared, changed))
+    ending = "" if output is None else output.suffix.lower()
+    if output is not None and ending in (".csv", ".json"):
+        if not changed:
+            raise InputError(
+                "the runs are of different depths, so there is no change of a cell to write",
+                hint="draw them with -o difference.pdf, or compare runs of one model",
+            )
+        first = next(iter(runs))
+        document = disagreement_json(first, shared, changed, metric, effect)
+        written = changes_csv(changed) if ending == ".csv" else json.dumps(document) + "\n"
+        write_whole(output, written.encode())
+    elif output is not None and is_report(output):
+        from mlxjsd.output.report.write import sides_of, sides_of_runs, write_comparison
+
+        if effect is not None or significance:
+            raise InputError(
+                "a .html file shows heatmaps as they were measured",
+                hint="leave out --effect and --significance, or name another file",
+            )
+        sides = sides_of_runs(runs, category, metric) if beside is None else sides_of(beside)
+        title = f"{len(runs)} runs compared"
+        write_comparison(title, sides, "\n\n".join(parts), output)
+    elif output is not None:
+        from mlxjsd.output.figure import plot_comparison, plot_groups, save_figure
+
+        if beside is not None:
+            marks = change_marks(changed[0]) if significance and changed else None
+            drawn = plot_comparison(beside, marks=marks, page=page)
+        else:
+            heatmaps = {
+                name: of_category(run, category).heatmap(metric=metric, effect=effect)
+                for name, run in runs.items()
+            }
+            drawn = plot_groups(heatmaps, columns=len(heatmaps), page=page)
+        save_figure(drawn, output)
+    print("\n\n".join(parts))
