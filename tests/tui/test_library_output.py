@@ -36,7 +36,10 @@ engine.MLXEngine, module.MlxjsdApp = Engine, App
 code = module.launch(warn=lambda text: print("TOLD", text, file=sys.stderr))
 os.write(2, b"the terminal is back")
 """
-SHOWN = 'self.push_screen(module.TroubleScreen("broken", "try again"))'
+SHOWN = (
+    "from mlxjsd.tui.screens.error import TroubleScreen; "
+    'self.push_screen(TroubleScreen("broken", "try again"))'
+)
 
 
 def on_a_terminal(program: str, folder: Path) -> str:
