@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlxjsd.run.verify import Verified
 
 
-@app.command()
+@app.command(short_help="Write a run as one HTML file, to be read offline.")
 def report(
     folder: options.RunFolder,
     output: options.OutputFile,
@@ -34,7 +34,7 @@ def report(
     print(output)
 
 
-@app.command()
+@app.command(short_help="Measure some of a report again, and compare.")
 def verify(
     file: Annotated[
         Path, typer.Argument(metavar="REPORT", help="A file of `mlxjsd report`, or a run folder.")

@@ -71,6 +71,8 @@ def change(row: dict[str, Any], rng: random.Random) -> None:
     column = rng.choice(list(row))
     if isinstance(row[column], bytes) and rng.random() < 0.7:
         numbers = np.frombuffer(row[column], np.float32).copy()
+        if not numbers.size:  # a run without maps holds none of theirs
+            numbers = np.zeros(1, np.float32)
         numbers[rng.randrange(len(numbers))] = rng.choice(NUMBERS)
         cut = rng.choice((0, 0, 0, 1, 4))
         row[column] = numbers.tobytes()[: numbers.nbytes - cut]

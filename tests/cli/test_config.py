@@ -16,7 +16,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """The jobs that commands ask for; nothing is measured and no app opened."""
     jobs: list[Job] = []
     monkeypatch.setattr("mlxjsd.cli.run.measure", lambda job, **_: jobs.append(job))
-    monkeypatch.setattr("mlxjsd.tui.app.launch", lambda job, folder: jobs.append(job))
+    monkeypatch.setattr("mlxjsd.tui.launch.launch", lambda job, *_: jobs.append(job))
     return jobs
 
 
@@ -160,7 +160,7 @@ def test_variables_fill_in_the_apps_form_and_start_nothing(
 ) -> None:
     forms: list[Job | None] = []
     monkeypatch.setattr(
-        "mlxjsd.tui.app.launch", lambda job=None, folder=None, form=None: forms.append(form) or 0
+        "mlxjsd.tui.launch.launch", lambda *_, form=None, **__: forms.append(form) or 0
     )
     assert call("tui") == 0
     monkeypatch.setenv("MLXJSD_WINDOW", "3")
