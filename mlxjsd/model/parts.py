@@ -2,7 +2,8 @@
 
 No name of a module decides. On a random prompt the calls of all modules inside a block are
 recorded, and those are sought whose outputs, times one number each, add up to the block's step
-(what leaves it minus what enters it). That covers plain and parallel blocks, scaled residuals,
+(what leaves it minus what enters it; where a family scales the whole stream, minus a multiple of
+what enters it). That covers plain and parallel blocks, scaled residuals,
 and norms behind a part, where it is the norm's output that enters. On another prompt the same
 sum must hold again, and also with random states in place of the outputs. A part whose output at
 a token depends on other tokens is attention (where the block attends); the other is the MLP.
@@ -12,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import combinations
 
 import mlx.core as mx
 import numpy as np
@@ -21,6 +21,7 @@ from mlxjsd.errors import MeasurementError, is_out_of_memory, said_by
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.model.stepping import BlockCall, Stepper
 from mlxjsd.model.submodules import Call, Edit, Edits, Interceptor, Watch, submodules
+from mlxjsd.model.sums import ROUNDINGS, Step, float64, sums_of
 
 ATTENTION, MLP, MIXER = "attention", "mlp", "mixer"
 
@@ -28,12 +29,6 @@ ATTENTION, MLP, MIXER = "attention", "mlp", "mixer"
 _ROWS, _TOTAL = 2, 6
 #: Different tokens in them; a vocabulary may hold fewer.
 _KINDS = 89
-#: How many units of rounding (the dtype's eps) of all that is added up a sum may be off by, at
-#: every number: each addition and each product is rounded by half a unit.
-ROUNDINGS = 4
-#: How many outputs make a step: two nearly always. One is tried after two, since a module
-#: around both would hide them.
-_COUNTS = (2, 1, 3)
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,9 @@ class Part:
     """What the output is multiplied by where it enters."""
 
     def __str__(self) -> str:
-        name = self.module if self.module == self.source else f"{self.source} + {self.module}"
+        if self.module == self.source:
+            return self.module if self.scale == 1 else f"{self.scale:.4g} x {self.module}"
+        name = f"{self.source} + {self.module}"
         return name if self.scale == 1 else f"{self.scale:.4g} x ({name})"
 
 
@@ -60,6 +57,8 @@ class Parts:
 
     blocks: tuple[dict[str, Part], ...]
     """Of each block by their kinds; empty where a block does nothing, or parts do not apply."""
+    carried: tuple[float, ...]
+    """What each block multiplies what enters it by; 1 in nearly all families."""
     trouble: str | None
     """Why the model has no parts that can be told; None where it has."""
     _stepper: Stepper = field(repr=False, compare=False)
@@ -108,10 +107,16 @@ class Parts:
                     hint="run the block while its parts are edited",
                 )
 
-    def total(self, index: int, outputs: Mapping[str, mx.array]) -> mx.array:
-        """Return the step of a block as the sum of its parts' outputs, (rows, tokens, hidden)."""
-        found = self.blocks[index]
-        return reduce(mx.add, (outputs[kind] * part.scale for kind, part in found.items()))
+    def left(self, index: int, x: mx.array, outputs: Mapping[str, mx.array]) -> mx.array:
+        """Add up what leaves a block, (rows, tokens, hidden).
+
+        Args:
+            index: of the block.
+            x: what enters it, (rows, tokens, hidden).
+            outputs: of its parts, by their kinds.
+        """
+        scaled = (outputs[kind] * part.scale for kind, part in self.blocks[index].items())
+        return reduce(mx.add, scaled, x * self.carried[index])
 
 
 def parts_of(blocks: Stepper, anatomy: Anatomy, vocabulary: int | None = None) -> Parts:
@@ -122,15 +127,14 @@ def parts_of(blocks: Stepper, anatomy: Anatomy, vocabulary: int | None = None) -
         anatomy: what the blocks do.
         vocabulary: how many tokens it can look up; None where that is not known.
     """
-    nothing: tuple[dict[str, Part], ...] = ({},) * len(blocks)
     finder = _Finder(blocks, anatomy)
     try:
         blocks.run(_tokens(0, vocabulary), finder.visit)
         checker = _Checker(blocks, finder.found)
         blocks.run(_tokens(1, vocabulary), checker.visit)
     except _NoParts as error:
-        return Parts(nothing, str(error), blocks)
-    return Parts(tuple(checker.held), None, blocks)
+        return Parts(({},) * len(blocks), (1.0,) * len(blocks), str(error), blocks)
+    return checker.known(*checker.held)
 
 
 class _NoParts(Exception):
@@ -142,34 +146,36 @@ def _tokens(seed: int, vocabulary: int | None) -> mx.array:
     return mx.random.randint(0, kinds, (_ROWS, _TOTAL), key=mx.random.key(seed))
 
 
+#: What a block multiplies what enters it by, and its parts by their kinds.
+_Found = tuple[float, dict[str, Part]]
+
+
 @dataclass
 class _Finder:
     """Finds, for each block of one forward pass, what may be its parts, the likeliest first."""
 
     blocks: Stepper
     anatomy: Anatomy
-    found: list[list[dict[str, Part]]] = field(default_factory=list)
+    found: list[list[_Found]] = field(default_factory=list)
 
     def visit(self, call: BlockCall) -> mx.array:
         modules = submodules(self.blocks.blocks[call.index])
         watch = Watch(modules, call.x.shape)
         with Interceptor().over(modules, watch.take):
             left = call.attempt(call.x, call.mask)
-        step = _Step.of(call.x, left)
-        sums = [{}] if not step.numbers.any() else list(_sums(step, watch.calls))
-        if not sums:
-            raise _NoParts(
-                f"the step of block {call.index} is not a sum of what two or three of its "
-                "modules give"
-            )
-        attends, told, troubles = self.anatomy.blocks[call.index].attends, [], []
-        for scales in sums:
+        step = Step.of(call.x, left, [one.out for one in watch.calls])
+        attends = self.anatomy.blocks[call.index].attends
+        told: list[_Found] = []
+        trouble = "gives another step than the sum of what two or three of its modules give"
+        for carried, scales in sums_of(step, watch.calls):
+            if told and len(scales) != len(told[0][1]):
+                break  # what has fewer or more terms is not tried unless nothing else fits
             try:
-                told.append(_told(scales, watch.calls, attends))
+                told.append((carried, _told(scales, watch.calls, attends)))
             except _NoParts as error:
-                troubles.append(f"block {call.index} {error}")
+                trouble = str(error)
         if not told:
-            raise _NoParts(troubles[0])
+            raise _NoParts(f"block {call.index} {trouble}")
         self.found.append(told)
         return call.forward(call.x, call.mask)
 
@@ -179,16 +185,20 @@ class _Checker:
     """Keeps of what was found what holds on another prompt, with and without edits."""
 
     blocks: Stepper
-    found: Sequence[Sequence[dict[str, Part]]]
-    held: list[dict[str, Part]] = field(default_factory=list)
+    found: Sequence[Sequence[_Found]]
+    held: list[_Found] = field(default_factory=list)
+
+    def known(self, *found: _Found) -> Parts:
+        carried, parts = [one[0] for one in found], [one[1] for one in found]
+        return Parts(tuple(parts), tuple(carried), None, self.blocks)
 
     def visit(self, call: BlockCall) -> mx.array:
-        for parts in self.found[call.index]:
-            known = Parts((*self.held, parts), None, self.blocks)
+        for one in self.found[call.index]:
+            known = self.known(*self.held, one)
             if _adds_up(known, call, None) and _adds_up(known, call, mx.random.key(2)):
-                self.held.append(parts)
+                self.held.append(one)
                 return call.forward(call.x, call.mask)
-        names = " and ".join(part.module for part in self.found[call.index][0].values())
+        names = " and ".join(part.module for part in self.found[call.index][0][1].values())
         raise _NoParts(
             f"what {names} of block {call.index} give adds up to its step on one prompt, and "
             "not on another"
@@ -214,93 +224,9 @@ def _adds_up(parts: Parts, call: BlockCall, key: mx.array | None) -> bool:
     edits = {kind: keep(kind, number) for number, kind in enumerate(found)}
     with parts.edited(call.index, edits):
         left = call.attempt(call.x, call.mask)
-    scales = [part.scale for part in found.values()]
-    step = _Step.of(call.x, left)
-    return step.is_sum([outputs[kind] for kind in found], scales)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """What a block adds to the residual stream."""
-
-    numbers: np.ndarray
-    """(rows, tokens, hidden), in float64."""
-    size: np.ndarray
-    """What rounding is relative to: how large what enters and leaves is."""
-    eps: float
-
-    @classmethod
-    def of(cls, entered: mx.array, left: mx.array) -> "_Step":
-        before, after = _float64(entered), _float64(left)
-        return cls(after - before, np.abs(before) + np.abs(after), mx.finfo(left.dtype).eps)
-
-    def is_sum(self, outputs: Sequence[mx.array], scales: Sequence[float]) -> bool:
-        """Whether outputs times scales add up to the step, within rounding at every number."""
-        eps = max([self.eps, *(mx.finfo(output.dtype).eps for output in outputs)])
-        terms = [_float64(output) * scale for output, scale in zip(outputs, scales, strict=True)]
-        return _near(self.numbers, sum(terms), self.size + sum(map(np.abs, terms)), eps)
-
-
-def _near(a: np.ndarray, b: np.ndarray, size: np.ndarray, eps: float) -> bool:
-    return bool((np.abs(a - b) <= ROUNDINGS * eps * size).all())
-
-
-def _float64(a: mx.array) -> np.ndarray:
-    return np.array(a.astype(mx.float32)).astype(np.float64)
-
-
-def _sums(step: _Step, calls: Sequence[Call]) -> Iterator[list[tuple[Call, float]]]:
-    """Yield the calls whose outputs, times a number each, make a step; fewest nested first."""
-    calls = _apart(calls, step)
-    outputs = [_float64(call.out) for call in calls]
-    # Each number weighs as much as it is exact: a few of a real model's are thousands of times
-    # larger than the others, and so is their rounding.
-    weight = 1 / np.where(step.size > 0, step.size, np.inf)
-    weighted = np.array([(output * weight).ravel() for output in outputs])
-    wanted = (step.numbers * weight).ravel()
-    for count in _COUNTS:
-        chosen = list(combinations(range(len(calls)), count))
-        for these in sorted(chosen, key=lambda these: sum(len(calls[i].around) for i in these)):
-            given = [calls[i].out for i in these]
-            scales = _scales(weighted[list(these)], wanted)
-            for tried in ([1.0] * count, scales):
-                if all(scale > 0 for scale in tried) and step.is_sum(given, tried):
-                    if all(_matters(step, given, tried, at) for at in range(count)):
-                        yield [(calls[i], scale) for i, scale in zip(these, tried, strict=True)]
-                    break
-
-
-def _scales(outputs: np.ndarray, wanted: np.ndarray) -> list[float]:
-    """Return what each output is multiplied by, by least squares."""
-    return [float(found) for found in np.linalg.lstsq(outputs.T, wanted, rcond=None)[0]]
-
-
-def _matters(step: _Step, outputs: list[mx.array], scales: list[float], at: int) -> bool:
-    """Whether a sum fails without one of its terms."""
-    without = [*outputs[:at], *outputs[at + 1 :]], [*scales[:at], *scales[at + 1 :]]
-    return not step.is_sum(*without)
-
-
-def _apart(calls: Sequence[Call], step: _Step) -> list[Call]:
-    """Return one call of each group whose outputs are the same but for a factor.
-
-    It is the outermost (a module rather than its last projection); of several the last.
-    """
-    kept: list[tuple[Call, np.ndarray]] = []
-    for call in calls:  # in the order in which they end: what is around comes later
-        out = _float64(call.out)
-        if not out.any() or not np.isfinite(out).all():
-            continue
-        alike = [at for at, (_, other) in enumerate(kept) if _parallel(other, out, step.eps)]
-        if alike and len(kept[alike[0]][0].around) < len(call.around):
-            continue
-        kept = [one for at, one in enumerate(kept) if at not in alike] + [(call, out)]
-    return [call for call, _ in kept]
-
-
-def _parallel(a: np.ndarray, b: np.ndarray, eps: float) -> bool:
-    factor = np.vdot(a, b) / np.vdot(a, a)
-    return factor > 0 and _near(a * factor, b, np.abs(b), eps)
+    given, scales = [outputs[kind] for kind in found], [part.scale for part in found.values()]
+    step = Step.of(call.x, left, given)
+    return step.is_sum([float64(one) for one in given], scales, parts.carried[call.index])
 
 
 def _told(
@@ -316,9 +242,8 @@ def _told(
         kind = MLP if not mixing else ATTENTION if attends else MIXER
         if kind in found:
             both = f"{found[kind].source} and {source.name}"
-            raise _NoParts(
-                f"has two parts that {'do not ' if kind == MLP else ''}mix tokens: {both}"
-            )
+            none = "do not " if kind == MLP else ""
+            raise _NoParts(f"has two parts that {none}mix the tokens that they are given: {both}")
         found[kind] = Part(kind, call.name, source.name, scale)
     return dict(sorted(found.items(), key=lambda item: item[0] == MLP))
 
@@ -349,6 +274,6 @@ def _mixes(call: Call) -> bool:
         if is_out_of_memory(error):
             raise
         raise _NoParts(f"cannot run {call.name} alone ({said_by(error, 80)})") from None
-    before, after = _float64(call.out)[:, 1:], _float64(again)[:, 1:]
+    before, after = float64(call.out)[:, 1:], float64(again)[:, 1:]
     rounding = ROUNDINGS * mx.finfo(call.out.dtype).eps * np.abs(before).mean()
     return bool(np.abs(after - before).mean() > rounding)
