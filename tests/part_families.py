@@ -3,7 +3,7 @@
 from families import ONE_PASS, PLAIN
 
 _TWO_MLPS = "two outputs enter that may be the MLP's"
-#: Families whose parts cannot be told apart, and why; what the message says stands in the test.
+#: Families whose parts cannot be told apart, and why.
 NO_PARTS = {
     "afm7": "attention over the keys and values of an earlier block",
     "falcon_h1": "Mamba beside attention in each block",
