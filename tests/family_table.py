@@ -1,12 +1,13 @@
 """Writes the README's list of families: ``python tests/family_table.py``.
 
-The lists are those of ``families``, each of whose entries is a test.
+The lists are those of ``families`` and ``part_families``, each of whose entries is a test.
 """
 
 from collections import defaultdict
 from pathlib import Path
 
 from families import ONE_PASS, PLAIN, REFUSED
+from part_families import BEHIND_NORMS, MEASURED, MIXERS, NO_PARTS, SCALED, SINGLE
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- families -->\n", "<!-- end of families -->\n"
@@ -18,8 +19,24 @@ def table() -> str:
         f"**One pass** ({len(ONE_PASS)}): {_names(ONE_PASS)}.",
         f"**Plain path** ({len(PLAIN)}): {_by_reason(PLAIN)}.",
         f"**Refused** ({len(REFUSED)}): {_by_reason({f: why for f, (_, why) in REFUSED.items()})}.",
+        _parts(),
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def _parts() -> str:
+    """Return of which families attention and MLP of each block are found."""
+    found = [family for family in MEASURED if family not in NO_PARTS]
+    where = ", all of the one pass among them" if set(ONE_PASS) <= set(found) else ""
+    lists = [
+        f"**Attention and MLP** are found in {len(found)} of these {len(MEASURED)}{where};",
+        f"what enters the residual stream is a norm's output in {_names(BEHIND_NORMS)}, and",
+        f"scaled in {_names(SCALED)};",
+        f"some blocks mix tokens without attention in {_names(MIXERS)};",
+        f"a block is one part in {_names(SINGLE)}.",
+        f"Not applicable: {_by_reason(NO_PARTS)}.",
+    ]
+    return " ".join(lists)
 
 
 def _names(families: list[str]) -> str:

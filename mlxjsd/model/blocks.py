@@ -4,6 +4,7 @@ from functools import cached_property
 
 from mlxjsd.model.allocations import Allocations, allocations_of
 from mlxjsd.model.anatomy import Anatomy, examine
+from mlxjsd.model.parts import Parts, parts_of
 from mlxjsd.model.stepping import Stepper
 from mlxjsd.model.tables import Tables, tables_of
 
@@ -26,6 +27,11 @@ class Blocks(Stepper):
         Raises ``UnsupportedModel`` where no path would give right numbers.
         """
         return examine(self, self.tables.tokens)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The modules that make each block's step: its attention and its MLP, or why not."""
+        return parts_of(self, self.anatomy, self.tables.tokens)
 
     @cached_property
     def allocations(self) -> tuple[Allocations, ...]:

@@ -21,6 +21,7 @@ from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.loaded import LoadedModel, weights_bytes
+from mlxjsd.model.parts import ATTENTION, MIXER, MLP
 from mlxjsd.model.stepping import BlockCall
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.prompts.prompt import PromptFile
@@ -30,6 +31,7 @@ from mlxjsd.settings import Settings
 
 #: Prompts of the file that are looked at for a batch, and how many are measured.
 LOOKED_AT, MEASURED = 64, 3
+_PART_NAMES = {ATTENTION: "attention", MLP: "MLP", MIXER: "no attention, but"}
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def facts_of(model: LoadedModel) -> list[tuple[str, str]]:
         ("measured by", "one pass" if anatomy.trouble is None else path),
         ("layers", str(identity.layers)),
         *(("blocks", line) for line in _kinds(model.blocks)),
+        *(("parts", line) for line in _parts(model.blocks)),
         ("hidden size", str(identity.hidden_size)),
         ("vocabulary", f"{identity.vocabulary:,}"),
         ("residual stream", identity.dtype),
@@ -143,6 +146,20 @@ def _kinds(blocks: Blocks) -> list[str]:
                 kind += f", token {tokens} sees {seen}"
         kinds[kind].append(index)
     return [f"{kind}: {_ranges(found)}" for kind, found in kinds.items()]
+
+
+def _parts(blocks: Blocks) -> list[str]:
+    """Say which modules are the blocks' attention and MLP; blocks of one kind in one line."""
+    parts = blocks.parts
+    if parts.trouble is not None:
+        return [f"not applicable, since {parts.trouble}"]
+    alike: defaultdict[str, list[int]] = defaultdict(list)
+    for index, (found, carried) in enumerate(zip(parts.blocks, parts.carried, strict=True)):
+        said = [f"{_PART_NAMES[kind]} {part}" for kind, part in found.items()] or ["none"]
+        if carried != 1:
+            said.append(f"{carried:.4g} x what enters")
+        alike[", ".join(said)].append(index)
+    return [f"{said}: {_ranges(indices)}" for said, indices in alike.items()]
 
 
 def _reach(blocks: Blocks, tokens: int) -> dict[int, int]:

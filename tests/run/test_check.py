@@ -22,7 +22,7 @@ from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.prompt import PromptFile
 from mlxjsd.prompts.read import read_prompts
-from mlxjsd.run.check import check_model
+from mlxjsd.run.check import check_model, facts_of
 from mlxjsd.run.experiment import measure
 from mlxjsd.run.plan import plan_run
 from mlxjsd.settings import Labelling, Settings
@@ -69,6 +69,7 @@ def test_a_model_proves_itself(llama: LoadedModel) -> None:
         "attention, 2 key heads of 16, token 1024 sees 3: 0, 2",
         "attention, 2 key heads of 16: 1, 3",
     ]
+    assert facts["parts"] == "attention self_attn, MLP mlp: 0-3"
 
 
 @pytest.mark.slow
@@ -79,6 +80,33 @@ def test_the_plain_path_has_no_second_way(bundled: LoadedModel) -> None:
     facts = dict(check.facts)
     assert facts["measured by"].startswith("each cell is a forward pass, since block 0")
     assert ("blocks", "no attention: 0, 2") in check.facts
+    parts = [value for name, value in check.facts if name == "parts"]
+    assert parts == [
+        "no attention, but linear_attn, MLP mlp: 0, 2",
+        "attention self_attn, MLP mlp: 1, 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        (
+            "gemma2",
+            "attention self_attn + post_attention_layernorm, MLP mlp + "
+            "post_feedforward_layernorm: 0-3",
+        ),
+        ("minicpm", "attention 0.7 x self_attn, MLP 0.7 x mlp: 0-3"),
+        (
+            "falcon_h1",
+            "not applicable, since block 0 has two parts that mix the tokens that they are given: "
+            "mamba and self_attn",
+        ),
+    ],
+)
+def test_the_parts_are_said_or_why_there_are_none(
+    family: str, said: str, bundled: LoadedModel
+) -> None:
+    assert dict(facts_of(_loaded(family, bundled)))["parts"] == said
 
 
 def _changed(jsd: float = 0.0, floor: float = 0.0) -> object:
