@@ -7,6 +7,7 @@ the picture of causal tracing (Meng et al. 2022, figure 1).
 from dataclasses import dataclass, replace
 
 from mlxjsd.registry import Registry
+from mlxjsd.rows import base_of, directed, restored
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,10 @@ RESIDUAL = MAPS.add(
     )
 )
 
-_DENOISING = ":denoising"
-
 
 def named(key: str, direction: str) -> tuple[str, ...]:
     """Return the names under which a map is measured, in one direction or both."""
-    found = () if direction == "denoising" else (key,)
-    return found if direction == "noising" else (*found, f"{key}{_DENOISING}")
+    return directed((key,), (restored(key),), direction)
 
 
 def map_of(name: str) -> Map:
@@ -49,10 +47,12 @@ def map_of(name: str) -> Map:
     Raises:
         KeyError: if there is none, as in a run file of a newer version.
     """
-    if name.endswith(_DENOISING):
-        about = MAPS[name.removesuffix(_DENOISING)]
-        return replace(about, key=name, label=f"{about.label} restored", denoising=True)
-    return MAPS[name]
+    about = MAPS[base_of(name)]
+    if name == about.key:
+        return about
+    if name != restored(about.key):
+        raise KeyError(name)
+    return replace(about, key=name, label=f"{about.label} restored", denoising=True)
 
 
 def label(name: str) -> str:

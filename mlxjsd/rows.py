@@ -271,13 +271,32 @@ def named(key: str, direction: str, windows: Sequence[int]) -> tuple[str, ...]:
     row = ROWS[key]
     if not row.by_layer:
         return (key,)
-    found: tuple[str, ...] = ()
-    if direction != _DENOISING:
-        several = row.reach == "window" and len(windows) > 1
-        found = tuple(f"{key}:w{window}" for window in windows) if several else (key,)
-    if direction != "noising" and row.denoises:
-        found = (*found, f"{key}:{_DENOISING}")
-    return found
+    several = row.reach == "window" and len(windows) > 1
+    noising = tuple(f"{key}:w{window}" for window in windows) if several else (key,)
+    return directed(noising, (restored(key),) if row.denoises else (), direction)
+
+
+def directed(
+    noising: tuple[str, ...], denoising: tuple[str, ...], direction: str
+) -> tuple[str, ...]:
+    """Return those of two directions that are asked for by one of :data:`DIRECTIONS`."""
+    found = {"noising": noising, "denoising": denoising, "both": (*noising, *denoising)}
+    return found[direction]
+
+
+def restored(key: str) -> str:
+    """Return the name of a row or a map in the direction that restores the clean run."""
+    return f"{key}:{_DENOISING}"
+
+
+def base_of(name: str) -> str:
+    """Return a name without its direction and window: ``attn`` of ``attn:w9``."""
+    return name.partition(":")[0]
+
+
+def is_denoising(name: str) -> bool:
+    """Say whether what is so named restores the clean run."""
+    return _DENOISING in name.split(":")[1:]
 
 
 def row_of(name: str) -> Row:

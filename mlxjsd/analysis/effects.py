@@ -20,12 +20,10 @@ import numpy as np
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, KL, LOGIT_DIFF, LOGPROB, PROB, TOP1, Metric, described
 from mlxjsd.records import Grid, Record
-from mlxjsd.rows import FLOOR, TOTAL
+from mlxjsd.rows import FLOOR, TOTAL, is_denoising
 
 CHANGE, NORMALISED = "change", "normalised"
 KINDS = (CHANGE, NORMALISED)
-#: What stands behind the name of a row that restores the clean run.
-DENOISING = "denoising"
 
 #: The smallest total effect that is divided by, in the metric's unit: below it, a ratio says more
 #: about the small number than about the edit.
@@ -85,16 +83,6 @@ class Effect:
                 hint="give one with --least-total",
             )
         return found
-
-
-def base_of(row: str) -> str:
-    """Return the name of a row without its direction and window: ``attn`` of ``attn:w9``."""
-    return row.partition(":")[0]
-
-
-def is_denoising(row: str) -> bool:
-    """Say whether a row restores the clean run."""
-    return DENOISING in row.split(":")[1:]
 
 
 def shown_metric(metric: str, effect: Effect | None) -> Metric:

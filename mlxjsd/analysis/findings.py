@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlxjsd.analysis.effects import base_of, is_denoising
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.resampling import RESAMPLES, peak_interval
 from mlxjsd.analysis.significance import LEVEL, Outcome, spans
 from mlxjsd.metrics import JSD, KL, TOP1
-from mlxjsd.rows import ATTN, SUBJ, label
+from mlxjsd.rows import ATTN, SUBJ, base_of, is_denoising, label
 
 #: What a row does where its cell is above that of its control, and what the control does.
 _CLAIMS = {

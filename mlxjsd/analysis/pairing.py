@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlxjsd.analysis.effects import base_of, is_denoising
+from mlxjsd.rows import base_of, is_denoising
 
 
 @dataclass(frozen=True)

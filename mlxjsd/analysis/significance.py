@@ -11,9 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
-from mlxjsd.analysis.effects import base_of
 from mlxjsd.analysis.resampling import RESAMPLES, adjusted, permutation, sign_flip
-from mlxjsd.rows import ATTN, ATTN_CONTROL, SUBJ, SUBJ_RANDOM
+from mlxjsd.rows import ATTN, ATTN_CONTROL, SUBJ, SUBJ_RANDOM, base_of
 
 #: Which row is the control of which.
 CONTROLS = {ATTN.key: ATTN_CONTROL.key, SUBJ.key: SUBJ_RANDOM.key}

@@ -19,7 +19,7 @@ from mlxjsd.interventions.reference import total_effect
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.cpu import on_gpu
-from mlxjsd.rows import LAST, SUBJ
+from mlxjsd.rows import LAST, SUBJ, restored
 
 #: nats that float32 may cost.
 NEAR = 1e-5
@@ -122,8 +122,7 @@ def check_measurement(
     if SUBJ.key in rows and last_measured:
         name = "Subj. at the last layer is nothing"
         checks.append(small(name, jsd[:, rows.index(SUBJ.key), -1]))
-    restored = f"{LAST.key}:denoising"
-    if restored in rows and last_measured:
+    if restored(LAST.key) in rows and last_measured:
         name = "the last token restored at the last layer is the clean run"
-        checks.append(small(name, jsd[:, rows.index(restored), -1]))
+        checks.append(small(name, jsd[:, rows.index(restored(LAST.key)), -1]))
     return checks
