@@ -56,8 +56,6 @@ class Row:
     "" for a row that has none."""
     restored_help: str = ""
     """The same as part of a sentence."""
-    source: str = ""
-    """Who measured it first: "Meng et al. 2022"."""
 
     @property
     def by_layer(self) -> bool:
@@ -78,6 +76,7 @@ class Row:
 #: Every row there is, by key, in the order in which sets list them.
 ROWS: Registry[Row] = Registry("row", "--rows")
 
+# Cheang et al. 2025; Vig et al. 2020; Meng et al. 2022, restored.
 SUBJ = ROWS.add(
     Row(
         key="subj",
@@ -90,9 +89,9 @@ SUBJ = ROWS.add(
         help="the subject's state is replaced by that of a run with a corrupted subject",
         restored_edit="in the corrupted run, subject's clean state restored after block {layer}",
         restored_help="in the corrupted run, the subject's clean state is restored",
-        source="Cheang et al. 2025; Vig et al. 2020; Meng et al. 2022, restored",
     )
 )
+# Another reading of Cheang et al. 2025.
 SUBJ_NOISE = ROWS.add(
     Row(
         key="subj-noise",
@@ -102,7 +101,6 @@ SUBJ_NOISE = ROWS.add(
         reach="layer",
         edit="noise added to the subject's state after block {layer}",
         help="noise of the same level is added to the subject's state as it leaves the layer",
-        source="another reading of Cheang et al. 2025",
     )
 )
 SUBJ_RANDOM = ROWS.add(
@@ -117,6 +115,7 @@ SUBJ_RANDOM = ROWS.add(
         "corrupted run moves it",
     )
 )
+# Geva et al. 2023.
 ATTN = ROWS.add(
     Row(
         key="attn",
@@ -127,9 +126,9 @@ ATTN = ROWS.add(
         hidden="subject",
         edit="attention to the subject cut around block {layer}",
         help="the last token may not attend to the subject in the blocks around the layer",
-        source="Geva et al. 2023",
     )
 )
+# Geva et al. 2023.
 ATTN_REST = ROWS.add(
     Row(
         key="attn-rest",
@@ -141,9 +140,9 @@ ATTN_REST = ROWS.add(
         edit="attention to the other tokens cut around block {layer}",
         help="the last token may not attend to tokens that are neither the subject nor itself nor "
         "the beginning, in the blocks around the layer",
-        source="Geva et al. 2023",
     )
 )
+# Geva et al. 2023.
 ATTN_SELF = ROWS.add(
     Row(
         key="attn-self",
@@ -154,7 +153,6 @@ ATTN_SELF = ROWS.add(
         hidden="last",
         edit="attention of the last token to itself cut around block {layer}",
         help="the last token may not attend to itself in the blocks around the layer",
-        source="Geva et al. 2023",
     )
 )
 ATTN_CONTROL = ROWS.add(
@@ -170,6 +168,7 @@ ATTN_CONTROL = ROWS.add(
         "in the blocks around the layer",
     )
 )
+# Cheang et al. 2025; Meng et al. 2022, restored.
 LAST = ROWS.add(
     Row(
         key="last",
@@ -182,9 +181,9 @@ LAST = ROWS.add(
         help="the last token's state is replaced by that of the corrupted run",
         restored_edit="in the corrupted run, last token's clean state restored after block {layer}",
         restored_help="in the corrupted run, the last token's clean state is restored",
-        source="Cheang et al. 2025; Meng et al. 2022, restored",
     )
 )
+# Another reading of Cheang et al. 2025.
 LAST_NOISE = ROWS.add(
     Row(
         key="last-noise",
@@ -194,9 +193,9 @@ LAST_NOISE = ROWS.add(
         reach="layer",
         edit="noise added to the last token's state after block {layer}",
         help="noise of the same level is added to the last token's state as it leaves the layer",
-        source="another reading of Cheang et al. 2025",
     )
 )
+# Cheang et al. 2025.
 RELIANCE = ROWS.add(
     Row(
         key="reliance",
@@ -207,7 +206,6 @@ RELIANCE = ROWS.add(
         hidden="subject",
         edit="no token after the subject attends to it",
         help="no token after the subject may attend to it, in any block",
-        source="Cheang et al. 2025",
     )
 )
 FLOOR = ROWS.add(
@@ -221,6 +219,7 @@ FLOOR = ROWS.add(
         help="nothing is edited: the numerical noise of this machine",
     )
 )
+# Meng et al. 2022.
 TOTAL = ROWS.add(
     Row(
         key="total",
@@ -230,7 +229,6 @@ TOTAL = ROWS.add(
         reach="model",
         edit="the whole run is the corrupted one",
         help="the whole run is the corrupted one: what its numbers are without any restoration",
-        source="Meng et al. 2022",
     )
 )
 
