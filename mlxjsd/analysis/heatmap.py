@@ -163,11 +163,9 @@ def average(
     """
     counted = _counted(cells)
     cells, reliance, floor = cells[counted].astype(np.float64), reliance[counted], floor[counted]
-    known = np.isfinite(cells)
-    each = known.sum(axis=0)
+    mean, each = known_means(cells)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, cells, 0.0).sum(axis=0) / np.where(each > 0, each, np.nan)
-        apart = np.where(known, cells - mean, 0.0)
+        apart = np.where(np.isfinite(cells), cells - mean, 0.0)
         variance = np.square(apart).sum(axis=0) / np.where(each > 1, each - 1, np.nan)
     return Heatmap(
         mean=mean,
@@ -179,6 +177,17 @@ def average(
         rows=rows,
         metric=metric,
     )
+
+
+def known_means(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means of (N, ...) cells over the prompts that have a number, and their counts.
+
+    (...) float64, NaN where none has one; and (...) int.
+    """
+    known = np.isfinite(cells)
+    counts = known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, cells, 0.0).sum(axis=0, dtype=np.float64) / counts, counts
 
 
 def _counted(cells: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxjsd.analysis.compare import rank_correlation
-from mlxjsd.analysis.heatmap import bootstrap_interval
+from mlxjsd.analysis.heatmap import bootstrap_interval, known_means
 from mlxjsd.analysis.significance import Outcome, paired
 
 
@@ -50,7 +50,7 @@ def sensitivity(
         rows: A's names of the rows.
         others: B's names of them.
     """
-    means = np.stack([_means(cells) for cells in (a, b)])
+    means = np.stack([known_means(cells)[0] for cells in (a, b)])
     return Sensitivity(
         tested=paired(b.astype(np.float64) - a, rows, others),
         correlations=tuple(rank_correlation(x, y) for x, y in zip(*means, strict=True)),
@@ -59,10 +59,3 @@ def sensitivity(
         means=means,
         intervals=np.stack([bootstrap_interval(cells) for cells in (a, b)]),
     )
-
-
-def _means(cells: np.ndarray) -> np.ndarray:
-    known = np.isfinite(cells)
-    with np.errstate(invalid="ignore"):
-        found: np.ndarray = np.where(known, cells, 0.0).sum(axis=0, dtype=np.float64)
-        return found / known.sum(axis=0)

@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
+from mlxjsd.analysis.heatmap import known_means
 from mlxjsd.analysis.resampling import RESAMPLES, adjusted, permutation, sign_flip
 from mlxjsd.rows import ATTN, ATTN_CONTROL, SUBJ, SUBJ_RANDOM, base_of
 
@@ -105,10 +106,7 @@ def paired(
     resamples: int = RESAMPLES,
 ) -> Outcome:
     """Test (N, rows, L) paired differences against 0; NaN where a prompt has none."""
-    known = np.isfinite(differences)
-    counts = known.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(known, differences, 0.0).sum(axis=0, dtype=np.float64) / counts
+    mean, counts = known_means(differences)
     p = sign_flip(differences, resamples)
     return Outcome(tuple(rows), tuple(against), mean, p, adjusted(p), counts)
 
@@ -117,15 +115,9 @@ def between(
     a: np.ndarray, b: np.ndarray, rows: Sequence[str], resamples: int = RESAMPLES
 ) -> Outcome:
     """Test (N, rows, L) cells of one group of prompts against (M, rows, L) of another."""
-    known = np.isfinite(a), np.isfinite(b)
-    with np.errstate(invalid="ignore"):
-        means = [
-            np.where(there, cells, 0.0).sum(axis=0, dtype=np.float64) / there.sum(axis=0)
-            for there, cells in zip(known, (a, b), strict=True)
-        ]
-    p = permutation(a, b, resamples)
-    named, counts = tuple(rows), known[0].sum(axis=0) + known[1].sum(axis=0)
-    return Outcome(named, named, means[0] - means[1], p, adjusted(p), counts, PERMUTATION)
+    (mean, count), (other, others) = known_means(a), known_means(b)
+    p, named = permutation(a, b, resamples), tuple(rows)
+    return Outcome(named, named, mean - other, p, adjusted(p), count + others, PERMUTATION)
 
 
 #: What a group is compared with where there are too many for every two.
