@@ -5,6 +5,7 @@ import numpy as np
 
 from mlxjsd.interventions.divergence import entropy, log_softmax
 from mlxjsd.interventions.spec import Batch, blocks_of
+from mlxjsd.maps import map_of
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.records import Grid
 from mlxjsd.rows import row_of
@@ -49,6 +50,25 @@ def blank(
     by_cell, by_row = applicable(grid, anatomy, settings, batch)
     cells[np.broadcast_to(~by_cell[:, None], cells.shape)] = np.nan
     whole[np.broadcast_to(~by_row[:, None], whole.shape)] = np.nan
+
+
+def room_for_maps(grid: Grid, batch: Batch) -> np.ndarray:
+    """Return zeros for the cells of maps, (B, maps, metrics, T, L), NaN where there are none."""
+    shape = (batch.size, len(grid.maps), len(grid.metrics), batch.length, grid.layers)
+    found = np.full(shape, np.nan, np.float32)
+    found[..., list(grid.measured_layers)] = 0.0
+    return found
+
+
+def put_unedited(
+    found: np.ndarray, grid: Grid, batch: Batch, clean: np.ndarray, corrupted: np.ndarray
+) -> None:
+    """Fill in the tokens in front of each subject, where both runs are the same."""
+    layers = list(grid.measured_layers)
+    for row, start in enumerate(batch.starts):
+        for at, name in enumerate(grid.maps):
+            numbers = corrupted if map_of(name).denoising else clean
+            found[row, at, :, :start, layers] = numbers[row][:, None]
 
 
 def subject_norms(states: mx.array, subject: mx.array) -> mx.array:

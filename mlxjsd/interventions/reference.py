@@ -11,10 +11,18 @@ from dataclasses import replace
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd.interventions.common import blank, clean_numbers, last_direction, subject_norms
+from mlxjsd.interventions.common import (
+    blank,
+    clean_numbers,
+    last_direction,
+    put_unedited,
+    room_for_maps,
+    subject_norms,
+)
 from mlxjsd.interventions.divergence import js_divergence
 from mlxjsd.interventions.metrics import Logits, numbers_of
 from mlxjsd.interventions.spec import Batch, Measurement, blocks_of
+from mlxjsd.maps import map_of
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys
@@ -119,6 +127,41 @@ def _edited(
         moved = (corrupted[layer] - states[0][layer]).astype(mx.float32)
         change = change * mx.linalg.norm(moved, axis=-1, keepdims=True)
     return tokens, _add(layer, change)
+
+
+def reference_maps(blocks: Blocks, batch: Batch, settings: Settings) -> np.ndarray:
+    """Measure every map of every prompt of ``batch``, one forward pass for each cell.
+
+    Returns:
+        (B, maps, metrics, T, L) float32; see :func:`mlxjsd.interventions.maps.sweep_maps`.
+    """
+    grid, tokens = Grid.of(settings, len(blocks)), mx.array(batch.tokens)
+    clean, clean_states = _record(blocks, tokens, lambda x: x)
+    corrupted = [_record(blocks, *corrupted_run(batch, j)) for j in range(batch.samples)]
+    found = room_for_maps(grid, batch)
+
+    def other_logits() -> mx.array:
+        return mx.concatenate([logits for logits, _ in corrupted], axis=1)
+
+    def numbers(logits: mx.array) -> np.ndarray:
+        given = Logits.of(batch, clean, logits[:, -1:], other_logits)
+        return np.array(numbers_of(given, grid.metrics))[..., 0]
+
+    for at, name in enumerate(grid.maps):
+        for token in range(batch.first, batch.length):
+            here = mx.array(np.arange(batch.length) == token)[None]
+            for layer in grid.measured_layers:
+                cell = np.zeros((batch.size, len(grid.metrics)))
+                for sample, (_, states) in enumerate(corrupted):
+                    if map_of(name).denoising:
+                        run = _corrupted(batch, sample, _patch(layer, here, clean_states[layer]))
+                    else:
+                        run = tokens, _patch(layer, here, states[layer])
+                    cell += numbers(blocks.run(*run))
+                found[:, at, :, token, layer] = cell / batch.samples
+    total = np.mean([numbers(logits) for logits, _ in corrupted], axis=0)
+    put_unedited(found, grid, batch, numbers(clean), total)
+    return found
 
 
 def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:

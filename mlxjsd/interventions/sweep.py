@@ -11,6 +11,7 @@ values that were computed once; :mod:`mlxjsd.interventions.branches` lists them,
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 import mlx.core as mx
@@ -59,20 +60,22 @@ def sweep_batch(
         )
     grid = Grid.of(settings, len(blocks))
     walk = Walk(batch, branches_of(grid, settings, batch.samples), blocks.anatomy, kept)
-    clean, values = walked(blocks, batch, settings, walk)
+    unedited, values = walked(blocks, batch, settings, walk)
     cells, whole = _averaged(values, walk.branches, grid)
     blank(cells, whole, grid, blocks.anatomy, settings, batch)
-    return Measurement(grid, cells, whole, **walk.norms_and_directions, **clean_numbers(clean))
+    return Measurement(
+        grid, cells, whole, **walk.norms_and_directions, **clean_numbers(unedited.clean)
+    )
 
 
 def walked(
     blocks: Blocks, batch: Batch, settings: Settings, walk: Walk
-) -> tuple[mx.array, np.ndarray]:
+) -> tuple[Logits, np.ndarray]:
     """Walk over the blocks once, and read out what comes of each branch.
 
     Returns:
-        The clean run's logits, (B, 1, V), and the numbers (B, metrics, branches) of
-        ``walk.branches``.
+        The logits, with the clean run in place of edits; and the numbers (B, metrics, branches)
+        of ``walk.branches``.
     """
     tokens = batch.tokens
     if batch.source_tokens is not None:
@@ -80,14 +83,13 @@ def walked(
     clean = blocks.run(mx.array(tokens), walk.step)
     states, corrupted = walk.finished()
     per_call = max(1, READOUT_ELEMENTS // (batch.size * clean.shape[-1]))
-    corrupted_logits = cache(partial(blocks.readout, corrupted))
+    unedited = Logits.of(batch, clean, clean, cache(partial(blocks.readout, corrupted)))
     numbers = []
     for at in range(0, states.shape[1], per_call):
-        edited = blocks.readout(states[:, at : at + per_call])
-        logits = Logits.of(batch, clean, edited, corrupted_logits)
-        numbers.append(numbers_of(logits, settings.metrics))
+        edited = replace(unedited, edited=blocks.readout(states[:, at : at + per_call]))
+        numbers.append(numbers_of(edited, settings.metrics))
         mx.eval(numbers[-1])
-    return clean, np.array(mx.concatenate(numbers, axis=-1))
+    return unedited, np.array(mx.concatenate(numbers, axis=-1))
 
 
 def _averaged(

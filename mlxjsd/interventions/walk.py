@@ -51,7 +51,7 @@ class Walk:
         batch: Batch,
         planned: Sequence[Branch],
         anatomy: Anatomy,
-        kept: list[tuple[mx.array, ...]] | None,
+        kept: list[tuple[mx.array, ...]] | None = None,
     ) -> None:
         self.batch, self.anatomy, self.planned, self.kept = batch, anatomy, planned, kept
         # With a tail of one token two suffixes are one, and share every call.

@@ -8,9 +8,9 @@ import numpy as np
 
 from mlxjsd.errors import MeasurementError
 from mlxjsd.interventions.invariants import check_measurement, clean_logits, null_limit
-from mlxjsd.interventions.maps import reference_maps, sweep_maps
+from mlxjsd.interventions.maps import sweep_maps
 from mlxjsd.interventions.nonfinite import finite_prompts, where_it_breaks
-from mlxjsd.interventions.reference import reference_batch
+from mlxjsd.interventions.reference import reference_batch, reference_maps
 from mlxjsd.interventions.similarity import last_token_directions
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.interventions.sweep import sweep_batch

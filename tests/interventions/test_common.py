@@ -7,7 +7,14 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlxjsd.interventions.common import applicable, clean_numbers, last_direction, subject_norms
+from mlxjsd.interventions.common import (
+    applicable,
+    clean_numbers,
+    last_direction,
+    put_unedited,
+    room_for_maps,
+    subject_norms,
+)
 from mlxjsd.interventions.spec import Batch, blocks_of, knockout_blocks
 from mlxjsd.model.anatomy import Anatomy, BlockAnatomy
 from mlxjsd.records import Grid
@@ -67,6 +74,21 @@ def test_where_tokens_stand() -> None:
     assert batch.mask("subject").astype(int).tolist() == [[0, 1, 1, 1, 0, 0], [0, 0, 1, 1, 0, 0]]
     assert batch.mask("tail").astype(int).tolist() == [[0, 0, 0, 0, 1, 1]] * 2
     assert batch.mask("last").astype(int).tolist() == [[0, 0, 0, 0, 0, 1]] * 2
+
+
+def test_maps_are_filled_in_where_both_runs_are_the_same() -> None:
+    tokens = np.zeros((2, 4), np.int32)
+    batch = Batch(tokens, np.array([1, 2]), 3, source_tokens=tokens)
+    grid = Grid(3, ("jsd", "kl"), only=(0, 2), maps=("residual", "residual:denoising"))
+    found = room_for_maps(grid, batch)
+    assert found.shape == (2, 2, 2, 4, 3)
+    put_unedited(found, grid, batch, np.array([[1, 2], [3, 4]]), np.array([[5, 6], [7, 8]]))
+    nan = np.nan
+    assert found[0, 0, 0, :, 0].tolist() == [1, 0, 0, 0], "in front of the first subject"
+    assert found[1, 0, 1, :, 2].tolist() == [4, 4, 0, 0]
+    assert found[0, 1, 1, :, 0].tolist() == [6, 0, 0, 0], "restored, it is the corrupted run's"
+    assert found[1, 1, 0, :, 2].tolist() == [7, 7, 0, 0]
+    np.testing.assert_array_equal(found[..., 1], np.full((2, 2, 2, 4), nan))
 
 
 def test_norms_are_means_over_the_subject() -> None:

@@ -6,7 +6,8 @@ from models import FAMILIES, LAYERS, random_batch, tiny
 
 from mlxjsd.interventions import maps
 from mlxjsd.interventions.cost import Shape, map_token_blocks
-from mlxjsd.interventions.maps import reference_maps, sweep_maps
+from mlxjsd.interventions.maps import sweep_maps
+from mlxjsd.interventions.reference import reference_maps
 from mlxjsd.interventions.spec import Batch
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.metrics import METRICS
