@@ -21,7 +21,7 @@ from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.prompts.prompt import Counterfactual, Prompt, PromptFile
 from mlxjsd.prompts.read import read_prompts
-from mlxjsd.rows import LAST_NOISE, SUBJ_NOISE, SUBJ_RANDOM
+from mlxjsd.rows import LAST_NOISE, SUBJ_NOISE, SUBJ_RANDOM, sets
 from mlxjsd.settings import Settings
 from mlxjsd.store.reader import read_run
 
@@ -196,6 +196,16 @@ def test_states_vary_as_numpy_says(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(state_deviations(blocks, prompts[::-1], 0)["last"], some["last"])
     assert not np.allclose(state_deviations(blocks, prompts, 1)["last"], some["last"])
     assert not np.allclose(some["last"], found["last"])
+
+
+def test_what_is_not_measured_is_not_drawn(bundled: LoadedModel) -> None:
+    """Restored rows draw nothing, so that nothing has to be stored of it either."""
+    encoded = [bundled.encoder.encode(FRANCE)]
+    restoring = Settings(rows=sets()["all"], direction="denoising")
+    made = Corruption(restoring, encoded, bundled)
+    assert made.batch(encoded).draws is None
+    again = Corruption(restoring, encoded, bundled, {"f": made.source(encoded[0])})
+    np.testing.assert_array_equal(again.batch(encoded).noise, made.batch(encoded).noise)
 
 
 def test_what_is_drawn_depends_on_the_prompt_alone() -> None:

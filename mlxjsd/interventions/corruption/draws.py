@@ -23,6 +23,17 @@ PROMPTS = 512
 _TOGETHER = 16
 
 
+def drawing_rows(settings: Settings) -> list[Row]:
+    """Return the rows that draw something at each layer, of those that are measured."""
+    rows = (ROWS[key] for key in settings.rows if named(key, settings.direction, settings.windows))
+    return [row for row in rows if row.kind in ("noise", "random")]
+
+
+def noisy_positions(rows: Sequence[Row]) -> set[Positions]:
+    """Return the tokens to whose states noise is added."""
+    return {row.positions for row in rows if row.kind == "noise"}
+
+
 @dataclass(frozen=True)
 class Drawing:
     """What is drawn for any prompt of a run."""
@@ -35,11 +46,10 @@ class Drawing:
     @classmethod
     def of(cls, settings: Settings, prompts: Sequence[Encoded], model: Model) -> "Drawing | None":
         """Prepare for all usable prompts of the data, before any limit; None if no row draws."""
-        rows = [ROWS[key] for key in settings.rows if named(key, settings.direction, (1,))]
-        if not any(row.kind in ("noise", "random") for row in rows):
+        rows = drawing_rows(settings)
+        if not rows:
             return None
-        blocks = model.blocks
-        noisy = {row.positions for row in rows if row.kind == "noise"}
+        blocks, noisy = model.blocks, noisy_positions(rows)
         deviations = state_deviations(blocks, prompts, settings.seed) if noisy else {}
         hidden = blocks.embed(mx.array([prompts[0].tokens])).shape[-1]
         levels = {p: settings.noise_level * deviations[p] for p in noisy}

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from mlxjsd.errors import InputError
-from mlxjsd.interventions.corruption.draws import Drawing
+from mlxjsd.interventions.corruption.draws import Drawing, drawing_rows, noisy_positions
 from mlxjsd.interventions.corruption.noise import draw
 from mlxjsd.interventions.corruption.pair import first_token
 from mlxjsd.interventions.corruption.protocol import Make, Model
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.prompts.prompt import Prompt
-from mlxjsd.rows import ROWS, Positions
+from mlxjsd.rows import Positions
 from mlxjsd.settings import Settings
 
 NOT_STORED = "the run does not say how it was corrupted"
@@ -102,14 +102,13 @@ def stored_drawing(
     Raises:
         InputError: if it is not stored, or not the same for all prompts.
     """
-    rows = [ROWS[key] for key in settings.rows if ROWS[key].kind in ("noise", "random")]
+    rows = drawing_rows(settings)
     if not rows:
         return None
-    noisy: set[Positions] = {row.positions for row in rows if row.kind == "noise"}
     said = [sources.get(prompt.prompt.id, {}).get(LEVELS) for prompt in prompts]
     layers = len(model.blocks)
     deviations: dict[Positions, np.ndarray] = {}
-    for positions in noisy:
+    for positions in noisy_positions(rows):
         found = [levels.get(positions) if isinstance(levels, dict) else None for levels in said]
         first = found[0]
         if not isinstance(first, list) or len(first) != layers or found != [first] * len(found):
