@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxjsd.interventions.branches import Branch, branches_of, map_branches
-from mlxjsd.interventions.spec import Batch, shared_beginning
+from mlxjsd.interventions.spec import Batch, shared_beginning, start_of
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.records import Grid
 from mlxjsd.settings import Settings
@@ -58,10 +58,7 @@ class Shape:
 
     def carried(self, branch: Branch) -> int:
         """Return how many tokens a branch carries."""
-        if isinstance(branch.carries, int):
-            return self.length - branch.carries
-        starts = {"onward": self.first, "tail": self.end, "last": self.length - 1}
-        return self.length - starts[branch.carries]
+        return self.length - start_of(branch.carries, self.first, self.end, self.length)
 
     @classmethod
     def made(cls, batch: Batch) -> "Shape":

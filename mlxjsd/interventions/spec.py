@@ -57,6 +57,13 @@ def shared_beginning(tokens: np.ndarray, first: int) -> int:
     return length if (len(tokens) - 1) * length >= SHARED_TOKENS else 0
 
 
+def start_of(suffix: Positions | int, first: int, end: int, length: int) -> int:
+    """Return where a suffix begins, of prompts whose subjects lie in [first, end)."""
+    if isinstance(suffix, int):
+        return suffix
+    return {"onward": first, "tail": end, "last": length - 1}[suffix]
+
+
 def blocks_of(row: Row, layer: int, settings: Settings, layers: int) -> range:
     """Return the blocks in which a knockout hides keys, for the cell of ``layer``."""
     if row.kind != "knockout":
@@ -164,9 +171,7 @@ class Batch:
 
     def start_of(self, suffix: Positions | int) -> int:
         """Return where the tokens that a branch carries begin."""
-        if isinstance(suffix, int):
-            return suffix
-        return {"onward": self.first, "tail": self.end, "last": self.length - 1}[suffix]
+        return start_of(suffix, self.first, self.end, self.length)
 
     @property
     def paired(self) -> bool:

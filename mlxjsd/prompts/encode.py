@@ -143,25 +143,17 @@ class Encoder:
         self, prompts: Sequence[_Framed | Unusable], special_tokens: bool
     ) -> Iterator[Encoded | Unusable]:
         """Yield prompts in tokens, or why they cannot be measured."""
-        bos = self._tokenizer.bos_token
         readings: dict[int, Any] = {}
-        # As MLX-LM: special tokens are added unless the text brings its own.
         for added in (True, False) if special_tokens else (False,):
             texts = {
                 at: framed.prompt.text
                 for at, framed in enumerate(prompts)
                 if not isinstance(framed, Unusable)
-                and (special_tokens and not (bos and framed.prompt.text.startswith(bos))) == added
+                and self._adds(framed.prompt.text, special_tokens) == added
             }
             if texts:
-                batch = self._tokenizer(
-                    list(texts.values()),
-                    add_special_tokens=added,
-                    return_attention_mask=False,
-                    return_token_type_ids=False,
-                    verbose=False,  # a prompt that is too long gets our own sentence
-                )
-                readings.update(zip(texts, batch.encodings, strict=True))
+                found = self._in_tokens([*texts.values()], added)
+                readings.update(zip(texts, found, strict=True))
         for at, framed in enumerate(prompts):
             if isinstance(framed, Unusable):
                 yield framed
@@ -170,6 +162,22 @@ class Encoder:
                 yield self._encoded(framed, readings[at])
             except Unusable as reason:
                 yield reason
+
+    def _adds(self, text: str, special_tokens: bool) -> bool:
+        """Whether special tokens are added: as MLX-LM does, unless the text brings its own."""
+        bos = self._tokenizer.bos_token
+        return special_tokens and not (bos and text.startswith(bos))
+
+    def _in_tokens(self, texts: list[str], special_tokens: bool) -> Sequence[Any]:
+        """Return what the tokenizer makes of each text, an ``Encoding``."""
+        found: Sequence[Any] = self._tokenizer(
+            texts,
+            add_special_tokens=special_tokens,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,  # a prompt that is too long gets our own sentence
+        ).encodings
+        return found
 
     def _encoded(self, framed: _Framed, reading: Any) -> Encoded:
         """Return a prompt's tokens and its subject's place among them.
@@ -225,16 +233,10 @@ class Encoder:
         spaced = not (text[-1:].isspace() or unspaced(text[-1:]) or unspaced(answer[0]))
         length = len(encoded.tokens)
         for between in (" ", "") if spaced else ("",):
-            bos = self._tokenizer.bos_token
-            begins = bos is not None and text.startswith(bos)
-            reading = self._tokenizer(
-                text + between + answer,
-                add_special_tokens=special_tokens and not begins,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-                verbose=False,
+            (reading,) = self._in_tokens(
+                [text + between + answer], self._adds(text, special_tokens)
             )
-            ids = tuple(reading["input_ids"])
+            ids = tuple(reading.ids)
             if ids[:length] == encoded.tokens and len(ids) > length:
                 found = ids[length]
                 known = self.vocabulary is None or 0 <= found < self.vocabulary

@@ -7,6 +7,7 @@ Everything that differs between versions stands here and in
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 #: Marks the file as ours in its header ("mjsd").
@@ -90,9 +91,8 @@ def create(table: str) -> str:
 
 # Older versions.
 
-_KEPT = TABLES["results"]
 #: The columns of ``results`` up to the numbers, which stood in columns of their own.
-_PROMPT = {name: _KEPT[name] for name in list(_KEPT)[: list(_KEPT).index("cells")]}
+_PROMPT = dict(takewhile(lambda column: column[0] != "cells", TABLES["results"].items()))
 
 
 def _results(reliance: str, *, flags: bool, checksum: bool) -> dict[str, str]:

@@ -1,14 +1,13 @@
 """What rows draw at random at each layer, and by how much states vary there."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
 
-from mlxjsd.interventions.corruption.noise import draw
+from mlxjsd.interventions.corruption.noise import draw, of_one_length
 from mlxjsd.interventions.corruption.protocol import Model
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.stepping import BlockCall
@@ -112,21 +111,15 @@ def state_deviations(
             return hashlib.sha256(f"{seed}\0{prompt.prompt.id}".encode()).digest()
 
         prompts = sorted(prompts, key=key)[:PROMPTS]
-    by_length: defaultdict[int, list[Encoded]] = defaultdict(list)
-    for prompt in prompts:
-        by_length[len(prompt.tokens)].append(prompt)
     counts = np.zeros(2)
     sums = np.zeros((2, 2, len(blocks)))  # of the values and of their squares
-    for length, same in sorted(by_length.items()):
-        for at in range(0, len(same), _TOGETHER):
-            part = same[at : at + _TOGETHER]
-            where = np.zeros((2, len(part), length), bool)
-            where[1, :, -1] = True
-            for row, prompt in enumerate(part):
-                where[0, row, prompt.start : prompt.end] = True
-            found, hidden = _moments(blocks, np.array([p.tokens for p in part], np.int32), where)
-            sums += found
-            counts += where.sum(axis=(1, 2)) * hidden
+    for tokens, inside in of_one_length(prompts, _TOGETHER):
+        last = np.zeros_like(inside)
+        last[:, -1] = True
+        where = np.stack([inside, last])
+        found, hidden = _moments(blocks, tokens, where)
+        sums += found
+        counts += where.sum(axis=(1, 2)) * hidden
     mean, squares = sums / counts[:, None]
     deviations = np.sqrt(np.maximum(squares - mean * mean, 0.0))
     return {"subject": deviations[0], "last": deviations[1]}

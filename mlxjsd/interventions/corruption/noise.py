@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,18 +68,28 @@ def embedding_deviation(embed: Embed, prompts: Iterable[Encoded]) -> float:
         The population standard deviation. Each token at its place counts once for every
         prompt that it stands in.
     """
+    count, total, squares = 0, 0.0, 0.0
+    for tokens, inside in of_one_length(prompts, EMBED_ROWS):
+        subject = embed(tokens)[inside].astype(np.float64)
+        count += subject.size
+        total += float(subject.sum())
+        squares += float(np.square(subject).sum())
+    mean = total / count
+    return math.sqrt(max(squares / count - mean * mean, 0.0))
+
+
+def of_one_length(
+    prompts: Iterable[Encoded], at_once: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield prompts of one length together, some at a time, and which tokens are their subjects'.
+
+    (rows, T) int32 and bool.
+    """
     by_length: defaultdict[int, list[Encoded]] = defaultdict(list)
     for prompt in prompts:
         by_length[len(prompt.tokens)].append(prompt)
-    count, total, squares = 0, 0.0, 0.0
     for length, same in sorted(by_length.items()):
-        for at in range(0, len(same), EMBED_ROWS):
-            part = same[at : at + EMBED_ROWS]
-            states = embed(np.array([p.tokens for p in part], dtype=np.int32))
-            inside = np.array([[p.start <= t < p.end for t in range(length)] for p in part])
-            subject = states[inside].astype(np.float64)
-            count += subject.size
-            total += float(subject.sum())
-            squares += float(np.square(subject).sum())
-    mean = total / count
-    return math.sqrt(max(squares / count - mean * mean, 0.0))
+        for at in range(0, len(same), at_once):
+            part = same[at : at + at_once]
+            inside = [[p.start <= t < p.end for t in range(length)] for p in part]
+            yield np.array([p.tokens for p in part], dtype=np.int32), np.array(inside)
