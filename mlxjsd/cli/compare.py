@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxjsd.cli import averages, completion, options
+from mlxjsd.cli import averages, completion, options, result_options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import effect_of, read
 from mlxjsd.errors import InputError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @app.command(short_help="Compare runs, or a run with a published figure.")
 def compare(
-    runs: options.RunFolders,
+    runs: result_options.RunFolders,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -33,7 +33,7 @@ def compare(
     category: Annotated[
         str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
     ] = None,
-    metric: options.Metric = JSD.key,
+    metric: result_options.Metric = JSD.key,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
     significance: averages.Significance = False,
@@ -44,9 +44,9 @@ def compare(
             "--output", "-o", help="Draw them here, or write every change as .csv or .json."
         ),
     ] = None,
-    width: options.Width = None,
-    font_size: options.FontSize = None,
-    dpi: options.Dpi = 200,
+    width: result_options.Width = None,
+    font_size: result_options.FontSize = None,
+    dpi: result_options.Dpi = 200,
 ) -> None:
     """Compare runs with the first one, or a run with a published figure.
 

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd.cli import options
+from mlxjsd.cli import result_options
 from mlxjsd.cli.app import app
 from mlxjsd.errors import InputError
 
 
 @app.command(short_help="Take over verdicts on answers from somebody else.")
 def label(
-    folder: options.RunFolder,
+    folder: result_options.RunFolder,
     judgements: Annotated[
         Path | None,
         typer.Option(help="A table of verdicts, as `mlxjsd export RUN -o answers.csv` writes it."),

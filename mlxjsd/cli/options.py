@@ -14,16 +14,6 @@ import typer
 
 from mlxjsd.cli import completion
 from mlxjsd.cli.names import Names
-from mlxjsd.cli.result_options import By as By
-from mlxjsd.cli.result_options import Dpi as Dpi
-from mlxjsd.cli.result_options import FontSize as FontSize
-from mlxjsd.cli.result_options import Metric as Metric
-from mlxjsd.cli.result_options import NoTitle as NoTitle
-from mlxjsd.cli.result_options import OptionalRunFolder as OptionalRunFolder
-from mlxjsd.cli.result_options import OutputFile as OutputFile
-from mlxjsd.cli.result_options import RunFolder as RunFolder
-from mlxjsd.cli.result_options import RunFolders as RunFolders
-from mlxjsd.cli.result_options import Width as Width
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.errors import InputError
 from mlxjsd.maps import MAPS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxjsd.cli import options
+from mlxjsd.cli import options, result_options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of, read
 from mlxjsd.cli.exit_codes import WRONG
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @app.command(short_help="Write a run as one HTML file, to be read offline.")
 def report(
-    folder: options.RunFolder,
-    output: options.OutputFile,
+    folder: result_options.RunFolder,
+    output: result_options.OutputFile,
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd.cli import averages, completion, options
+from mlxjsd.cli import averages, completion, options, result_options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, effect_of, read, show_run
 from mlxjsd.errors import InputError
@@ -16,12 +16,12 @@ from mlxjsd.output.writers import EXPORTS, FIGURES, is_report
 
 @app.command(short_help="Print a run's heatmap, its peaks, and what they say.")
 def show(
-    folder: options.RunFolder,
-    by: options.By = None,
+    folder: result_options.RunFolder,
+    by: result_options.By = None,
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,
-    metric: options.Metric = JSD.key,
+    metric: result_options.Metric = JSD.key,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
 ) -> None:
@@ -36,9 +36,9 @@ def show(
     "is a report.",
 )
 def plot(
-    folder: options.RunFolder,
-    output: options.OutputFile,
-    by: options.By = None,
+    folder: result_options.RunFolder,
+    output: result_options.OutputFile,
+    by: result_options.By = None,
     kind: Annotated[
         str,
         typer.Option(
@@ -49,7 +49,7 @@ def plot(
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,
-    metric: options.Metric = JSD.key,
+    metric: result_options.Metric = JSD.key,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
     significance: averages.Significance = False,
@@ -65,10 +65,10 @@ def plot(
         str | None,
         typer.Option(help="A matplotlib colour map.", show_default="Blues, or one around 0"),
     ] = None,
-    width: options.Width = None,
-    font_size: options.FontSize = None,
-    no_title: options.NoTitle = False,
-    dpi: options.Dpi = 200,
+    width: result_options.Width = None,
+    font_size: result_options.FontSize = None,
+    no_title: result_options.NoTitle = False,
+    dpi: result_options.Dpi = 200,
 ) -> None:
     """Draw a run's heatmap, or one for each group."""
     from mlxjsd.output.curve_figure import LINES, plot_curves, plot_lines
@@ -124,12 +124,12 @@ def plot(
 
 @app.command(short_help="Say as Markdown or LaTeX what a heatmap shows.")
 def summary(
-    folder: options.RunFolder,
-    by: options.By = None,
+    folder: result_options.RunFolder,
+    by: result_options.By = None,
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,
-    metric: options.Metric = JSD.key,
+    metric: result_options.Metric = JSD.key,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
     latex: Annotated[
@@ -149,8 +149,8 @@ def summary(
     help=f"Write a run's numbers as {EXPORTS}.",
 )
 def export(
-    folder: options.RunFolder,
-    output: options.OutputFile,
+    folder: result_options.RunFolder,
+    output: result_options.OutputFile,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
     tidy: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlxjsd.cli import options
+from mlxjsd.cli import options, result_options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, load, prompts_of, show_run
 from mlxjsd.cli.distributed import joined_group, measuring_rank, rank_of
@@ -58,7 +58,7 @@ def run(
 
 @app.command(short_help="Go on with a run that was stopped, as it began.")
 def resume(
-    folder: options.RunFolder,
+    folder: result_options.RunFolder,
     retry_failed: Annotated[
         bool,
         typer.Option("--retry-failed", help="Try the prompts again that could not be measured."),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd.cli import options
+from mlxjsd.cli import result_options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.options import RunOptions
 from mlxjsd.cli.run_options import takes_run_options
@@ -18,7 +18,7 @@ from mlxjsd.errors import InputError
 def tui(
     context: typer.Context,
     asked: RunOptions,
-    folder: options.OptionalRunFolder = None,
+    folder: result_options.OptionalRunFolder = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Show the app in a browser instead.")
     ] = False,

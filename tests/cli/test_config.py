@@ -12,15 +12,6 @@ from mlxjsd.settings import Settings
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """The jobs that commands ask for; nothing is measured and no app opened."""
-    jobs: list[Job] = []
-    monkeypatch.setattr("mlxjsd.cli.run.measure", lambda job, **_: jobs.append(job))
-    monkeypatch.setattr("mlxjsd.tui.launch.launch", lambda job, *_: jobs.append(job))
-    return jobs
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "config.yaml"
 

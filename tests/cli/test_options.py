@@ -67,15 +67,6 @@ def value_of(job: Job, name: str) -> Any:
     return getattr(next(parts), name)
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """The jobs that commands ask for; nothing is measured and no app opened."""
-    jobs: list[Job] = []
-    monkeypatch.setattr("mlxjsd.cli.run.measure", lambda job, **_: jobs.append(job))
-    monkeypatch.setattr("mlxjsd.tui.launch.launch", lambda job, *_: jobs.append(job))
-    return jobs
-
-
 def test_every_value_of_a_job_is_an_option() -> None:
     values = own(Settings) | own(Labelling) | own(Job) - {"settings", "labelling"}
     values -= NOT_ASKED
