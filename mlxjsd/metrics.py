@@ -29,6 +29,10 @@ class Metric:
     """Whether every prompt has this number; one that needs a pair of answers does not."""
     targeted: bool = False
     """Whether it is the number of a token, which a prompt without an answer may lack."""
+    least_total: float | None = None
+    """The smallest total effect of a corruption, in the metric's unit, that an effect is divided
+    by unless told otherwise: below it, a ratio says more about the small number than about the
+    edit. None for no usual one."""
 
     @property
     def signed(self) -> bool:
@@ -39,12 +43,20 @@ class Metric:
 #: Every metric there is, by key.
 METRICS: Registry[Metric] = Registry("metric", "--metrics")
 
-JSD = METRICS.add(Metric("jsd", "JS Divergence", "nats", low=0.0, high=math.log(2.0)))
-KL = METRICS.add(Metric("kl", "KL Divergence", "nats", low=0.0))
-PROB = METRICS.add(Metric("prob", "Target Probability", "", low=0.0, high=1.0, targeted=True))
-LOGPROB = METRICS.add(Metric("logprob", "Target Log-Probability", "nats", high=0.0, targeted=True))
-LOGIT_DIFF = METRICS.add(Metric("logit_diff", "Logit Difference", "logits", always=False))
-TOP1 = METRICS.add(Metric("top1", "Changed Predictions", "", low=0.0, high=1.0))
+JSD = METRICS.add(
+    Metric("jsd", "JS Divergence", "nats", low=0.0, high=math.log(2.0), least_total=0.05)
+)
+KL = METRICS.add(Metric("kl", "KL Divergence", "nats", low=0.0, least_total=0.1))
+PROB = METRICS.add(
+    Metric("prob", "Target Probability", "", low=0.0, high=1.0, targeted=True, least_total=0.05)
+)
+LOGPROB = METRICS.add(
+    Metric("logprob", "Target Log-Probability", "nats", high=0.0, targeted=True, least_total=0.1)
+)
+LOGIT_DIFF = METRICS.add(
+    Metric("logit_diff", "Logit Difference", "logits", always=False, least_total=0.5)
+)
+TOP1 = METRICS.add(Metric("top1", "Changed Predictions", "", low=0.0, high=1.0, least_total=0.5))
 
 #: The token whose probability and logit are measured: the clean run's most probable one, or the
 #: first of the first accepted answer.

@@ -51,6 +51,9 @@ class Row:
     """Of a knockout: the tokens that may not be attended to."""
     window: int | None = None
     """Of a row that reaches through a window: its blocks; None for those of the settings."""
+    control: str | None = None
+    """Key of the row that makes an edit of the same size which has nothing to do with the subject;
+    None without one."""
     restored_edit: str = ""
     """Of a patch: what it does in the other direction, clean states put into the corrupted run;
     "" for a row that has none."""
@@ -81,6 +84,7 @@ SUBJ = ROWS.add(
     Row(
         key="subj",
         label="Subj.",
+        control="subj-random",
         kind="patch",
         positions="subject",
         reach="layer",
@@ -120,6 +124,7 @@ ATTN = ROWS.add(
     Row(
         key="attn",
         label="Attn.",
+        control="attn-control",
         kind="knockout",
         positions="last",
         reach="window",

@@ -18,23 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxjsd.errors import InputError
-from mlxjsd.metrics import JSD, KL, LOGIT_DIFF, LOGPROB, PROB, TOP1, Metric, described
+from mlxjsd.metrics import JSD, Metric, described
 from mlxjsd.records import Grid, Record
 from mlxjsd.rows import FLOOR, TOTAL, is_denoising
 
 CHANGE, NORMALISED = "change", "normalised"
 KINDS = (CHANGE, NORMALISED)
-
-#: The smallest total effect that is divided by, in the metric's unit: below it, a ratio says more
-#: about the small number than about the edit.
-LEAST_TOTAL = {
-    JSD.key: 0.05,
-    KL.key: 0.1,
-    PROB.key: 0.05,
-    LOGPROB.key: 0.1,
-    LOGIT_DIFF.key: 0.5,
-    TOP1.key: 0.5,
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,7 @@ class Effect:
     """``change`` or ``normalised``."""
     least_total: float | None = None
     """Of ``normalised``: prompts whose total effect is smaller are left out, in the metric's unit;
-    None for :data:`LEAST_TOTAL`."""
+    None for the metric's own."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -76,7 +65,7 @@ class Effect:
         Raises:
             InputError: for a metric that has no default, if none is given.
         """
-        found = LEAST_TOTAL.get(metric) if self.least_total is None else self.least_total
+        found = described(metric).least_total if self.least_total is None else self.least_total
         if found is None:
             raise InputError(
                 f"there is no usual least total effect of the metric {metric!r}",

@@ -13,10 +13,8 @@ import numpy as np
 
 from mlxjsd.analysis.heatmap import known_means
 from mlxjsd.analysis.resampling import RESAMPLES, adjusted, permutation, sign_flip
-from mlxjsd.rows import ATTN, ATTN_CONTROL, SUBJ, SUBJ_RANDOM, base_of
+from mlxjsd.rows import ROWS, base_of
 
-#: Which row is the control of which.
-CONTROLS = {ATTN.key: ATTN_CONTROL.key, SUBJ.key: SUBJ_RANDOM.key}
 #: A cell differs for sure where its q-value is below.
 LEVEL = 0.05
 #: How a test is named in exports.
@@ -55,7 +53,7 @@ class Outcome:
         return found
 
 
-def control_of(row: str, rows: Sequence[str], controls: Mapping[str, str] = CONTROLS) -> str | None:
+def control_of(row: str, rows: Sequence[str]) -> str | None:
     """Return the row that is the control of another, of its window and direction; None without.
 
     ``attn:w9`` has ``attn-control:w9``.
@@ -63,17 +61,16 @@ def control_of(row: str, rows: Sequence[str], controls: Mapping[str, str] = CONT
     Args:
         row: its key.
         rows: those that were measured.
-        controls: by the names of rows without window and direction.
     """
     base = base_of(row)
-    wanted = controls[base] + row[len(base) :] if base in controls else None
+    control = ROWS[base].control if base in ROWS else None
+    wanted = None if control is None else control + row[len(base) :]
     return wanted if wanted in rows else None
 
 
 def against_controls(
     cells: np.ndarray,
     rows: Sequence[str],
-    controls: Mapping[str, str] = CONTROLS,
     resamples: int = RESAMPLES,
 ) -> Outcome | None:
     """Test every row that has a control against it, on the prompts that have both.
@@ -81,13 +78,12 @@ def against_controls(
     Args:
         cells: (N, rows, L).
         rows: their keys.
-        controls: see :func:`control_of`.
         resamples: see :func:`mlxjsd.analysis.resampling.sign_flip`.
 
     Returns:
         None where no row has a control among them.
     """
-    found = [(row, control_of(row, rows, controls)) for row in rows]
+    found = [(row, control_of(row, rows)) for row in rows]
     pairs = [(row, control) for row, control in found if control is not None]
     if not pairs:
         return None
