@@ -28,6 +28,14 @@ class Sheet(Protocol):
         """Their keys, from the top."""
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """How the rows are written, from the top: texts that are harmless."""
+
+    @property
+    def marked(self) -> range:
+        """The rows whose labels stand out, such as those of a subject's tokens."""
+
+    @property
     def layers(self) -> int:
         """How many columns."""
 
@@ -183,6 +191,14 @@ class _Side:
     @property
     def rows(self) -> tuple[str, ...]:
         return self.owner.rows
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(map(row_label, self.rows))
+
+    @property
+    def marked(self) -> range:
+        return range(0)
 
     @property
     def described(self) -> Metric:

@@ -19,6 +19,8 @@ def place_of(state: RunState) -> dict[str, Any]:
         "metric": state.metric,
         "lines": state.as_lines,
         "bands": state.bands,
+        "map": state.map,
+        "map_row": state.map_row,
         "prompt": None if state.selected is None else state.selected.id,
     }
 
@@ -37,6 +39,10 @@ def take_place(state: RunState, place: Mapping[str, Any]) -> None:
         state.show_group(group)
     state.as_lines, state.bands = place.get("lines") is True, place.get("bands") is True
     wanted = place.get("prompt")
+    if place.get("map") in state.grid.maps:
+        state.map = str(place["map"])
+    if isinstance(at := place.get("map_row"), int):
+        state.map_row = max(at, 0)
     if isinstance(wanted, str):
         members = (state.measured.records[i] for i in state.measured.members(state.group))
         state.selected = next((record for record in members if record.id == wanted), None)

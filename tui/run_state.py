@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,10 +16,15 @@ from mlxjsd.run.job import Job
 from mlxjsd.settings import Settings
 from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale, usual_map
 from mlxjsd.tui.run_data import ALL, Interval, Measured, View
+from mlxjsd.tui.map_sheet import MapSheet
 from mlxjsd.tui.scales import AUTOMATIC, automatic, scales_of
+from mlxjsd.tui.text import row_label
 
+_Name = TypeVar("_Name", bound=str | None)
 #: Shown until the model's are known.
 LAYERS = 32
+#: The role that a map is first looked at: its early site.
+_LAST_SUBJECT = "last-subject"
 
 
 class Status(Enum):
@@ -76,6 +81,10 @@ class RunState:
     """Which numbers are shown."""
     selected: Record | None = None
     """The prompt whose own heatmap is shown; None for the average."""
+    map: str | None = None
+    """The map whose tokens, or roles, are shown in place of the rows; one of the grid's."""
+    map_row: int = 0
+    """The row of the cursor there."""
     as_lines: bool = False
     bands: bool = False
     """Whether the lines stand in bands, the 95 % intervals of the means."""
@@ -109,6 +118,8 @@ class RunState:
         self.measured = Measured(run.grid, list(run.records), run.labelling, run.judgements)
         self._leave_empty_group()
         self.go_to(self.row, self.layer)
+        if self.map not in run.grid.maps:
+            self.map = None
         if self.metric not in run.grid.metrics:
             self.show_metric(run.grid.metrics[0])
         self.seconds, self.fresh = 0.0, 0
@@ -130,6 +141,35 @@ class RunState:
     def rows(self) -> tuple[str, ...]:
         """Keys of the rows, from the top."""
         return self.grid.rows
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the rows are called."""
+        return tuple(map(row_label, self.rows))
+
+    @property
+    def marked(self) -> range:
+        """The rows that stand out: none does."""
+        return range(0)
+
+    @property
+    def sheet(self) -> "RunState | MapSheet":
+        """What is drawn, and what the cursor moves on: the rows, or a map."""
+        return self if self.map is None else MapSheet(self, self.map)
+
+    def next_map(self) -> None:
+        """Show the next of the maps that were measured; after the last one, the rows."""
+        role = self.sheet.role if isinstance(self.sheet, MapSheet) else _LAST_SUBJECT
+        self.map = _after(self.map, (None, *self.grid.maps))
+        if isinstance(self.sheet, MapSheet):
+            self.map_row = self.sheet.row_for(role)
+
+    def select(self, record: Record | None) -> None:
+        """Show one prompt, or the average; on a map, the cursor stays on its role."""
+        role = self.sheet.role if isinstance(self.sheet, MapSheet) else ""
+        self.selected = record
+        if isinstance(self.sheet, MapSheet):
+            self.map_row = self.sheet.row_for(role)
 
     @property
     def layers(self) -> int:
@@ -181,6 +221,10 @@ class RunState:
         """The newest interval of the group's means; it may be of fewer prompts, or not known."""
         return self.measured.intervals.get(self.view)
 
+    def everywhere(self) -> np.ndarray:
+        """Return the value under the cursor of every prompt, (N,)."""
+        return self.measured.cell(self.row, self.layer, metric=self.metric)
+
     def cell(self) -> np.ndarray:
         """Return the value under the cursor of each prompt of the group."""
         return self.measured.cell(self.row, self.layer, *self.view)
@@ -194,7 +238,7 @@ class RunState:
             ALL,
             self.measured.category_of(self.selected),
         ):
-            self.selected = None
+            self.select(None)
         return True
 
     def next_group(self) -> None:
@@ -245,9 +289,14 @@ class RunState:
         return self.chosen_colours or usual_map(self.dark)
 
     @property
+    def draws_lines(self) -> bool:
+        """Whether lines are to be seen; a map is always drawn as cells."""
+        return self.as_lines and self.map is None
+
+    @property
     def shows_bands(self) -> bool:
         """Whether intervals are to be seen: a single prompt has none, and the grid no place."""
-        return self.bands and self.as_lines and self.selected is None
+        return self.bands and self.draws_lines and self.selected is None
 
     @property
     def value(self) -> float:
@@ -273,7 +322,7 @@ class RunState:
 
     def extremes(self, count: int) -> tuple[list[tuple[float, Record]], list[tuple[float, Record]]]:
         """Return the group's prompts with the highest and the lowest value under the cursor."""
-        values, places = self.cell(), self.measured.members(self.group)
+        values, places = self.sheet.cell(), self.measured.members(self.group)
         order = np.argsort(values, kind="stable")
         order = order[: np.isfinite(values).sum()]  # NaN stands last
 
@@ -283,5 +332,5 @@ class RunState:
         return pick(order[::-1][:count]), pick(order[:count])
 
 
-def _after(name: str, names: tuple[str, ...]) -> str:
+def _after(name: _Name, names: tuple[_Name, ...]) -> _Name:
     return names[(names.index(name) + 1) % len(names)]

@@ -13,30 +13,41 @@ from textual.widgets.option_list import Option
 
 from mlxjsd.errors import InputError, MachineError
 from mlxjsd.tui.clipboard import copy
+from mlxjsd.tui.map_sheet import MapSheet
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.screens.export import EXPORT, draw
 from mlxjsd.tui.screens.panel import Panel, PanelScreen
-from mlxjsd.tui.text import amount, clean, row_label
+from mlxjsd.tui.text import amount, clean
 
 
 def value_of(state: RunState) -> str:
     """Return the number under the cursor."""
-    return f"{state.value:.6f}"
+    return f"{state.sheet.value:.6f}"
 
 
 def row_of(state: RunState) -> str:
     """Return the row of the cursor as two lines of tab-separated values: layers, and numbers."""
-    layers = state.grid.measured_layers
-    values = state.shown()[state.row]
+    layers, sheet = state.grid.measured_layers, state.sheet
+    values = sheet.shown()[sheet.row]
     heading = "\t".join(["layer", *map(str, layers)])
     # A cell that does not apply is empty, as in exports.
     numbers = ("" if values[at] != values[at] else f"{values[at]:.6f}" for at in layers)
-    return f"{heading}\n" + "\t".join([clean(state.rows[state.row]), *numbers])
+    return f"{heading}\n" + "\t".join([_name_of(state), *numbers])
+
+
+def _name_of(state: RunState) -> str:
+    """Return what the row of the cursor is called in a table: its key, or the token."""
+    sheet = state.sheet
+    token = isinstance(sheet, MapSheet) and sheet.record is not None
+    return sheet.labels[sheet.row] if token else clean(sheet.rows[sheet.row])
 
 
 def figure_path(state: RunState) -> Path:
     """Return where the figure of what is shown goes in order to be copied."""
-    name = "-".join([state.folder.absolute().name, state.metric.replace("/", "-"), state.group])
+    parts = [state.folder.absolute().name, state.metric.replace("/", "-"), state.group]
+    if state.map is not None:
+        parts.append(f"map-{state.map.replace(':', '-')}")
+    name = "-".join(parts)
     return platformdirs.user_cache_path("mlxjsd", appauthor=False) / "figures" / f"{name}.png"
 
 
@@ -66,9 +77,10 @@ class CopyScreen(PanelScreen[None]):
         state = self.state
         with Panel(id="copy") as panel:
             panel.border_title = "Copy"
-            place = f"{row_label(state.rows[state.row])} layer {state.layer}"
+            sheet = state.sheet
+            place = f"{sheet.labels[sheet.row]} layer {state.layer}"
             lines = (
-                f"y  the value    {amount(state.value, state.described)} · {place}",
+                f"y  the value    {amount(sheet.value, state.described)} · {place}",
                 f"r  the row      {len(state.grid.measured_layers)} layers, tab-separated",
                 "f  the figure   as the path of a PNG",
             )

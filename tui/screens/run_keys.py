@@ -15,6 +15,8 @@ KEYS: list[BindingType] = [
             tooltip="Stop after the current batch; what is measured is kept"),
     Binding("a", "toggle_prompt", "Prompt", id="run.prompt",
             tooltip="Show the highlighted prompt's own heatmap, or the average again"),
+    Binding("v", "next_map", "Map", id="run.map",
+            tooltip="Show each token by layer, map after map, or the rows again"),
     Binding("g", "toggle_lines", "Lines", id="run.lines",
             tooltip="Show the numbers as coloured cells or as lines"),
     Binding("i", "toggle_bands", "Interval", id="run.bands",
@@ -73,6 +75,7 @@ def footer(state: RunState, job: Job | None, filtering: bool) -> tuple[tuple[str
     status = state.status
     look = (
         ("run.lines", "Cells" if state.as_lines else "Lines"),
+        *([("run.map", _next_map(state))] if state.grid.maps else []),
         ("run.prompt", "Prompt" if state.selected is None else "Average"),
         ("run.group", "Answers"),
         ("run.metric", "Metric"),
@@ -89,11 +92,20 @@ def footer(state: RunState, job: Job | None, filtering: bool) -> tuple[tuple[str
     return (("run.pause", "Go on"), ("run.why", "Why"), ("run.new", "Settings"), *look, *end[1:])
 
 
+def _next_map(state: RunState) -> str:
+    """Return what the key of the maps leads to."""
+    if state.map is None:
+        return "Map"
+    return "Rows" if state.map == state.grid.maps[-1] else "Next map"
+
+
 #: What needs a number to work on.
 _OF_NUMBERS = (
     "export", "copy_value", "toggle_prompt", "sort", "reverse", "filter", "read", "toggle_bands",
-    "compare",
+    "compare", "next_map",
 )  # fmt: skip
+#: What rows have and maps have not.
+_OF_ROWS = ("toggle_lines", "toggle_bands", "read", "compare")
 
 
 def works(
@@ -115,7 +127,11 @@ def works(
         return True if status.live and status is not Status.STOPPING else None
     if action == "why":
         return True if state.failure or state.failed or state.skipped else None
+    if action == "next_map" and not state.grid.maps:
+        return False
     if action in _OF_NUMBERS and not state.done:
+        return None
+    if action in _OF_ROWS and state.map is not None:
         return None
     if action == "read":  # its sentences are about divergences
         return True if state.metric == JSD.key else None

@@ -124,7 +124,7 @@ class RunView(Screen[None]):
 
     def _select(self, name: str | None) -> None:
         records = self.state.measured.records
-        self.state.selected = next((r for r in records if r.id == name), None)
+        self.state.select(next((r for r in records if r.id == name), None))
         self.heat.show_state()
         self.detail.show_state()
         self.refresh_bindings()
@@ -144,6 +144,17 @@ class RunView(Screen[None]):
         else:
             self._select(None)
 
+    def action_next_map(self) -> None:
+        """Go from the rows to the first map, from one to the next, and back."""
+        focused = self.heat.has_focus_within
+        self.state.next_map()
+        self.heat.show_state()
+        self.detail.show_state()
+        self.prompts.cursor_moved()
+        self.refresh_bindings()
+        if focused:
+            self.heat.take_focus()
+
     def action_toggle_lines(self) -> None:
         focused = self.heat.has_focus_within
         self.state.as_lines = not self.state.as_lines
@@ -154,7 +165,7 @@ class RunView(Screen[None]):
     def action_toggle_bands(self) -> None:
         """Show or hide the intervals; from the grid, go to the lines first."""
         self.state.bands = not (self.state.bands and self.state.as_lines)
-        if self.state.as_lines:
+        if self.state.draws_lines:
             self.heat.show_state()
         else:
             self.action_toggle_lines()

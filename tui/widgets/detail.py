@@ -9,6 +9,8 @@ from rich.text import Text
 
 from mlxjsd.records import Record
 from mlxjsd.rows import FLOOR, RELIANCE, find
+from mlxjsd.roles import ROLES
+from mlxjsd.tui.map_sheet import MapSheet, said_of
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import span
 from mlxjsd.tui.styles import Themed, part
@@ -55,7 +57,8 @@ class Detail(ScrollingText, Themed):
 
     def show_state(self) -> None:
         state = self.state
-        self.border_title = f"{row_label(state.rows[state.row])} · layer {state.layer}"
+        sheet = state.sheet
+        self.border_title = Text(f"{sheet.labels[sheet.row]} · layer {state.layer}")
         text = self._prompt(state.selected) if state.selected else self._average()
         self.update(text, layout=False)  # the size stays: only this panel is painted
 
@@ -67,13 +70,13 @@ class Detail(ScrollingText, Themed):
         self.show_state()
 
     def _average(self) -> Text:
-        state, heatmap = self.state, self.state.heatmap
+        state, heatmap = self.state, self.state.sheet.heatmap
         text = Text()
         if not heatmap.count:
             text.append("nothing has been measured yet\n", self._part("dim"))
             return self._with_edit(text)
         self._mean(text)
-        values = state.cell()
+        values = state.sheet.cell()
         if np.isnan(values).all():
             return self._with_edit(text)
         lines = max(self.content_size.height, 4)
@@ -88,9 +91,11 @@ class Detail(ScrollingText, Themed):
 
     def _mean(self, text: Text) -> None:
         """Append the mean and how sure it is: its interval or, until that is known, its error."""
-        state, heatmap, dim = self.state, self.state.heatmap, self._part("dim")
-        mean, error = (float(a[state.row, state.layer]) for a in (heatmap.mean, heatmap.error))
-        roomy, interval = self.content_size.width >= 48, state.interval
+        state, dim = self.state, self._part("dim")
+        heatmap, row = state.sheet.heatmap, state.sheet.row
+        mean, error = (float(a[row, state.layer]) for a in (heatmap.mean, heatmap.error))
+        roomy = self.content_size.width >= 48
+        interval = state.interval if state.map is None else None
         if math.isnan(mean):
             self._without_number(text)
             return
@@ -99,7 +104,7 @@ class Detail(ScrollingText, Themed):
             if not math.isnan(error):
                 text.append(f" ±{error:.4f}", dim)
             text.append(self._unit)
-            text.append(f" · n {heatmap.count}\n", dim)
+            text.append(f" · n {heatmap.cell_counts()[row, state.layer]}\n", dim)
             return
         low, high = interval.ends[:, state.row, state.layer]
         # While a run grows, the interval may be of a few prompts less than the mean.
@@ -124,6 +129,7 @@ class Detail(ScrollingText, Themed):
             self._part("subject"),
             Style(),
             self._part("edge"),
+            state.sheet.row if isinstance(state.sheet, MapSheet) else None,
         )
         text.append("\n→ ", self._part("dim"))
         said = record.prediction if record.answer is None else record.answer
@@ -134,16 +140,18 @@ class Detail(ScrollingText, Themed):
             text.append(f"  {verdict}", self._part("dim"))
             text.append(clean(", ".join(record.answers[: 3 if roomy else 1])), self._part("dim"))
         text.append("\n\n" if roomy else "\n")
-        value = state.value
+        value = state.sheet.value
         if math.isnan(value):
             self._without_number(text)
         else:
             text.append(f"{value:{self._sign}.4f}", self._part("value"))
             text.append(self._unit)
-            values = state.cell()
+            values = state.sheet.cell()
             below, known = int((values < value).sum()), int(np.isfinite(values).sum())
-            text.append(f", above {below} of {known}\n", self._part("dim"))
-            self._histogram(text, values, 4 if roomy else 2, mark=value)
+            said = f", above {below} of {known}{self._of_role()}" if known else ""
+            text.append(f"{said}\n", self._part("dim"))
+            if known:
+                self._histogram(text, values, 4 if roomy else 2, mark=value)
         text.append(self._whole(record), self._part("dim"))
         partner = state.measured.named(str(record.source.get("id")))
         for fact in facts_of(record, partner):
@@ -166,11 +174,24 @@ class Detail(ScrollingText, Themed):
         if self.state.layer not in self.state.grid.measured_layers:
             text.append("this layer is not measured\n", self._part("dim"))
             return
+        if isinstance(self.state.sheet, MapSheet):
+            text.append("no prompt has a token here\n", self._part("dim"))
+            return
         row = find(self.state.rows[self.state.row])
         why = ": no block attends here" if row is not None and row.kind == "knockout" else " here"
         text.append(f"does not apply{why}\n", self._part("dim"))
 
+    def _of_role(self) -> str:
+        """Say what the numbers of a map's token are among: others of its role."""
+        sheet = self.state.sheet
+        if not isinstance(sheet, MapSheet):
+            return ""
+        return f" · {ROLES[sheet.role].label.lower()}"
+
     def _with_edit(self, text: Text) -> Text:
+        if isinstance(self.state.sheet, MapSheet):
+            text.append(clean(said_of(self.state.sheet.name)), self._part("dim"))
+            return text
         row = find(self.state.rows[self.state.row])
         if row is not None:
             text.append(row.edit.format(layer=self.state.layer), self._part("dim"))

@@ -24,7 +24,7 @@ from mlxjsd.output.columns import Columns, axis
 from mlxjsd.tui.colours import DIVERGING, Scale, foregrounds, halves, shade, signed_shade, styles
 from mlxjsd.tui.compare_state import Sheet
 from mlxjsd.tui.styles import colours_of, part
-from mlxjsd.tui.text import amount, digits_for, fitted, number, row_label
+from mlxjsd.tui.text import amount, digits_for, fitted, number
 from mlxjsd.tui.widgets.canvas import Line
 from mlxjsd.tui.widgets.cell_cursor import CellCursor
 
@@ -41,12 +41,18 @@ Cell = tuple[int, str]
 class HeatGrid(Widget, can_focus=True):
     """Rows by layer, with a cursor."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--label", "grid--at-cursor", "grid--empty"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "grid--label",
+        "grid--marked",
+        "grid--at-cursor",
+        "grid--empty",
+    }
     DEFAULT_CSS = """
     HeatGrid {
         width: 1fr;
         height: 1fr;
         .grid--label { color: $text-muted; }
+        .grid--marked { color: $text-warning; }
         .grid--at-cursor { color: $text-accent; text-style: bold; }
         .grid--empty { color: $text-disabled; }
     }
@@ -94,7 +100,7 @@ class HeatGrid(Widget, can_focus=True):
     @property
     def label_width(self) -> int:
         """Columns of the row labels, at most a quarter of all: longer ones are cut."""
-        longest = max(cell_len(row_label(key)) for key in self.state.rows)
+        longest = max(map(cell_len, self.state.labels))
         return max(min(longest + 1, MAX_LABEL_WIDTH, self.size.width // 4), LABEL_WIDTH)
 
     @property
@@ -150,7 +156,7 @@ class HeatGrid(Widget, can_focus=True):
         before, self._cursor = self._cursor, self._cursor_now(values)
         drawn = (
             state.colour_map, columns.first, self.shown_rows, state.layers, state.rows, self.size,
-            colours_of(self),
+            colours_of(self), state.labels, state.marked,
         )  # fmt: skip
         if drawn != self._drawn or not self._cells:
             self._cells, self._drawn = cells, drawn
@@ -241,8 +247,10 @@ class HeatGrid(Widget, can_focus=True):
         return [*self._label(row, inside, height), *line.segments()]
 
     def _label(self, row: int, inside: int, height: int) -> list[Segment]:
-        look = self._part("at-cursor" if row == self.state.row else "label")
-        label = row_label(self.state.rows[row]) if inside == (height - 1) // 2 else ""
+        look = self._part("marked" if row in self.state.marked else "label")
+        if row == self.state.row:
+            look = self._part("at-cursor")
+        label = self.state.labels[row] if inside == (height - 1) // 2 else ""
         rows, more = self.shown_rows, " "
         if row == rows.start and rows.start and inside == 0:
             more = "▴"
@@ -338,7 +346,7 @@ class HeatGrid(Widget, can_focus=True):
         value = float(self.state.shown()[row, layer])
         nothing = "not measured yet" if self._is_empty() else "does not apply"
         said = nothing if math.isnan(value) else amount(value, self.state.described)
-        return f"{row_label(self.state.rows[row])} layer {layer}: {said}"
+        return f"{self.state.labels[row]} layer {layer}: {said}"
 
     def _is_empty(self) -> bool:
         """Whether there is no number yet; a gap among numbers is an edit that does not apply."""

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 
+from mlxjsd.tui.map_sheet import MapSheet
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.styles import Themed, colours_of
@@ -36,9 +37,9 @@ class HeatPanel(Horizontal, Themed):
         Binding("right,l", "move(0,1)", "Layer after", id="cursor.right", show=False,
                 tooltip="Move the cursor to the layer after"),
         Binding("up,k", "move(-1,0)", "Row above", id="cursor.up", show=False,
-                tooltip="Move the cursor to the row above"),
+                tooltip="Move the cursor to the row above, on a map to the token above"),
         Binding("down,j", "move(1,0)", "Row below", id="cursor.down", show=False,
-                tooltip="Move the cursor to the row below"),
+                tooltip="Move the cursor to the row below, on a map to the token below"),
         Binding("home", "move(0,-10000)", "First layer", id="cursor.first", show=False,
                 tooltip="Move the cursor to the first layer"),
         Binding("end", "move(0,10000)", "Last layer", id="cursor.last", show=False,
@@ -84,18 +85,14 @@ class HeatPanel(Horizontal, Themed):
         state = self.state
         state.dark = self.app.current_theme.dark
         self.fit(self.app.size.height)
-        self.set_class(state.as_lines, "-lines")
-        if state.as_lines:
+        self.set_class(state.draws_lines, "-lines")
+        if state.draws_lines:
             self.chart.show_state()
         else:
+            self.grid.state = self.scale.state = state.sheet
             self.grid.show_state()
             self.scale.show_state()
-        if state.selected is None:
-            title = f"Average {clean(state.described.label)} · {state.heatmap.count} prompts"
-            if state.group != ALL:
-                title += f" · {GROUP_NAMES[state.group]}"
-        else:
-            title = f"One prompt · {clean(state.selected.text)[:120]}"
+        title = self._title()
         colours = f"{state.colour_map} · " if colours_of(self) else ""
         subtitle = f"{colours}scale {state.scale_name}{self._ends()}"
         if state.shows_bands:
@@ -104,31 +101,43 @@ class HeatPanel(Horizontal, Themed):
             self._titles = title, subtitle
             self.border_title, self.border_subtitle = Text(title), subtitle
 
+    def _title(self) -> str:
+        """Say what is shown: of what, and of which prompts."""
+        state, sheet = self.state, self.state.sheet
+        of_map = f"{sheet.title} · " if isinstance(sheet, MapSheet) else ""
+        if state.selected is not None:
+            return f"One prompt · {of_map}{clean(state.selected.text)[:120]}"
+        what = f"{of_map}{clean(state.described.label)} by role" if of_map else (
+            f"Average {clean(state.described.label)}"
+        )  # fmt: skip
+        title = f"{what} · {sheet.heatmap.count} prompts"
+        return title if state.group == ALL else f"{title} · {GROUP_NAMES[state.group]}"
+
     def _ends(self) -> str:
         """Say from where to where the scale goes; nothing before there is a number."""
-        if not np.isfinite(self.state.shown()).any():
+        if not np.isfinite(self.state.sheet.shown()).any():
             return ""
-        scale = self.state.scale()
+        scale = self.state.sheet.scale()
         digits = digits_for(scale.high) + 1
         low = f"{scale.low:.{digits}f}" if scale.low else "0"
         return f", {low} to {scale.high:.{digits}f}"
 
     def fit(self, lines: int) -> None:
         """Take the height that the rows need, of a terminal of ``lines`` lines."""
-        rows, room = len(self.state.rows), lines // 2 - FRAME
+        rows, room = len(self.state.sheet.rows), lines // 2 - FRAME
         wanted = next(height for least, height in _CELL_HEIGHTS.items() if lines >= least)
         cell = min(max(room // rows, 1), wanted)
         self.styles.height = min(rows * cell, max(room, 1)) + FRAME
 
     def take_focus(self) -> None:
         """Focus whichever view is shown."""
-        (self.chart if self.state.as_lines else self.grid).focus()
+        (self.chart if self.state.draws_lines else self.grid).focus()
 
     def action_move(self, rows: int, layers: int) -> None:
-        if self.state.move(rows, layers):
+        if self.state.sheet.move(rows, layers):
             self.post_message(self.CursorMoved())
 
     def on_heat_grid_picked(self, event: HeatGrid.Picked) -> None:
         event.stop()
-        if self.state.go_to(event.row, event.layer):
+        if self.state.sheet.go_to(event.row, event.layer):
             self.post_message(self.CursorMoved())

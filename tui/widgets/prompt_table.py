@@ -182,8 +182,7 @@ class PromptTable(ScrollView, can_focus=True):
 
     def _cells(self) -> np.ndarray:
         """Return the number under the heatmap's cursor of every prompt."""
-        state = self.state
-        return state.measured.cell(state.row, state.layer, metric=state.metric)
+        return self.state.sheet.everywhere()
 
     # How it is drawn.
 
