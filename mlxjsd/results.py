@@ -81,6 +81,30 @@ class Run(Shown):
         """Whether every prompt has been tried."""
         return len(self.records) + len(self.failed) >= self.total
 
+    def prompt(self, which: str | int | None = None) -> Record:
+        """Return one record: by its id, or by its number from 1 in the order of ``records``.
+
+        Args:
+            which: an id goes before a number that is written the same; None for the first.
+
+        Raises:
+            InputError: if there is no such prompt.
+        """
+        if not self.records:
+            raise InputError("the run holds no prompt yet", hint="go on with `mlxjsd resume`")
+        if which is None:
+            return self.records[0]
+        for record in self.records:
+            if record.id == which:
+                return record
+        number = int(which) if str(which).isdecimal() else 0
+        if not 1 <= number <= len(self.records):
+            raise InputError(
+                f"the run has no prompt {which!r}, neither as an id nor as a number",
+                hint=f"give an id, or a number from 1 to {len(self.records)}, with --prompt",
+            )
+        return self.records[number - 1]
+
     def values(self, metric: str = JSD.key) -> np.ndarray:
         """Return the cells of every prompt, (N, rows, layers) float32, in the order of ``records``.
 
