@@ -21,7 +21,7 @@ from textual.widget import Widget
 from mlxjsd.analysis.compare import Panel
 from mlxjsd.errors import InputError
 from mlxjsd.run.resume import job_or_none
-from mlxjsd.store.reader import read_run
+from mlxjsd.store.reader import read_header, read_run
 from mlxjsd.tui.colours import TRUECOLOUR, XtermPalette
 from mlxjsd.tui.compare_state import CompareState, Figure, figures, other_panel
 from mlxjsd.tui.config import Config, Memory, Places
@@ -29,7 +29,7 @@ from mlxjsd.tui.keys import named, said_key
 from mlxjsd.tui.library_output import LibraryOutput
 from mlxjsd.tui.places import place_of, take_place
 from mlxjsd.tui.protocol import Engine, Job
-from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.run_state import RunState, Status
 from mlxjsd.tui.screens.ask import AskScreen
 from mlxjsd.tui.screens.compare import CompareScreen
 from mlxjsd.tui.screens.copy import CopyScreen
@@ -45,6 +45,8 @@ from mlxjsd.tui.screens.start import StartScreen
 from mlxjsd.tui.widgets.heat_panel import HeatPanel
 from mlxjsd.tui.widgets.prompt_table import PromptTable
 
+#: A run of more prompts than these is on the screen before they are read.
+READ_AT_ONCE = 1000
 #: Seconds to wait for the current batch when leaving.
 PATIENCE = 20.0
 
@@ -151,22 +153,28 @@ class MlxjsdApp(App[None]):
             take_place(state, self.places.of(state.folder))
         return RunScreen(self.engine, state, job, start)
 
-    def show_run(self, folder: Path) -> None:
-        """Show a run folder; it can be taken up from there if its prompts are found."""
+    def show_run(self, folder: Path, go_on: bool = False) -> None:
+        """Show a run folder, and maybe go on with it if its prompts are found.
+
+        A large one is shown before it is read: the screen reads it.
+        """
+        job = None
         try:
-            state = RunState.of(folder, read_run(folder))
-            job = job_or_none(folder)
+            header = read_header(folder)
+            if header["total"] > READ_AT_ONCE:
+                state = RunState.before(folder, header)
+            else:
+                state = RunState.of(folder, read_run(folder))
+                job = job_or_none(folder)
         except (InputError, OSError, sqlite3.Error) as error:
             self.push_screen(TroubleScreen(str(error), "Choose another folder."))
             return
         self.engine.stop()
-        self._replace(self._run_screen(state, job, start=False))
+        self._replace(self._run_screen(state, job, start=go_on))
 
     def take_up(self, folder: Path) -> None:
         """Show an unfinished run, and go on with it."""
-        self.show_run(folder)
-        if isinstance(self.screen, RunScreen):
-            self.call_after_refresh(self.screen.start)
+        self.show_run(folder, go_on=True)
 
     def choose_run(self, job: Job | None = None) -> None:
         """Go to the start screen, filled in as ``job`` was."""
@@ -209,7 +217,7 @@ class MlxjsdApp(App[None]):
 
     def keep_place(self, state: RunState) -> None:
         """Write down how a run is left."""
-        if self.places is not None and state.model:
+        if self.places is not None and state.model and state.status is not Status.READING:
             self.places.keep(state.folder, place_of(state))
 
     def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlxjsd.analysis.heatmap import Heatmap
+from mlxjsd.analysis.token_map import token_name
 from mlxjsd.maps import label, map_of
 from mlxjsd.metrics import Metric
 from mlxjsd.records import Record
@@ -57,7 +58,7 @@ class MapSheet:
         """The tokens, or what the roles are called."""
         if self.record is None:
             return tuple(_short(role.label) for role in ROLES.values())
-        return tuple(clean(token).strip() or repr(token) for token in self.record.tokens)
+        return tuple(map(token_name, self.record.tokens))
 
     @property
     def marked(self) -> range:

@@ -7,7 +7,7 @@ anything. What is not there any more is left as it is.
 from collections.abc import Mapping
 from typing import Any
 
-from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.run_state import RunState, Status
 
 
 def place_of(state: RunState) -> dict[str, Any]:
@@ -26,8 +26,8 @@ def place_of(state: RunState) -> dict[str, Any]:
 
 
 def take_place(state: RunState, place: Mapping[str, Any]) -> None:
-    """Go where the run was left; a run that is only about to begin goes there as it opens."""
-    if not state.model:
+    """Go where the run was left; one that is about to begin, or still read, goes there later."""
+    if not state.model or state.status is Status.READING:
         state.place = dict(place)
         return
     layer, row = place.get("layer"), place.get("row")

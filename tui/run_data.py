@@ -19,6 +19,7 @@ from mlxjsd.analysis.heatmap import Heatmap, aggregate, average
 from mlxjsd.analysis.judgements import Judgements
 from mlxjsd.metrics import JSD
 from mlxjsd.records import Grid, Record
+from mlxjsd.results import Run
 from mlxjsd.roles import ROLES
 from mlxjsd.settings import Labelling
 from mlxjsd.tui.map_sheet import roles_of
@@ -65,6 +66,11 @@ class Measured:
     _places: dict[str, int] = field(init=False, default_factory=dict)
     _roles: dict[str, np.ndarray] = field(init=False, default_factory=dict)
     _role_heatmaps: dict[tuple[str, View], Heatmap] = field(init=False, default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run) -> "Measured":
+        """Return the numbers of a run."""
+        return cls(run.grid, list(run.records), run.labelling, run.judgements)
 
     def __post_init__(self) -> None:
         first, self.records = self.records, []

@@ -1,5 +1,6 @@
 """What a run screen shows, apart from how it is drawn: plain Python and NumPy, no widgets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -15,8 +16,8 @@ from mlxjsd.run.events import BatchDone
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Settings
 from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale, usual_map
-from mlxjsd.tui.run_data import ALL, Interval, Measured, View
 from mlxjsd.tui.map_sheet import MapSheet
+from mlxjsd.tui.run_data import ALL, Interval, Measured, View
 from mlxjsd.tui.scales import AUTOMATIC, automatic, scales_of
 from mlxjsd.tui.text import row_label
 
@@ -30,6 +31,7 @@ _LAST_SUBJECT = "last-subject"
 class Status(Enum):
     """Where a run stands; the value is how it is said."""
 
+    READING = "reading"
     LOADING = "loading"
     RUNNING = "measuring"
     PAUSED = "paused"
@@ -105,17 +107,37 @@ class RunState:
     def of(cls, folder: Path, run: Run) -> "RunState":
         """Return the state that shows a run read from disk."""
         state = cls(folder)
-        state.open(run)
-        state.status = Status.FINISHED if run.finished else Status.STOPPED
+        state.show(run)
         return state
 
-    def open(self, run: Run, notes: tuple[str, ...] = ()) -> None:
-        """Show ``run``, with what was measured earlier."""
+    @classmethod
+    def before(cls, folder: Path, header: Mapping[str, Any]) -> "RunState":
+        """Return the state of a run of which only the header is read; :meth:`show` follows."""
+        state = cls(folder, Status.READING)
+        state.settings = Settings.from_json(header["settings"])
+        state.measured = Measured(Grid.of(state.settings, header["layers"]))
+        state.model, state.data = header["model"], header["data"]
+        state.total = header["total"]
+        return state
+
+    def show(self, run: Run, measured: Measured | None = None) -> None:
+        """Show a run read from disk; see :meth:`open`."""
+        self.open(run, measured=measured)
+        self.status = Status.FINISHED if run.finished else Status.STOPPED
+
+    def open(self, run: Run, notes: tuple[str, ...] = (), measured: Measured | None = None) -> None:
+        """Show ``run``, with what was measured earlier.
+
+        Args:
+            run: as it is on disk.
+            notes: said beside it.
+            measured: its numbers, where another thread has put them together.
+        """
         self.total, self.settings = run.total, run.settings
         self.model, self.data, self.notes = run.model, run.data, notes
         self.skipped, self.failed = tuple(run.skipped), tuple(run.failed)
         self.floor_limit = run.floor_limit
-        self.measured = Measured(run.grid, list(run.records), run.labelling, run.judgements)
+        self.measured = Measured.of(run) if measured is None else measured
         self._leave_empty_group()
         self.go_to(self.row, self.layer)
         if self.map not in run.grid.maps:

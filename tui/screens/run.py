@@ -1,15 +1,23 @@
 """The run screen: a run as it grows, and what is done with it."""
 
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from textual import work
 from textual.message import Message
 
+from mlxjsd.errors import InputError
 from mlxjsd.model.hub import to_download
+from mlxjsd.results import Run
 from mlxjsd.run.events import BatchDone, Finished, Stopped
+from mlxjsd.run.resume import job_or_none
+from mlxjsd.store.reader import read_run
 from mlxjsd.tui.places import take_place
 from mlxjsd.tui.protocol import Engine, Failed, Job, Loading, News, Opened
+from mlxjsd.tui.run_data import Measured
 from mlxjsd.tui.run_state import RunState, Status
 from mlxjsd.tui.screens.ask import AskScreen
 from mlxjsd.tui.screens.error import TroubleScreen
@@ -33,6 +41,20 @@ class RunScreen(RunView):
             super().__init__()
             self.news = news
 
+    class Read(Message):
+        """A large run is read; posted from the thread that did it."""
+
+        def __init__(self, run: Run, measured: Measured, job: Job | None) -> None:
+            super().__init__()
+            self.run, self.measured, self.job = run, measured, job
+
+    class NotRead(Message):
+        """It could not be read."""
+
+        def __init__(self, why: str) -> None:
+            super().__init__()
+            self.why = why
+
     def __init__(self, engine: Engine, state: RunState, job: Job | None, start: bool) -> None:
         """Show ``state``.
 
@@ -49,8 +71,38 @@ class RunScreen(RunView):
         self._drawing_takes = 0.0
 
     def on_mount(self) -> None:
+        if self.state.status is Status.READING:
+            self._read(self.state.folder)
+        elif self._start_at_once:
+            self.start()
+
+    # A run that was there before.
+
+    @work(thread=True)
+    def _read(self, folder: Path) -> None:
+        try:
+            run = read_run(folder)
+            measured, job = Measured.of(run), job_or_none(folder)
+            measured.heatmap()  # what is drawn first
+            _ = measured.labels
+        except (InputError, OSError, sqlite3.Error) as error:
+            self.post_message(self.NotRead(str(error)))
+        else:
+            self.post_message(self.Read(run, measured, job))
+
+    def on_run_screen_read(self, message: Read) -> None:
+        self.job = message.job
+        self.state.show(message.run, message.measured)
+        take_place(self.state, self.state.place)
+        self.state.place = {}
+        self.show_all()
         if self._start_at_once:
             self.start()
+
+    def on_run_screen_not_read(self, message: NotRead) -> None:
+        self.state.status, self.state.failure = Status.FAILED, message.why
+        self._show_status()
+        self.app.push_screen(TroubleScreen(message.why, "Choose another folder."))
 
     # The engine.
 

@@ -8,8 +8,8 @@ from rich.style import Style
 from rich.text import Text
 
 from mlxjsd.records import Record
-from mlxjsd.rows import FLOOR, RELIANCE, find
 from mlxjsd.roles import ROLES
+from mlxjsd.rows import FLOOR, RELIANCE, find
 from mlxjsd.tui.map_sheet import MapSheet, said_of
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import span

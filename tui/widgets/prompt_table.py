@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from mlxjsd.records import Record
 from mlxjsd.tui.run_data import Measured
-from mlxjsd.tui.run_state import RunState
+from mlxjsd.tui.run_state import RunState, Status
 from mlxjsd.tui.shortening import around, subject_place
 from mlxjsd.tui.styles import part
 from mlxjsd.tui.text import clean, fitted, number
@@ -208,6 +208,7 @@ class PromptTable(ScrollView, can_focus=True):
             if y == 1 and not self._lines:
                 waiting = "the first batch is on its way"
                 said = waiting if self.state.status.live else "no prompt is measured"
+                said = "reading …" if self.state.status is Status.READING else said
                 said = "no prompt matches" if self.filter else said
             line = Strip([Segment(said, self._part("dim"))]).apply_style(self.rich_style)
             return line.adjust_cell_length(width, self.rich_style)

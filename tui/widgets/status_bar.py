@@ -11,6 +11,7 @@ from mlxjsd.tui.styles import Themed, part
 from mlxjsd.tui.text import clean, clock, corruption_of, size_of
 
 _SIGNS = {
+    Status.READING: "◌",
     Status.LOADING: "◌",
     Status.RUNNING: "▶",
     Status.PAUSED: "‖",
