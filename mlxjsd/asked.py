@@ -6,11 +6,15 @@ from mlxjsd.above import Shown
 from mlxjsd.analysis.calibration import Calibration
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.one_prompt import prediction_sentence, reading_of_one
+from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.metrics import JSD
 from mlxjsd.prompts.flags import said_of_one
 from mlxjsd.records import Record
 from mlxjsd.results import Run
 from mlxjsd.rows import TOTAL
+
+#: What is said of noise that was drawn once.
+ONE_DRAW = "This is one draw of noise; another one, or the mean of several, may read otherwise."
 
 
 @dataclass(frozen=True)
@@ -101,5 +105,8 @@ class Asked(Shown):
         found = [self.prediction(), *self.reading()]
         if self.calibration is not None:
             found += self.calibration.sentences()
+        settings = self.run.settings
+        if CORRUPTIONS[settings.corruption].drawn and settings.samples == 1:
+            found.append(ONE_DRAW)
         found += said_of_one(self.record.flags)
         return found + ([self.run.floor_warning] if self.run.floor_warning else [])

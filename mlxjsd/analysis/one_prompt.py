@@ -23,7 +23,8 @@ def prediction_sentence(record: Record, predicted: Sequence[float]) -> str:
             attends, with the subject hidden.
     """
     clean_run, corrupted, *hidden = (f"{share:.1%}" for share in predicted)
-    said = f"'{clean(record.prediction)}' has {clean_run}, {corrupted} with the subject corrupted"
+    name = clean(record.prediction).strip() or repr(record.prediction)
+    said = f"'{name}' has {clean_run}, {corrupted} with the subject corrupted"
     return f"{said}{''.join(f', and {share} with it hidden' for share in hidden)}."
 
 
