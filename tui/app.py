@@ -19,6 +19,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from mlxjsd.analysis.compare import Panel
+from mlxjsd.asked import Asked
 from mlxjsd.errors import InputError
 from mlxjsd.run.resume import job_or_none
 from mlxjsd.store.reader import read_header, read_run
@@ -28,7 +29,7 @@ from mlxjsd.tui.config import Config, Memory, Places
 from mlxjsd.tui.keys import named, said_key
 from mlxjsd.tui.library_output import LibraryOutput
 from mlxjsd.tui.places import place_of, take_place
-from mlxjsd.tui.protocol import Engine, Job
+from mlxjsd.tui.protocol import Engine, Job, Sentence
 from mlxjsd.tui.run_state import RunState, Status
 from mlxjsd.tui.screens.ask import AskScreen
 from mlxjsd.tui.screens.compare import CompareScreen
@@ -41,9 +42,12 @@ from mlxjsd.tui.screens.open import OpenScreen
 from mlxjsd.tui.screens.reading import ReadingScreen
 from mlxjsd.tui.screens.run import RunScreen
 from mlxjsd.tui.screens.run_dialogs import said_of_leaving
+from mlxjsd.tui.screens.sentence import SentenceScreen
 from mlxjsd.tui.screens.start import StartScreen
 from mlxjsd.tui.widgets.heat_panel import HeatPanel
 from mlxjsd.tui.widgets.prompt_table import PromptTable
+from mlxjsd.tui.widgets.sentence_field import SentenceField
+from mlxjsd.tui.widgets.token_line import TokenLine
 
 #: A run of more prompts than these is on the screen before they are read.
 READ_AT_ONCE = 1000
@@ -146,12 +150,15 @@ class MlxjsdApp(App[None]):
 
     def _run_screen(self, state: RunState, job: Job | None, start: bool) -> RunScreen:
         """Return the screen, as this run was left, or as the configuration has it."""
-        state.scale_name = self.config.scale
-        if self.config.map is not None:
-            state.chosen_colours = self.config.map
+        self._look_as_configured(state)
         if self.places is not None:
             take_place(state, self.places.of(state.folder))
         return RunScreen(self.engine, state, job, start)
+
+    def _look_as_configured(self, state: RunState) -> None:
+        state.scale_name = self.config.scale
+        if self.config.map is not None:
+            state.chosen_colours = self.config.map
 
     def show_run(self, folder: Path, go_on: bool = False) -> None:
         """Show a run folder, and maybe go on with it if its prompts are found.
@@ -176,9 +183,25 @@ class MlxjsdApp(App[None]):
         """Show an unfinished run, and go on with it."""
         self.show_run(folder, go_on=True)
 
-    def choose_run(self, job: Job | None = None) -> None:
-        """Go to the start screen, filled in as ``job`` was."""
-        self.push_screen(StartScreen(self.engine, job))
+    def choose_run(self, job: Job | None = None, field: str | None = None) -> None:
+        """Go to the start screen, filled in as ``job`` was, with a field in focus."""
+        self.push_screen(StartScreen(self.engine, job, field))
+
+    def ask(self, job: Job, sentence: Sentence) -> None:
+        """Measure one sentence, over the screen that it was typed on."""
+        screen = SentenceScreen(self.engine, job, sentence)
+        self._look_as_configured(screen.state)
+        self.push_screen(screen)
+
+    def more_prompts(self, job: Job, asked: Asked | None) -> None:
+        """Go from one sentence to a run: the form has its model and settings, and waits for data.
+
+        Args:
+            job: that the sentence was measured with.
+            asked: the sentence; None if it is not measured yet.
+        """
+        settings = job.settings if asked is None else asked.run.settings
+        self.choose_run(replace(job, settings=settings, data=None, output=None), "data")
 
     def action_open_run(self) -> None:
         self.push_screen(OpenScreen(), self._opened)
@@ -310,6 +333,7 @@ KEY_IDS = frozenset(
     str(binding.id)
     for binding in named(
         (MlxjsdApp, StartScreen, RunScreen, CompareScreen, HelpScreen, ReadingScreen, OpenScreen,
-         ExportScreen, CopyScreen, AskScreen, TroubleScreen, JumpScreen, HeatPanel, PromptTable)
+         ExportScreen, CopyScreen, AskScreen, TroubleScreen, JumpScreen, HeatPanel, PromptTable,
+         SentenceScreen, SentenceField, TokenLine)
     )
 )  # fmt: skip

@@ -7,9 +7,10 @@ the screen before that is done.
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,24 @@ from mlxjsd.prompts.encode import Encoder, encode_prompts
 from mlxjsd.prompts.hub_data import is_cached, names_hub
 from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts
+from mlxjsd.prompts.sentence import Sentence
 from mlxjsd.prompts.template import fill
 from mlxjsd.run.batching import draw
 from mlxjsd.run.events import BatchDone, Event, Finished, Started, Stopped
 from mlxjsd.store.reader import read_run
-from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Shown, Tell
+from mlxjsd.tui.marking import words
+from mlxjsd.tui.protocol import (
+    Answered,
+    Failed,
+    Job,
+    Loading,
+    Look,
+    Opened,
+    Preview,
+    Shown,
+    Split,
+    Tell,
+)
 
 if TYPE_CHECKING:
     from mlxjsd.model.loaded import LoadedModel
@@ -53,7 +67,7 @@ class MLXEngine:
         self._may_go = threading.Event()
         self._may_go.set()
         self._futures: set[Future[None]] = set()
-        self._newest_look = 0
+        self._newest_look = self._newest_split = 0
         self._closed = False
         # What the thread keeps between jobs.
         self._model: tuple[_Wanted, LoadedModel] | None = None
@@ -78,10 +92,19 @@ class MLXEngine:
         self._newest_look += 1
         self._submit(self._look, look, self._newest_look, tell)
 
+    def split(self, job: Job, text: str, tell: Callable[[Split], object]) -> None:
+        self._newest_split += 1
+        self._submit(self._split, job, text, self._newest_split, tell)
+
+    def ask(self, job: Job, sentence: Sentence, tell: Tell) -> None:
+        self.stop()
+        self._submit(self._ask, job, sentence, tell)
+
     def close(self, timeout: float) -> bool:
         self.stop()
         self._closed = True
         self._newest_look += 1
+        self._newest_split += 1
         self._executor.shutdown(wait=False, cancel_futures=True)
         ended = not wait(set(self._futures), timeout).not_done
         if ended:
@@ -102,23 +125,23 @@ class MLXEngine:
             self._may_go.wait()
             return stop.is_set()
 
-        try:
+        with _failures_told(tell):
             from mlxjsd.run.experiment import run_experiment
 
-            with panics_caught():
-                plan = self._plan(job, tell)
-                # Whatever happens here, the run closes its file and ends its threads now.
-                with closing(run_experiment(plan, job.folder, should_stop)) as events:
-                    for event in events:
-                        self._pass_on(event, job.folder, tell)
-        except InputError as error:
-            tell(Failed(str(error), "Change the settings, or choose something else."))
-        except MeasurementError as error:
-            tell(Failed(str(error), "The prompts measured before this batch are kept."))
-        except MachineError as error:
-            tell(Failed(str(error), "The prompts measured so far are kept."))
-        except Exception as error:  # whatever it is, the app has to stay usable
-            tell(_explain(error))
+            plan = self._plan(job, tell)
+            # Whatever happens here, the run closes its file and ends its threads now.
+            with closing(run_experiment(plan, job.folder, should_stop)) as events:
+                for event in events:
+                    self._pass_on(event, job.folder, tell)
+
+    def _ask(self, job: Job, sentence: Sentence, tell: Tell) -> None:
+        with _failures_told(tell, "Try another sentence, or other settings."):
+            from mlxjsd.run.ask import ask
+
+            model = self._loaded(job, tell)
+            tell(Loading("measuring the sentence"))
+            # What the form says of other corruptions is about many prompts.
+            tell(Answered(ask(model, sentence, replace(job.settings, corruption="noise"))))
 
     def _pass_on(self, event: Event, folder: Path, tell: Tell) -> None:
         if isinstance(event, Started):
@@ -134,6 +157,12 @@ class MLXEngine:
     def _plan(self, job: Job, tell: Tell) -> "Plan":
         tell(Loading("reading the prompts"))
         data = read_prompts(job.data or PROMPTS, job.format, job.fields)
+        model = self._loaded(job, tell)
+        tell(Loading("preparing the prompts"))
+        return job.plan(model, data)
+
+    def _loaded(self, job: Job, tell: Tell) -> "LoadedModel":
+        """Return the job's model: the one that is kept, or another one in its place."""
         tell(Loading("loading the model"))
         from mlxjsd.model.load import load_model
 
@@ -149,8 +178,7 @@ class MLXEngine:
                 download=job.download,
             )
             self._model = kept = (wanted, loaded)
-        tell(Loading("preparing the prompts"))
-        return job.plan(kept[1], data)
+        return kept[1]
 
     def _look(self, look: Look, number: int, tell: Callable[[Preview], object]) -> None:
         if number != self._newest_look:
@@ -179,6 +207,20 @@ class MLXEngine:
         if preview is not None:
             tell(preview)
 
+    def _split(self, job: Job, text: str, number: int, tell: Callable[[Split], object]) -> None:
+        if number != self._newest_split:
+            return
+        wanted = (job.model, job.trust_remote_code, job.revision)
+        try:
+            with panics_caught():
+                places = self._load_encoder(wanted).places(text)
+        except InputError as error:
+            tell(Split(text, words(text), str(error)))
+        except Exception as error:  # a broken tokenizer raises anything
+            tell(Split(text, words(text), f"{type(error).__name__}: {error}"))
+        else:
+            tell(Split(text, tuple((start, end) for _, start, end in places)))
+
     def _load_encoder(self, wanted: _WantedTokenizer) -> Encoder:
         if self._model is not None and self._model[0][:3] == wanted:
             return self._model[1].encoder
@@ -188,6 +230,22 @@ class MLXEngine:
             model, trust_remote_code, revision = wanted
             self._encoder = (wanted, load_encoder(model, revision, trust_remote_code))
         return self._encoder[1]
+
+
+@contextmanager
+def _failures_told(
+    tell: Tell, remedy: str = "The prompts measured so far are kept."
+) -> Iterator[None]:
+    """Tell of whatever goes wrong inside, and what to do: the app has to stay usable."""
+    try:
+        with panics_caught():
+            yield
+    except InputError as error:
+        tell(Failed(str(error), "Change the settings, or choose something else."))
+    except (MeasurementError, MachineError) as error:
+        tell(Failed(str(error), remedy))
+    except Exception as error:
+        tell(_explain(error, remedy))
 
 
 def preview_prompts(
@@ -241,20 +299,16 @@ def _plain_preview(data: PromptFile, look: Look, why: str) -> Preview:
     return Preview(total, prompts=tuple(shown), note=why)
 
 
-def _explain(error: Exception) -> Failed:
+def _explain(error: Exception, remedy: str) -> Failed:
     said = said_by(error, 600)
     reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if is_out_of_memory(error):
         return Failed(
             f"There is not enough memory. {reason}",
             "Choose a smaller batch, a smaller model or one with fewer bits, or close other "
-            "programs. The prompts measured so far are kept.",
+            f"programs. {remedy}",
         )
-    return Failed(
-        reason,
-        "The prompts measured so far are kept. `mlxjsd run` with the same options shows where "
-        "this happened.",
-    )
+    return Failed(reason, f"{remedy} `mlxjsd run` with the same options shows where this happened.")
 
 
 def _told(tell: Tell) -> Callable[[str, int, int], None]:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from mlxjsd.asked import Asked
+from mlxjsd.prompts.sentence import Sentence
 from mlxjsd.results import Run
 from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Settings
 
 __all__ = [
+    "Answered",
     "Engine",
     "Failed",
     "Job",
@@ -19,7 +22,9 @@ __all__ = [
     "News",
     "Opened",
     "Preview",
+    "Sentence",
     "Shown",
+    "Split",
     "Tell",
 ]
 
@@ -79,6 +84,17 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Split:
+    """A sentence in the pieces that can be marked."""
+
+    text: str
+    places: tuple[tuple[int, int], ...]
+    """Characters [from, to) of each piece; a token that is put in front has none."""
+    note: str = ""
+    """Why these are words, and not the model's tokens; "" for tokens."""
+
+
+@dataclass(frozen=True)
 class Loading:
     """Something slow has begun."""
 
@@ -95,6 +111,13 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """One sentence is measured."""
+
+    asked: Asked
+
+
+@dataclass(frozen=True)
 class Failed:
     """The computation ended with an error; what is measured stays."""
 
@@ -102,8 +125,9 @@ class Failed:
     remedy: str
 
 
-#: In the order Loading, Opened, BatchDone..., then one of the last three.
-News = Loading | Opened | BatchDone | Finished | Stopped | Failed
+#: In the order Loading, Opened, BatchDone..., then one of the last three; of one sentence, Loading
+#: and then Answered or Failed.
+News = Loading | Opened | BatchDone | Answered | Finished | Stopped | Failed
 Tell = Callable[[News], object]
 
 
@@ -124,6 +148,12 @@ class Engine(Protocol):
 
     def look(self, look: Look, tell: Callable[[Preview], object]) -> None:
         """Read a file of prompts; only the newest request is answered."""
+
+    def split(self, job: Job, text: str, tell: Callable[[Split], object]) -> None:
+        """Cut a sentence into tokens of the job's model; only the newest request is answered."""
+
+    def ask(self, job: Job, sentence: Sentence, tell: Tell) -> None:
+        """Measure one sentence with the job's model and settings; see :meth:`start`."""
 
     def close(self, timeout: float) -> bool:
         """Stop, and wait for the thread to end; False if it has not in ``timeout`` seconds."""

@@ -1,14 +1,14 @@
 """What a run screen shows, apart from how it is drawn: plain Python and NumPy, no widgets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from mlxjsd.analysis.heatmap import Heatmap, aggregate, floor_warning
+from mlxjsd.asked import Asked
 from mlxjsd.metrics import JSD, Metric, described
 from mlxjsd.records import Grid, Record, Skipped
 from mlxjsd.results import Run
@@ -19,31 +19,16 @@ from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale, usual_map
 from mlxjsd.tui.map_sheet import MapSheet
 from mlxjsd.tui.run_data import ALL, Interval, Measured, View
 from mlxjsd.tui.scales import AUTOMATIC, automatic, scales_of
+from mlxjsd.tui.status import Status
 from mlxjsd.tui.text import row_label
+
+__all__ = ["LAYERS", "RunState", "Status"]
 
 _Name = TypeVar("_Name", bound=str | None)
 #: Shown until the model's are known.
 LAYERS = 32
 #: The role that a map is first looked at: its early site.
 _LAST_SUBJECT = "last-subject"
-
-
-class Status(Enum):
-    """Where a run stands; the value is how it is said."""
-
-    READING = "reading"
-    LOADING = "loading"
-    RUNNING = "measuring"
-    PAUSED = "paused"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    FINISHED = "finished"
-    FAILED = "failed"
-
-    @property
-    def live(self) -> bool:
-        """Whether the engine is at work on it, or will be when a pause ends."""
-        return self in (Status.LOADING, Status.RUNNING, Status.PAUSED, Status.STOPPING)
 
 
 @dataclass
@@ -63,6 +48,8 @@ class RunState:
     floor_limit: float | None = None
     """nats; see :attr:`mlxjsd.results.Run.floor_limit`."""
     notes: tuple[str, ...] = ()
+    asked: Asked | None = None
+    """The one sentence that is shown, in no folder; None for a run."""
     failure: str = ""
     """Why the run has ended before its end, and what to do; "" if it has not."""
     place: dict[str, Any] = field(default_factory=dict)
@@ -96,6 +83,17 @@ class RunState:
     """The colour map of every metric that is not signed; None for the one of the background."""
     dark: bool = True
     """Whether the background is."""
+
+    @classmethod
+    def asking(cls, job: Job) -> "RunState":
+        """Return the state of one sentence that is about to be measured; it has no folder."""
+        return replace(cls.awaiting(job), folder=Path())
+
+    def answer(self, asked: Asked) -> None:
+        """Show one sentence: there is no average to go back to."""
+        self.asked = asked
+        self.show(asked.run)
+        self.selected = self.measured.records[0]
 
     @classmethod
     def awaiting(cls, job: Job) -> "RunState":

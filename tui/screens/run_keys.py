@@ -75,7 +75,7 @@ def footer(state: RunState, job: Job | None, filtering: bool) -> tuple[tuple[str
     status = state.status
     look = (
         ("run.lines", "Cells" if state.as_lines else "Lines"),
-        *([("run.map", _next_map(state))] if state.grid.maps else []),
+        *([("run.map", next_map(state))] if state.grid.maps else []),
         ("run.prompt", "Prompt" if state.selected is None else "Average"),
         ("run.group", "Answers"),
         ("run.metric", "Metric"),
@@ -92,7 +92,7 @@ def footer(state: RunState, job: Job | None, filtering: bool) -> tuple[tuple[str
     return (("run.pause", "Go on"), ("run.why", "Why"), ("run.new", "Settings"), *look, *end[1:])
 
 
-def _next_map(state: RunState) -> str:
+def next_map(state: RunState) -> str:
     """Return what the key of the maps leads to."""
     if state.map is None:
         return "Map"

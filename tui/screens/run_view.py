@@ -2,40 +2,25 @@
 
 import asyncio
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.screen import Screen
 
 from mlxjsd.tui.compare_state import panel_of_state
 from mlxjsd.tui.garbage import Shelf
 from mlxjsd.tui.intervals import Intervals
 from mlxjsd.tui.run_data import GROUP_NAMES, Interval, Measured, View
 from mlxjsd.tui.run_state import RunState
-from mlxjsd.tui.scales import scale_label
-from mlxjsd.tui.screens.copy import CopyScreen
-from mlxjsd.tui.screens.export import ExportScreen
+from mlxjsd.tui.screens.heat_view import HeatView
 from mlxjsd.tui.screens.reading import ReadingScreen
-from mlxjsd.tui.widgets.detail import Detail
-from mlxjsd.tui.widgets.failure_line import FailureLine
 from mlxjsd.tui.widgets.group_bar import GroupBar
-from mlxjsd.tui.widgets.heat_panel import HeatPanel
 from mlxjsd.tui.widgets.key_bar import KeyBar
 from mlxjsd.tui.widgets.prompt_list import PromptList
 from mlxjsd.tui.widgets.prompt_table import PromptTable
-from mlxjsd.tui.widgets.status_bar import StatusBar
 
 
-class RunView(Screen[None]):
+class RunView(HeatView):
     """Draws a run's state, and has the keys that change no run."""
-
-    DEFAULT_CSS = """
-    RunView {
-        #below { height: 1fr; }
-        Detail { width: 2fr; min-width: 30; max-width: 76; }
-    }
-    """
 
     class IntervalKnown(Message):
         """An interval is worked out; posted from the thread that did it."""
@@ -45,16 +30,11 @@ class RunView(Screen[None]):
             self.measured, self.view, self.interval = measured, view, interval
 
     def __init__(self, state: RunState) -> None:
-        super().__init__()
-        self.state = state
+        super().__init__(state)
         self._shelf = Shelf()
         self._asking_due = False
         self.intervals = Intervals(lambda *known: self.post_message(self.IntervalKnown(*known)))
         self.groups = GroupBar(state)
-        self.heat = HeatPanel(state)
-        self.detail = Detail(state)
-        self.status = StatusBar(state)
-        self.failure = FailureLine(state)
         self.list = PromptList(state)
         self.prompts = self.list.table
 
@@ -68,18 +48,11 @@ class RunView(Screen[None]):
             yield self.list
         yield KeyBar()
 
-    def on_mount(self) -> None:
-        self.show_all()
-        self.heat.take_focus()
-
     async def on_unmount(self) -> None:
         self.app.keep_place(self.state)  # type: ignore[attr-defined]
         # Not on the app's thread, which has another screen to draw.
         await asyncio.to_thread(self.intervals.close)
         self._shelf.clear()
-
-    def on_resize(self, event: events.Resize) -> None:
-        self.heat.fit(event.size.height)
 
     def on_run_view_interval_known(self, message: IntervalKnown) -> None:
         """Show an interval, and ask for the next one."""
@@ -102,22 +75,18 @@ class RunView(Screen[None]):
             # Without this a group chosen during a rest would wait for the next batch.
             self._asking_due = True
             self.set_timer(rest, self._ask_again)
-        self.heat.show_state()
-        self.detail.show_state()
+        super()._show_numbers()
 
     def _ask_again(self) -> None:
         self._asking_due = False
         self._show_numbers()
 
-    def _show_status(self) -> None:
-        self.status.show_state()
-        self.failure.show_state()
-        self.refresh_bindings()
+    def _show_view(self) -> None:
+        super()._show_view()
+        self.prompts.cursor_moved()
 
     def on_heat_panel_cursor_moved(self) -> None:
-        self.heat.show_state()
-        self.detail.show_state()
-        self.prompts.cursor_moved()
+        self.prompts.cursor_moved()  # the heatmap is drawn by HeatView's: Textual calls both
 
     def on_prompt_table_chosen(self, event: PromptTable.Chosen) -> None:
         self._select(event.record.id)
@@ -143,24 +112,6 @@ class RunView(Screen[None]):
             self.list.close_filter()
         else:
             self._select(None)
-
-    def action_next_map(self) -> None:
-        """Go from the rows to the first map, from one to the next, and back."""
-        focused = self.heat.has_focus_within
-        self.state.next_map()
-        self.heat.show_state()
-        self.detail.show_state()
-        self.prompts.cursor_moved()
-        self.refresh_bindings()
-        if focused:
-            self.heat.take_focus()
-
-    def action_toggle_lines(self) -> None:
-        focused = self.heat.has_focus_within
-        self.state.as_lines = not self.state.as_lines
-        self.heat.show_state()
-        if focused:
-            self.heat.take_focus()
 
     def action_toggle_bands(self) -> None:
         """Show or hide the intervals; from the grid, go to the lines first."""
@@ -192,31 +143,6 @@ class RunView(Screen[None]):
     def action_compare(self) -> None:
         panel = panel_of_state(self.state)
         self.app.compare_with(panel, self.state.group)  # type: ignore[attr-defined]
-
-    def action_next_metric(self) -> None:
-        self.state.next_metric()
-        self.show_all()
-
-    def action_next_scale(self) -> None:
-        self.state.next_scale()
-        self.app.remember(scale=self.state.scale_name)  # type: ignore[attr-defined]
-        self.heat.show_state()
-        self.notify(
-            f"Scale: {scale_label(self.state.scale_name, self.state.described)}",
-            timeout=2,
-            markup=False,
-        )
-
-    def action_next_colours(self) -> None:
-        self.state.next_colour_map()
-        self.app.remember(map=self.state.chosen_colours)  # type: ignore[attr-defined]
-        self.heat.show_state()
-
-    def action_export(self) -> None:
-        self.app.push_screen(ExportScreen(self.state))
-
-    def action_copy_value(self) -> None:
-        self.app.push_screen(CopyScreen(self.state))
 
     def action_filter(self) -> None:
         self.list.open_filter()

@@ -7,24 +7,31 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Input, Static
 
-from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.model.hub import KnownModel, download_size, known_models, to_download
 from mlxjsd.store.folders import look
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.form import FormError
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
 from mlxjsd.tui.screens.start_help import about, can_go_on, download_note
+from mlxjsd.tui.screens.start_messages import (
+    Looked,
+    ModelsFound,
+    RunRead,
+    SentenceSplit,
+    SizeKnown,
+)
 from mlxjsd.tui.text import clean
 from mlxjsd.tui.widgets.key_bar import KeyBar
 from mlxjsd.tui.widgets.model_list import ModelList
 from mlxjsd.tui.widgets.preview_panel import PreviewPanel
 from mlxjsd.tui.widgets.run_form import RunForm
 from mlxjsd.tui.widgets.run_list import RunList
+from mlxjsd.tui.widgets.sentence_field import SentenceField
+from mlxjsd.tui.widgets.token_line import TokenLine
 
 #: Seconds without typing before the prompts are read anew.
 _REST = 0.25
@@ -33,7 +40,7 @@ _OFFERED, _PICTURED = 5, 20_000
 
 
 class StartScreen(Screen[None]):
-    """Puts a job together."""
+    """Takes one sentence, or puts a run together."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r,f5", "start", "Start", id="start.start", key_display="^r", priority=True,
@@ -81,37 +88,18 @@ class StartScreen(Screen[None]):
     }
     """
 
-    class ModelsFound(Message):
-        """The cache was searched; posted from the thread that did it."""
+    def __init__(self, engine: Engine, job: Job | None = None, field: str | None = None) -> None:
+        """Fill the form in as ``job`` was, or leave it empty.
 
-        def __init__(self, models: list[KnownModel]) -> None:
-            super().__init__()
-            self.models = models
-
-    class RunRead(Message):
-        """A recent run was read; posted from the thread that did it."""
-
-        def __init__(self, at: int, heatmap: Heatmap | None, resumable: bool | None) -> None:
-            super().__init__()
-            self.at, self.heatmap, self.resumable = at, heatmap, resumable
-
-    class SizeKnown(Message):
-        """The Hub was asked for a model's size; posted from the thread that did it."""
-
-        def __init__(self, name: str, size: int | None) -> None:
-            super().__init__()
-            self.name, self.size = name, size
-
-    class Looked(Message):
-        """The prompts were read; posted from the engine's thread."""
-
-        def __init__(self, preview: Preview) -> None:
-            super().__init__()
-            self.preview = preview
-
-    def __init__(self, engine: Engine, job: Job | None = None) -> None:
-        """Fill the form in as ``job`` was, or leave it empty."""
+        Args:
+            engine: reads prompts, and sentences.
+            job: that is asked for at first.
+            field: of the form, which has the focus at first; None for what is most likely wanted.
+        """
         super().__init__()
+        self._field = field
+        self.sentence = SentenceField()
+        self._splitting: Timer | None = None
         self.engine = engine
         self._base = job or Job()
         self._found = look()
@@ -128,6 +116,7 @@ class StartScreen(Screen[None]):
                           "and moves what it knows"),
             id="title", markup=False,
         )  # fmt: skip
+        yield self.sentence
         with Horizontal(id="columns"):
             with Vertical(id="left"):
                 if self._recent:
@@ -144,14 +133,18 @@ class StartScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Enter goes on with what is unfinished, or starts with what is filled in."""
+        """Go on with what is unfinished, type a sentence, or start with what is filled in."""
         unfinished = [at for at, run in enumerate(self._recent) if not run.finished]
-        if unfinished and self._base == Job():
+        if self._field is not None:
+            self.query_one(f"#{self._field}").focus()
+        elif self._base != Job():
+            self.query_one("#start").focus()
+        elif unfinished:
             runs = self.query_one("#recent", RunList)
             runs.highlighted = unfinished[0]
             runs.focus()
         else:
-            self.query_one("#start").focus()
+            self.sentence.field.focus()
         self._find_models()
         if self._recent:
             self._read_runs()
@@ -162,9 +155,9 @@ class StartScreen(Screen[None]):
     def _find_models(self) -> None:
         # The form names a revision in a field of its own.
         found = [model for model in known_models() if model.revision is None]
-        self.post_message(self.ModelsFound(found))
+        self.post_message(ModelsFound(found))
 
-    def on_start_screen_models_found(self, event: ModelsFound) -> None:
+    def on_models_found(self, event: ModelsFound) -> None:
         self._models = event.models
         self.form.models.offer(event.models)
         self._check()
@@ -181,9 +174,9 @@ class StartScreen(Screen[None]):
                     heatmap = read_run(run.folder).heatmap()
             except Exception:  # whatever is wrong with it is said when it is opened
                 resumable = False if resumable is None else resumable
-            self.post_message(self.RunRead(at, heatmap, resumable))
+            self.post_message(RunRead(at, heatmap, resumable))
 
-    def on_start_screen_run_read(self, event: RunRead) -> None:
+    def on_run_read(self, event: RunRead) -> None:
         self._resumable[event.at] = event.resumable
         if event.heatmap is not None:
             self.query_one("#recent", RunList).show_picture(event.at, event.heatmap)
@@ -218,6 +211,7 @@ class StartScreen(Screen[None]):
             if self._looking is not None:
                 self._looking.stop()
             self._looking = self.set_timer(_REST, self._look)
+            self.on_sentence_field_typed()  # it may be another model
 
     def on_input_submitted(self) -> None:
         """Enter in a field starts."""
@@ -237,9 +231,9 @@ class StartScreen(Screen[None]):
         # Not while a name is typed: the Hub would hear every letter of it.
         said = to_download(name, revision)
         if said is not None and said not in self._sizes:
-            self.post_message(self.SizeKnown(said, download_size(name, revision)))
+            self.post_message(SizeKnown(said, download_size(name, revision)))
 
-    def on_start_screen_size_known(self, event: SizeKnown) -> None:
+    def on_size_known(self, event: SizeKnown) -> None:
         self._sizes[event.name] = event.size
         self._check()
 
@@ -258,6 +252,40 @@ class StartScreen(Screen[None]):
 
     def on_button_pressed(self) -> None:
         self.action_start()
+
+    # The sentence.
+
+    def on_sentence_field_typed(self) -> None:
+        """Cut it into tokens, once it is not typed any more."""
+        if self._splitting is not None:
+            self._splitting.stop()
+        self._splitting = self.set_timer(_REST, self._split) if self.sentence.text.strip() else None
+
+    def _split(self) -> None:
+        try:
+            job = self.form.job()
+        except FormError:
+            return
+        model = job.model or "the bundled model"
+        self.engine.split(
+            job, self.sentence.text, lambda split: self.post_message(SentenceSplit(split, model))
+        )
+
+    def on_sentence_split(self, event: SentenceSplit) -> None:
+        self.sentence.show_split(event.split, event.model)
+
+    def on_sentence_field_asked(self, event: SentenceField.Asked) -> None:
+        job = self._check()
+        if job is not None:
+            self.app.ask(job, event.sentence)  # type: ignore[attr-defined]
+
+    def on_sentence_field_refused(self, event: SentenceField.Refused) -> None:
+        """Say why, or take back what was said."""
+        self._check()
+        if event.why:
+            verdict = self.query_one("#verdict", Static)
+            verdict.update(Text(clean(event.why)))
+            verdict.add_class("-bad")
 
     # What the focus is on.
 
@@ -284,6 +312,10 @@ class StartScreen(Screen[None]):
             if typing
             else (("app.theme", "Theme"), ("app.help", "Help"), ("app.quit", "Quit"))
         )
+        if isinstance(self.focused, TokenLine):
+            keys = (("mark.measure", "Measure"), ("mark.more", "Mark more"),
+                    ("mark.leave", "Change the sentence"))  # fmt: skip
+            return (*keys, *away)
         return (
             ("start.start", "Start"),
             ("start.next", "Next"),
@@ -314,9 +346,9 @@ class StartScreen(Screen[None]):
             revision=job.revision,
             trust_remote_code=job.trust_remote_code,
         )
-        self.engine.look(look, lambda preview: self.post_message(self.Looked(preview)))
+        self.engine.look(look, lambda preview: self.post_message(Looked(preview)))
 
-    def on_start_screen_looked(self, event: Looked) -> None:
+    def on_looked(self, event: Looked) -> None:
         self._show_preview(event.preview)
 
     def _show_preview(self, preview: Preview) -> None:

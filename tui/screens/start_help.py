@@ -13,6 +13,7 @@ from mlxjsd.tui.form import FIELDS
 from mlxjsd.tui.text import clean, size_of
 from mlxjsd.tui.widgets.model_list import ModelList
 from mlxjsd.tui.widgets.preview_panel import PreviewPanel
+from mlxjsd.tui.widgets.token_line import TokenLine
 
 #: Prompts of more bytes are not read only to say what Enter does.
 _MOST_BYTES = 50_000_000
@@ -29,6 +30,16 @@ def about(focused: Widget | None, run: tuple[KnownRun, bool | None] | None) -> s
     """
     if run is not None:
         return _about_run(*run)
+    if isinstance(focused, TokenLine):
+        return (
+            "← and → mark a token, space or shift+→ one more. The subject is what the sentence is "
+            "about; Enter measures it."
+        )
+    if focused is not None and focused.id == "sentence":
+        return (
+            "A sentence that the model goes on with, its subject in [brackets], or marked on its "
+            "tokens: Enter. Where it is empty, Enter starts the run below."
+        )
     info = _FIELDS.get(str(focused.id)) if focused is not None else None
     if isinstance(focused, Input) and info is not None:
         more = " → takes what is suggested." if info.completes else ""

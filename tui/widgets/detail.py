@@ -148,9 +148,13 @@ class Detail(ScrollingText, Themed):
             text.append(self._unit)
             values = state.sheet.cell()
             below, known = int((values < value).sum()), int(np.isfinite(values).sum())
-            said = f", above {below} of {known}{self._of_role()}" if known else ""
+            alone = known < 2
+            alone = known < 2
+            said = "" if alone else f", above {below} of {known}{self._of_role()}"
             text.append(f"{said}\n", self._part("dim"))
-            if known:
+            if alone:
+                self._with_edit(text).append("\n")
+            else:
                 self._histogram(text, values, 4 if roomy else 2, mark=value)
         text.append(self._whole(record), self._part("dim"))
         partner = state.measured.named(str(record.source.get("id")))

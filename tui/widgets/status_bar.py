@@ -1,5 +1,6 @@
 """Two lines on top: what is measured, and how far it has come."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from rich.style import Style
@@ -69,11 +70,13 @@ class StatusBar(Static, Themed):
         text = Text(no_wrap=True)
         text.append("mlxjsd", self._part("name"))
         if not state.model:
-            text.append(f"  {clean(str(state.folder))}", dim)
+            named = "one sentence" if state.folder == Path() else clean(str(state.folder))
+            text.append(f"  {named}", dim)
             return text
         text.append(f"  {clean(str(state.model['name']))}")
         text.append(f" · {state.layers} layers", dim)
-        text.append(f"  {clean(str(state.data['file']))}")
+        data = "one sentence" if state.asked else clean(str(state.data["file"]))
+        text.append(f"  {data}")
         settings = state.settings
         how = f"{corruption_of(settings)} · {settings.described}"
         text.append(f" · {how}", dim)
@@ -92,7 +95,7 @@ class StatusBar(Static, Themed):
         said = state.doing if state.status is Status.LOADING else state.status.value
         text.append(f"{_SIGNS[state.status]} {said} ", self._part(look))
         after = Text(no_wrap=True)
-        if state.total:
+        if state.total and not state.asked:
             after.append(f" {state.tried}/{state.total}")
         facts = []
         if state.rate:
