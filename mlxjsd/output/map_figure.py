@@ -8,6 +8,7 @@ import numpy as np
 
 from mlxjsd.analysis.effects import Effect
 from mlxjsd.analysis.heatmap import Heatmap
+from mlxjsd.analysis.roles import RoleMap
 from mlxjsd.analysis.token_map import SUBJECT_MARK, measured_maps, token_map
 from mlxjsd.errors import InputError
 from mlxjsd.maps import label
@@ -121,6 +122,63 @@ def plot_map(
     return _drawn(panels, style, page)
 
 
+def plot_roles(
+    run: Run,
+    by: str | None = None,
+    maps: Sequence[str] | None = None,
+    metric: str = JSD.key,
+    effect: Effect | None = None,
+    style: Style | None = None,
+    page: Page | None = None,
+) -> Figure:
+    """Return averages of maps by the role of a token: roles down, layers across.
+
+    This is figure 2 of Meng et al. 2022. At the right of each row stand the tokens that it is the
+    average of; see :class:`mlxjsd.analysis.roles.RoleMap`.
+
+    Args:
+        run: one with maps, finished or not.
+        by: a panel for each group of prompts, see :meth:`mlxjsd.results.Run.groups`; None for all.
+        maps: a panel for each of these, such as ``residual:denoising``; None for all.
+        metric: key of one that was measured.
+        effect: what the exchanges change, in place of the numbers as they were measured.
+        style: the colours of all panels.
+        page: its size, and whether it has a title.
+
+    Raises:
+        InputError: for a run without a prompt, maps, these maps, this metric or this effect.
+    """
+    names = measured_maps(run.grid, maps)
+    run.prompt()  # or say that there is none yet
+    panels: dict[str, RoleMap] = {}
+    by_map = (
+        {name: run.roles(name, by or "", metric, effect) for name in names}
+        if by
+        else {name: {"": run.roles(name, None, metric, effect)} for name in names}
+    )
+    groups = list(next(iter(by_map.values())))
+    for group in groups:
+        for name in names:
+            found = by_map[name][group]
+            called = ", ".join(
+                filter(None, [group, label(name) if len(names) > 1 or not by else ""])
+            )
+            panels[f"{escape(called)}, n = {found.count}"] = found
+    return _drawn(
+        _Panels(
+            panels,
+            title=title_of(run, next(iter(panels.values())).count) if not by else title_of(run),
+            note="at the right of a row, the tokens that it is the mean of",
+            counts={
+                caption: found.tokens.max(axis=1).tolist() for caption, found in panels.items()
+            },
+            columns=len(names) if by and len(names) > 1 else 2,
+        ),
+        style,
+        page,
+    )
+
+
 def _about(record: Record) -> list[str]:
     """Return the prompt's text, and what follows it."""
     text = escape(record.text)
@@ -193,6 +251,8 @@ class _Panels:
     note: str
     counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """By caption, what stands at the right of each row."""
+    columns: int = 2
+    """The most panels beside each other."""
 
 
 @own_defaults()
@@ -204,7 +264,7 @@ def _drawn(panels: _Panels, style: Style | None, page: Page | None) -> Figure:
     set_fonts_for("".join([*first.labels, *panels.maps, panels.title]))
     rows = _Rows(len(first.rows), page)
     longest = max(map(len, first.labels))
-    columns = page.columns(min(len(heatmaps), 2))
+    columns = page.columns(min(len(heatmaps), panels.columns))
     lines = -(-len(heatmaps) // columns)
     each = min(max(3.4, 1.0 + 0.14 * first.layers), 12)
     width = page.wide(each * columns + 0.8 + longest * rows.letters * 0.5 / 72)
@@ -235,7 +295,12 @@ def _drawn(panels: _Panels, style: Style | None, page: Page | None) -> Figure:
     for one in axes.flat[len(heatmaps) :]:
         one.set_visible(False)
     below.write(figure, "Layer")
-    bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=min(40 * rows.inches * lines / 5, 60))
+    bar = figure.colorbar(
+        mesh,
+        ax=axes,
+        pad=0.03 if panels.counts else 0.01,
+        aspect=min(40 * rows.inches * lines / 5, 60),
+    )
     bar.set_label(_bar_label(first))
     bar.outline.set_linewidth(0.6)
     if title:

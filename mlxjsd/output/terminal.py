@@ -274,6 +274,9 @@ def summary(
         notes = (fewer_note(heatmap), left_out_sentence(heatmap))
         parts += [Text(clean(note)) for note in notes if note]
         parts.append(Text(_whole_rows(run, metric)))
+        if run.grid.maps:
+            named = ", ".join(map(clean, run.grid.maps))
+            parts.append(Text(f"maps of {named}: see --kind roles and --kind map"))
         if run.floor_warning:
             parts.append(Text(run.floor_warning, style="yellow"))
     else:
