@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlxjsd.analysis.heatmap import Heatmap
+from mlxjsd.analysis.roles import RoleMap
 from mlxjsd.analysis.token_map import token_name
 from mlxjsd.maps import label, map_of
 from mlxjsd.metrics import Metric
@@ -91,9 +91,9 @@ class MapSheet:
         return self.state.colour_map
 
     @property
-    def heatmap(self) -> Heatmap:
+    def heatmap(self) -> RoleMap:
         """The averages of the group, whose rows are the roles."""
-        return self.state.measured.role_heatmap(self.name, *self.state.view)
+        return self.state.measured.roles(self.name, *self.state.view)
 
     def shown(self) -> np.ndarray:
         """Return what the grid shows, (rows, L) in the metric's unit."""
@@ -120,7 +120,7 @@ class MapSheet:
 
     def everywhere(self) -> np.ndarray:
         """Return the number of the cursor's role and layer of every prompt, (N,)."""
-        values = self.state.measured.by_role(self.name, self.state.metric)
+        values = self.state.measured.by_role(self.name, self.state.metric).means
         if not self.role:
             return np.full(len(values), math.nan)
         return values[:, _ROLES.index(self.role), self.layer]
@@ -163,21 +163,3 @@ def said_of(name: str) -> str:
 def _short(label: str) -> str:
     """Return a role's label as it fits beside cells: the heading says that they are tokens."""
     return label.replace(" tokens", "").replace(" token", "")
-
-
-def roles_of(record: Record, name: str) -> np.ndarray:
-    """Return the means of a prompt's map over the tokens of each role, (metrics, roles, L).
-
-    NaN for a role that it has no token of.
-    """
-    assert record.maps is not None
-    found = record.maps[record.grid.maps.index(name)]
-    made = np.full((len(found), len(_ROLES), found.shape[-1]), np.nan, np.float32)
-    length = found.shape[1]
-    for at, role in enumerate(ROLES.values()):
-        tokens = role.tokens(*record.subject_span, length)
-        if len(tokens) == 1 and tokens.start < length:
-            made[:, at] = found[:, tokens.start]
-        elif len(tokens):
-            made[:, at] = found[:, tokens.start : tokens.stop].mean(axis=1)
-    return made

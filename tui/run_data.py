@@ -1,7 +1,7 @@
 """The numbers of all prompts of a run, by kind of answer and by metric."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,12 +17,11 @@ from mlxjsd.analysis.answers import (
 )
 from mlxjsd.analysis.heatmap import Heatmap, aggregate, average
 from mlxjsd.analysis.judgements import Judgements
+from mlxjsd.analysis.roles import RoleCells, RoleMap, average_roles, role_cells
 from mlxjsd.metrics import JSD
 from mlxjsd.records import Grid, Record
 from mlxjsd.results import Run
-from mlxjsd.roles import ROLES
 from mlxjsd.settings import Labelling
-from mlxjsd.tui.map_sheet import roles_of
 
 ALL = "All"
 #: The groups that have a key of their own.
@@ -64,8 +63,8 @@ class Measured:
     _members: dict[str, np.ndarray] = field(init=False, default_factory=dict)
     _heatmaps: dict[View, Heatmap] = field(init=False, default_factory=dict)
     _places: dict[str, int] = field(init=False, default_factory=dict)
-    _roles: dict[str, np.ndarray] = field(init=False, default_factory=dict)
-    _role_heatmaps: dict[tuple[str, View], Heatmap] = field(init=False, default_factory=dict)
+    _roles: dict[tuple[str, str], RoleCells] = field(init=False, default_factory=dict)
+    _role_maps: dict[tuple[str, View], RoleMap] = field(init=False, default_factory=dict)
 
     @classmethod
     def of(cls, run: Run) -> "Measured":
@@ -98,7 +97,7 @@ class Measured:
         self._labels = None
         self._members.clear()
         self._heatmaps.clear()
-        self._role_heatmaps.clear()
+        self._role_maps.clear()
 
     @property
     def labels(self) -> Labels:
@@ -157,34 +156,33 @@ class Measured:
             self._heatmaps[view] = found
         return self._heatmaps[view]
 
-    def by_role(self, name: str, metric: str) -> np.ndarray:
-        """Return a map's means over the tokens of each role, of every prompt, (N, roles, L).
+    def by_role(self, name: str, metric: str) -> RoleCells:
+        """Return each prompt's means over the tokens of each role, of one map.
 
         Worked out when it is first asked for, and then for the new prompts alone.
         """
-        known = self._roles.get(name)
-        begun = 0 if known is None else len(known)
-        if begun < len(self.records) or known is None:
-            new = [roles_of(record, name) for record in self.records[begun:]]
-            room = (0, len(self.grid.metrics), len(ROLES), self.grid.layers)
-            made = np.stack(new) if new else np.empty(room, np.float32)
-            known = made if known is None else np.concatenate([known, made])
-            self._roles[name] = known
-        return known[:, self.grid.metrics.index(metric)]
+        known = self._roles.get((name, metric))
+        begun = 0 if known is None else len(known.means)
+        if known is None or begun < len(self.records):
+            new = role_cells(self.records[begun:], self.grid, name, metric)
+            if known is not None:
+                new = RoleCells(
+                    np.concatenate([known.means, new.means]),
+                    np.concatenate([known.tokens, new.tokens]),
+                    np.concatenate([known.left_out, new.left_out]),
+                )
+            self._roles[name, metric] = known = new
+        return known
 
-    def role_heatmap(self, name: str, group: str = ALL, metric: str = JSD.key) -> Heatmap:
-        """Return the average of a map over a group, by role: a heatmap whose rows are the roles."""
+    def roles(self, name: str, group: str = ALL, metric: str = JSD.key) -> RoleMap:
+        """Return the average of a map over a group, by role."""
         key = name, (group, metric)
-        if key not in self._role_heatmaps:
-            places, rows = self.members(group), tuple(ROLES)
-            if len(places):
-                reliance, floor = self._scalars[places].T
-                found = average(self.by_role(name, metric)[places], reliance, floor, rows, metric)
-            else:
-                empty = np.full((len(rows), self.grid.layers), np.nan)
-                found = Heatmap(empty, empty.copy(), 0, rows=rows, metric=metric)
-            self._role_heatmaps[key] = replace(found, only=self.grid.only)
-        return self._role_heatmaps[key]
+        if key not in self._role_maps:
+            places, cells = self.members(group), self.by_role(name, metric)
+            some = RoleCells(cells.means[places], cells.tokens[places], cells.left_out[places])
+            records = [self.records[place] for place in places]
+            self._role_maps[key] = average_roles(records, self.grid, name, metric, cells=some)
+        return self._role_maps[key]
 
     def values(self, group: str = ALL, metric: str = JSD.key) -> np.ndarray:
         """Return a copy of a group's cells, (N, rows, L), in the order of the data file.

@@ -11,8 +11,8 @@ from mlxjsd.settings import Settings
 from mlxjsd.text import clean, size_of
 
 __all__ = [
-    "amount", "bare", "clean", "clock", "corruption_of", "digits_for", "fitted", "number",
-    "row_label", "size_of",
+    "amount", "bare", "clean", "clock", "corruption_of", "digits_for", "fitted", "hundredths",
+    "number", "row_label", "size_of",
 ]  # fmt: skip
 
 
@@ -59,6 +59,11 @@ def digits_for(high: float) -> int:
         if high >= least:
             return digits
     return 4
+
+
+def hundredths(value: float) -> str:
+    """Return a number below 1 as two digits."""
+    return f"{min(round(value * 100), 99):02d}"
 
 
 def bare(said: str) -> str:

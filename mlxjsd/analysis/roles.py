@@ -124,9 +124,13 @@ def average_roles(
     metric: str = JSD.key,
     effect: Effect | None = None,
     once: bool = False,
+    cells: RoleCells | None = None,
 ) -> RoleMap:
-    """Average a map over the tokens of each role; see :class:`RoleMap` and :func:`role_cells`."""
-    cells = role_cells(records, grid, name, metric, effect, once)
+    """Average a map over the tokens of each role; see :class:`RoleMap` and :func:`role_cells`.
+
+    ``cells`` are what that function returns, where they are worked out already.
+    """
+    cells = cells or role_cells(records, grid, name, metric, effect, once)
     sums, weights = cells.sums, cells.weights
     tokens, prompts = weights.sum(axis=0), cells.known.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -44,7 +44,8 @@ def _name_of(state: RunState) -> str:
 
 def figure_path(state: RunState) -> Path:
     """Return where the figure of what is shown goes in order to be copied."""
-    parts = [state.folder.absolute().name, state.metric.replace("/", "-"), state.group]
+    named = "sentence" if state.asked else state.folder.absolute().name
+    parts = [named, state.metric.replace("/", "-"), state.group]
     if state.map is not None:
         parts.append(f"map-{state.map.replace(':', '-')}")
     name = "-".join(parts)

@@ -15,8 +15,10 @@ from textual.widgets import Button, Input, Static
 from mlxjsd.analysis.heatmap import bootstrap_interval
 from mlxjsd.errors import InputError, MachineError
 from mlxjsd.metrics import JSD
-from mlxjsd.output.writers import EXPORTS, FIGURES
+from mlxjsd.output.asked_files import JSON, write_asked
+from mlxjsd.output.writers import EXPORTS, FIGURES, REPORT, is_report
 from mlxjsd.results import Run
+from mlxjsd.tui.map_sheet import MapSheet
 from mlxjsd.tui.run_data import ALL, GROUP_NAMES
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import automatic, scales_of
@@ -25,6 +27,8 @@ from mlxjsd.tui.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mlxjsd.output.style import Style
 
 #: The app's workers that write files.
 EXPORT = "export"
@@ -55,13 +59,25 @@ class ExportScreen(PanelScreen[None]):
     def compose(self) -> ComposeResult:
         with Panel(id="export") as panel:
             selected = self.state.selected
-            shown = "one prompt" if selected else f"the average · {GROUP_NAMES[self.group]}"
-            panel.border_title = f"Export {shown}{' · as lines' if self.state.as_lines else ''}"
+            asked = self.state.asked
+            shown = (
+                "the sentence"
+                if asked
+                else "one prompt"
+                if selected
+                else f"the average · {GROUP_NAMES[self.group]}"
+            )
+            sheet = self.state.sheet
+            view = sheet.title if isinstance(sheet, MapSheet) else ""
+            view = "as lines" if self.state.draws_lines else view
+            panel.border_title = f"Export {shown}{view and f' · {view}'}"
             metric = [] if self.state.metric == JSD.key else [self.state.metric.replace("/", "-")]
             group = [] if self.group == ALL or selected else [self.group.lower()]
             prompt = [f"prompt-{selected.position}"] if selected else []
-            lines = ["lines"] if self.state.as_lines else []
-            name = "-".join(["figure", *metric, *group, *prompt, *lines]) + ".png"
+            lines = ["lines"] if self.state.draws_lines else []
+            lines += [f"map-{self.state.map.replace(':', '-')}"] if self.state.map else []
+            first = "sentence" if asked else "figure"
+            name = "-".join([first, *metric, *group, *([] if asked else prompt), *lines]) + ".png"
             yield Input(str(self.state.folder / name), id="name", compact=True,
                         select_on_focus=False)  # fmt: skip
             yield Static(id="hint", markup=False)
@@ -94,7 +110,12 @@ class ExportScreen(PanelScreen[None]):
         self.query_one("#write", Button).label = "Write"
         self._say(
             "The ending says what is written. A figure of what is shown, on the screen's scale and "
-            f"in the colours that were chosen: {FIGURES}. The whole run's numbers: {EXPORTS}."
+            f"in the colours that were chosen: {FIGURES}. "
+            + (
+                f"All that was measured: {REPORT} (a page) or {JSON}."
+                if self.state.asked
+                else f"The whole run's numbers: {EXPORTS}."
+            )
         )
 
     def _say(self, message: str, look: str = "") -> None:
@@ -105,8 +126,9 @@ class ExportScreen(PanelScreen[None]):
     def _write(self) -> None:
         path = self._path
         figure = FIGURES.ending_of(path) is not None
-        if not figure and EXPORTS.ending_of(path) is None:
-            self._say(f"The name has to end in {' '.join(_ENDINGS)}.", "-bad")
+        if not figure and not self._is_data(path):
+            endings = (*FIGURES.endings, REPORT, JSON) if self.state.asked else _ENDINGS
+            self._say(f"The name has to end in {' '.join(endings)}.", "-bad")
         elif path.is_dir():
             self._say(f"{path} is a folder.", "-bad")
         elif not path.parent.is_dir():
@@ -123,14 +145,19 @@ class ExportScreen(PanelScreen[None]):
             work = partial(self._write_file, self.app, path, figure)
             self.app.run_worker(work, thread=True, group=EXPORT, exclusive=True)
 
-    def _write_file(self, app: App[object], path: Path, figure: bool) -> None:
-        # The folder holds all that is needed, whole batches only, also in the middle of a run.
-        from mlxjsd.store.reader import read_run
+    def _is_data(self, path: Path) -> bool:
+        """Whether a name asks for all that was measured."""
+        if self.state.asked is not None:
+            return is_report(path) or path.suffix.lower() == JSON
+        return EXPORTS.ending_of(path) is not None
 
+    def _write_file(self, app: App[object], path: Path, figure: bool) -> None:
         try:
-            run = read_run(self.state.folder)
+            run = run_of(self.state)
             if figure:
                 FIGURES.write(self._figure_of(run), path)
+            elif self.state.asked is not None:
+                write_asked(self.state.asked, path)
             else:
                 EXPORTS.write(run, path)
         except (InputError, MachineError, OSError, ValueError) as error:
@@ -144,24 +171,42 @@ class ExportScreen(PanelScreen[None]):
 
         state = self.state
         part = self._part_of(run)
+        if state.map is not None:
+            return self._map_of(part, state.map)
         heatmap = part.heatmap(metric=state.metric)
         title = title_of(part, heatmap.count)
         if state.selected is not None:
             title += f"\n{escape(state.selected.text)[:120]}"
         elif self.group != ALL:
             title += f"\n{GROUP_NAMES[self.group]}"
+        if not state.draws_lines:
+            return plot_heatmap(heatmap, title, self._style())
         scale = scales_of(state.described)[state.scale_name]
-        if not state.as_lines:
-            low, high = (scale.low, scale.high) if scale else (None, None)
-            # A figure lies on paper, whatever the screen's background is.
-            colours = state.colour_map if state.described.signed else state.chosen_colours
-            return plot_heatmap(heatmap, title, Style(low, high, colours))
         interval = None
         if state.shows_bands:
             interval = bootstrap_interval(np.stack([r.of(state.metric) for r in part.records]))
         around = heatmap.mean if interval is None else np.stack([heatmap.mean, *interval])
         scale = scale or automatic(around, state.described)
         return plot_lines(heatmap, title, Style(scale.low, scale.high), interval)
+
+    def _map_of(self, part: Run, name: str) -> "Figure":
+        """Draw a map of the prompt, or its averages by role."""
+        from mlxjsd.output.map_figure import plot_map, plot_roles
+
+        if self.state.selected is not None:
+            return plot_map(part, None, [name], self.state.metric, style=self._style())
+        return plot_roles(part, None, [name], self.state.metric, style=self._style())
+
+    def _style(self) -> "Style":
+        """Return the scale and the colours that cells have on the screen."""
+        from mlxjsd.output.style import Style
+
+        state = self.state
+        scale = scales_of(state.described)[state.scale_name]
+        low, high = (scale.low, scale.high) if scale else (None, None)
+        # A figure lies on paper, whatever the screen's background is.
+        colours = state.colour_map if state.described.signed else state.chosen_colours
+        return Style(low, high, colours)
 
     def _part_of(self, run: Run) -> Run:
         """Return the run of only those prompts that are shown."""
@@ -195,7 +240,15 @@ def draw(state: RunState, path: Path) -> None:
         InputError: if it cannot be drawn or written.
         MachineError: if the disk is full, or this machine cannot draw it.
     """
-    # The folder holds all that is needed, whole batches only, also in the middle of a run.
+    FIGURES.write(ExportScreen(state)._figure_of(run_of(state)), path)
+
+
+def run_of(state: RunState) -> Run:
+    """Return all that was measured.
+
+    The folder holds all that is needed, whole batches only, also in the middle of a run; a
+    sentence has none.
+    """
     from mlxjsd.store.reader import read_run
 
-    FIGURES.write(ExportScreen(state)._figure_of(read_run(state.folder)), path)
+    return read_run(state.folder) if state.asked is None else state.asked.run

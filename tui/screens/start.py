@@ -16,7 +16,7 @@ from mlxjsd.store.folders import look
 from mlxjsd.store.reader import read_run
 from mlxjsd.tui.form import FormError
 from mlxjsd.tui.protocol import Engine, Job, Look, Preview
-from mlxjsd.tui.screens.start_help import about, can_go_on, download_note
+from mlxjsd.tui.screens.start_help import about, can_go_on, download_note, footer
 from mlxjsd.tui.screens.start_messages import (
     Looked,
     ModelsFound,
@@ -31,7 +31,6 @@ from mlxjsd.tui.widgets.preview_panel import PreviewPanel
 from mlxjsd.tui.widgets.run_form import RunForm
 from mlxjsd.tui.widgets.run_list import RunList
 from mlxjsd.tui.widgets.sentence_field import SentenceField
-from mlxjsd.tui.widgets.token_line import TokenLine
 
 #: Seconds without typing before the prompts are read anew.
 _REST = 0.25
@@ -306,25 +305,7 @@ class StartScreen(Screen[None]):
 
     def footer_keys(self) -> tuple[tuple[str, str], ...]:
         """Return the keys of the footer; see :class:`KeyBar`."""
-        typing = isinstance(self.focused, Input)
-        away = (
-            (("app.help_anywhere", "Help"), ("app.quit_anywhere", "Quit"))
-            if typing
-            else (("app.theme", "Theme"), ("app.help", "Help"), ("app.quit", "Quit"))
-        )
-        if isinstance(self.focused, TokenLine):
-            keys = (("mark.measure", "Measure"), ("mark.more", "Mark more"),
-                    ("mark.leave", "Change the sentence"))  # fmt: skip
-            return (*keys, *away)
-        return (
-            ("start.start", "Start"),
-            ("start.next", "Next"),
-            ("start.open", "Open"),
-            ("start.back", "Back"),
-            ("app.jump", "Jump"),
-            ("app.palette", "Commands"),
-            *away,
-        )
+        return footer(self.focused)
 
     # The preview.
 

@@ -31,15 +31,9 @@ def about(focused: Widget | None, run: tuple[KnownRun, bool | None] | None) -> s
     if run is not None:
         return _about_run(*run)
     if isinstance(focused, TokenLine):
-        return (
-            "← and → mark a token, space or shift+→ one more. The subject is what the sentence is "
-            "about; Enter measures it."
-        )
+        return "← and → choose a token, space adds the next. Enter measures with this subject."
     if focused is not None and focused.id == "sentence":
-        return (
-            "A sentence that the model goes on with, its subject in [brackets], or marked on its "
-            "tokens: Enter. Where it is empty, Enter starts the run below."
-        )
+        return "Its subject in [brackets], or Enter and mark it. Empty: Enter starts the run."
     info = _FIELDS.get(str(focused.id)) if focused is not None else None
     if isinstance(focused, Input) and info is not None:
         more = " → takes what is suggested." if info.completes else ""
@@ -55,6 +49,31 @@ def about(focused: Widget | None, run: tuple[KnownRun, bool | None] | None) -> s
     if type(focused).__name__ == "CollapsibleTitle":
         return "Enter shows or hides the other settings."
     return ""
+
+
+def footer(focused: Widget | None) -> tuple[tuple[str, str], ...]:
+    """Return the keys that matter where the focus is: ids of bindings, and their labels."""
+    away = (
+        (("app.help_anywhere", "Help"), ("app.quit_anywhere", "Quit"))
+        if isinstance(focused, Input)
+        else (("app.theme", "Theme"), ("app.help", "Help"), ("app.quit", "Quit"))
+    )
+    if isinstance(focused, TokenLine):
+        return (
+            ("mark.measure", "Measure"),
+            ("mark.more", "Mark more"),
+            ("mark.leave", "Change the sentence"),
+            *away,
+        )
+    return (
+        ("start.start", "Start"),
+        ("start.next", "Next"),
+        ("start.open", "Open"),
+        ("start.back", "Back"),
+        ("app.jump", "Jump"),
+        ("app.palette", "Commands"),
+        *away,
+    )
 
 
 def _about_run(run: KnownRun, resumable: bool | None) -> str:

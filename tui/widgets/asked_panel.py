@@ -13,7 +13,7 @@ from mlxjsd.tui.text import clean, fitted
 from mlxjsd.tui.widgets.scrolling_text import ScrollingText
 
 #: Columns of a run's likeliest tokens: at least, and at the most.
-_LEAST, _MOST = 14, 24
+_LEAST, _MOST = 12, 24
 _SHARE = 6
 
 

@@ -24,7 +24,7 @@ from mlxjsd.output.columns import Columns, axis
 from mlxjsd.tui.colours import DIVERGING, Scale, foregrounds, halves, shade, signed_shade, styles
 from mlxjsd.tui.compare_state import Sheet
 from mlxjsd.tui.styles import colours_of, part
-from mlxjsd.tui.text import amount, digits_for, fitted, number
+from mlxjsd.tui.text import amount, digits_for, fitted, hundredths, number
 from mlxjsd.tui.widgets.canvas import Line
 from mlxjsd.tui.widgets.cell_cursor import CellCursor
 
@@ -206,7 +206,7 @@ class HeatGrid(Widget, can_focus=True):
             say = partial(number, columns=room, digits=digits, signed=signed)
         elif self._plain and width > 1 and self._scale.high < 1 and not self._signed:
             # Without colours the number has to be in the cell, in hundredths.
-            say = _hundredths
+            say = hundredths
         else:
             return [[absent if v else "" for v in row] for row in np.isnan(values).tolist()]
         return [[absent if math.isnan(v) else say(v) for v in row] for row in values.tolist()]
@@ -351,7 +351,3 @@ class HeatGrid(Widget, can_focus=True):
     def _is_empty(self) -> bool:
         """Whether there is no number yet; a gap among numbers is an edit that does not apply."""
         return bool(np.isnan(self.state.shown()).all())
-
-
-def _hundredths(value: float) -> str:
-    return f"{min(round(value * 100), 99):02d}"

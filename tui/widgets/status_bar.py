@@ -110,7 +110,7 @@ class StatusBar(Static, Themed):
         for fact in facts:
             after.append(f" · {fact}", dim)
         space = width - text.cell_len - after.cell_len
-        if state.total and space >= 4:
+        if state.total and space >= 4 and not state.asked:
             share = state.tried / state.total
             filled = round(share * space)
             text.append("━" * filled, self._part("done"))
