@@ -118,7 +118,12 @@ class Measured:
         return None if place is None else self.records[place]
 
     def verdict_on(self, record: Record) -> bool | None:
-        """Say whether an answer or, where none was generated, the first token is right."""
+        """Say whether an answer is right; None where none was generated, or none is known.
+
+        A first token alone would be a guess: it begins many words.
+        """
+        if record.answer is None:
+            return None
         asked = self.labelling
         return verdict_on(record, asked.match, asked.aliases, self.judgements)
 

@@ -9,11 +9,16 @@ import mlx.core as mx
 import pytest
 from foreign_models import COMMANDS, copied, edited, sentence
 from mlx.utils import tree_flatten
+from waiting import until
 
 from mlxjsd.errors import Panic, UnsupportedModel, panics_caught
 from mlxjsd.model.load import load_model
+from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.engine import MLXEngine
 from mlxjsd.tui.protocol import Failed, Job, Look, Preview
+from mlxjsd.tui.run_state import Status
+from mlxjsd.tui.screens.error import TroubleScreen
+from mlxjsd.tui.screens.run import RunScreen
 
 PANICS = {
     "when it is loaded": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
@@ -73,6 +78,26 @@ def test_a_configuration_that_fails_in_the_first_pass_is_one_sentence(
     assert "cannot be run" in sentence(*command, capsys=capsys)
     with pytest.raises(UnsupportedModel):
         load_model("m")
+
+
+@pytest.mark.asyncio
+async def test_in_the_app_a_first_pass_that_fails_is_a_panel_and_another_model_works() -> None:
+    family, settings = CONTRADICTIONS[1]
+    tiny("m", family, **settings)
+    engine = MLXEngine()
+    app = MlxjsdApp(engine, Job(model="m", data=Path("d.jsonl"), output=Path("r")))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, TroubleScreen))
+        assert "cannot be run" in app.screen.reason
+        await pilot.press("enter")
+        assert isinstance(app.screen, RunScreen)
+        assert app.screen.state.status is Status.FAILED
+        app.run_job(Job(data=Path("d.jsonl"), output=Path("other")))
+        await pilot.pause()
+        state = app.screen.state
+        await until(pilot, lambda: state.status is Status.FINISHED)
+        assert state.done == 1
+    assert engine.close(60)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,18 @@ from mlxjsd.run.events import BatchDone, Finished, Stopped
 from mlxjsd.store.reader import read_run
 from mlxjsd.store.writer import Store
 from mlxjsd.tui.app import MlxjsdApp
-from mlxjsd.tui.protocol import Failed, Job, Loading, Look, Opened, Preview, Shown, Tell
+from mlxjsd.tui.protocol import (
+    Failed,
+    Job,
+    Loading,
+    Look,
+    Opened,
+    Preview,
+    Sentence,
+    Shown,
+    Split,
+    Tell,
+)
 from mlxjsd.tui.screens.run import RunScreen
 
 LAYERS = 32
@@ -33,6 +44,8 @@ class FakeEngine:
         self.calls: list[str] = []
         self.jobs: list[Job] = []
         self.looks: list[Look] = []
+        self.splits: list[tuple[str, Callable[[Split], object]]] = []
+        self.sentences: list[tuple[Job, Sentence]] = []
         self.preview = Preview(
             3,
             {"the subject is not in the text": 1},
@@ -60,6 +73,14 @@ class FakeEngine:
     def look(self, look: Look, tell: Callable[[Preview], object]) -> None:
         self.looks.append(look)
         tell(self.preview)
+
+    def split(self, job: Job, text: str, tell: Callable[[Split], object]) -> None:
+        self.splits.append((text, tell))
+
+    def ask(self, job: Job, sentence: Sentence, tell: Tell) -> None:
+        self.sentences.append((job, sentence))
+        self.tell = tell
+        tell(Loading("loading the model"))
 
     def close(self, timeout: float) -> bool:
         self.calls.append("close")

@@ -31,7 +31,24 @@ async def test_from_the_first_screen_to_a_finished_run_on_two_evenings(tmp_path:
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         assert isinstance(app.screen, StartScreen)
-        assert said(app, "#about").startswith("Enter measures with these settings.")
+        assert said(app, "#about").startswith("Its subject in [brackets], or Enter and mark it.")
+        app.focused.value = "The capital of France is"
+        await pilot.press("enter")
+        await until(pilot, lambda: "tokens of the bundled model" in text_of(app))
+        await pilot.press("end", "left")
+        assert app.focused.marking.span == (14, 21)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.state.asked is not None)
+        asked = app.screen.state.asked
+        assert (asked.record.subject, asked.run.grid.maps) == ("France", ("residual",))
+        await pilot.press("v")
+        assert "One prompt · Residual stream · The capital of France is" in text_of(app)
+        assert [path.name for path in Path().iterdir()] == ["mine"], "nothing is kept"
+        await pilot.press("n")
+        await settled(pilot)
+        assert app.focused.id == "data"
+        assert app.screen.query_one("#maps", Input).value == "residual"
+        app.screen.query_one("#maps", Input).value = ""  # of forty prompts they would take long
         data = app.screen.query_one("#data", Input)
         data.focus()
         await pilot.press(*"mi")
@@ -49,7 +66,7 @@ async def test_from_the_first_screen_to_a_finished_run_on_two_evenings(tmp_path:
         assert state.status is Status.PAUSED
         await settled(pilot)
         await pilot.press("down", *["right"] * 9)
-        assert screen.detail.border_title == "Attn. · layer 9"
+        assert str(screen.detail.border_title) == "Attn. · layer 9"
         wanted = state.measured.records[0]
         await pilot.press("slash", *wanted.subject.casefold(), "enter", "enter")
         assert state.selected is wanted

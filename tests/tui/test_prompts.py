@@ -119,3 +119,18 @@ async def test_a_detail_that_is_longer_than_its_panel_scrolls(app, engine, made)
         await pilot.press("end")
         await until(pilot, lambda: "edited" in text_of(app))
         await until(pilot, lambda: not detail.border_subtitle)
+
+
+@pytest.mark.asyncio
+async def test_without_answers_no_first_token_is_ticked(app, engine, made) -> None:
+    async with app.run_test(size=(130, 40)) as pilot:
+        await pilot.pause()
+        engine.open()
+        engine.batch(made(0, 2, answer=None, prediction=" Paris"))
+        await settled(pilot)
+        assert "Paris" in text_of(app)
+        await pilot.press("a")
+        assert not {"✓", "✗"} & set(text_of(app))
+        engine.batch(made(2, 1, answer="in Paris"))
+        await settled(pilot)
+        assert "✓" in text_of(app)

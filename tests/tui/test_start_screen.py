@@ -123,7 +123,10 @@ async def test_the_field_in_focus_is_explained(engine) -> None:
     app = MlxjsdApp(engine)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        assert app.focused.id == "start"
+        assert app.focused.id == "sentence"
+        assert said(app, "#about").endswith("Empty: Enter starts the run.")
+        app.screen.query_one("#start").focus()
+        await pilot.pause()
         assert said(app, "#about").startswith("Enter measures with these settings.")
         for info in FIELDS:
             field = app.screen.query_one(f"#{info.name}")
@@ -270,9 +273,13 @@ def test_prompts_that_are_too_many_to_look_at_are_not_looked_at(made, monkeypatc
 
 
 @pytest.mark.asyncio
-async def test_q_leaves_from_the_first_screen(engine) -> None:
+async def test_q_is_a_letter_of_a_sentence_and_leaves_from_anywhere_else(engine) -> None:
     app = MlxjsdApp(engine)
     async with app.run_test() as pilot:
+        await settled(pilot)
+        await pilot.press("q")
+        assert app.focused.value == "q"
+        app.screen.query_one("#start").focus()
         await pilot.pause()
         await pilot.press("q")
         await settled(pilot)
