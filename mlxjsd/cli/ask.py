@@ -118,10 +118,15 @@ def ask(
         talk.print(f"\nit is kept in {output}", markup=False, soft_wrap=True)
 
 
+def on_a_terminal() -> bool:
+    """Say whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _sentence(typed: str, subject: str | None) -> Sentence | None:
     """Return the sentence; None for one without a mark that somebody can be asked about."""
     marked = subject is not None or without_marks(typed)[1] is not None
-    if not marked and typed.strip() and sys.stdin.isatty() and sys.stderr.isatty():
+    if not marked and typed.strip() and on_a_terminal():
         return None
     return read_sentence(typed, subject)
 

@@ -24,21 +24,24 @@ _SUBJECT, _OTHER = "#2171b5", "0.93"
 
 
 @own_defaults()
-def plot_asked(asked: Asked, style: Style | None = None, page: Page | None = None) -> Figure:
+def plot_asked(
+    asked: Asked, style: Style | None = None, page: Page | None = None, note: bool = True
+) -> Figure:
     """Return the page of one sentence.
 
     Args:
         asked: the sentence.
         style: the colours of its cells.
         page: its size, and whether model and corruption stand above it.
+        note: whether the numbers and the sentences stand below it.
     """
     page = page or Page()
     page.set_letters()
     scale, width = page.scale, page.wide(_WIDE)
     lines = _lines(asked, (width - 0.3) / (_LETTERS * scale * _MONOSPACED / 72))
     panels = [*_panels(asked)]
-    note = " ".join([f"{_sentence(numbers_of(asked))}", *asked.sentences()])
-    below = Below(page, escape(note), width)
+    said = " ".join([f"{numbers_of(asked)}.", *asked.sentences()]) if note else ""
+    below = Below(page, escape(said), width)
     title = _title(asked, page, width)
     heights = [
         _TOKENS * len(lines),
@@ -70,10 +73,6 @@ def plot_asked(asked: Asked, style: Style | None = None, page: Page | None = Non
         figure.suptitle(title)
     below.write(figure)
     return figure
-
-
-def _sentence(said: str) -> str:
-    return f"{said[0].upper()}{said[1:]}."
 
 
 def _title(asked: Asked, page: Page, width: float) -> str:

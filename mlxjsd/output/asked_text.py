@@ -52,9 +52,9 @@ def asked_text(asked: Asked, width: int, colours: int = TRUECOLOUR) -> Renderabl
 
 
 def numbers_of(asked: Asked) -> str:
-    """Return the numbers that reach through the whole model, as part of a sentence."""
+    """Return the numbers that reach through the whole model, as a sentence without its stop."""
     return (
-        f"total effect {number(asked.total_effect)}, reliance {number(asked.reliance)}, "
+        f"Total effect {number(asked.total_effect)}, reliance {number(asked.reliance)}, "
         f"noise floor {asked.floor:.1e} {JSD.unit}"
     )
 
