@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,8 +88,10 @@ def ask(
     Brackets mark the subject. Without them, and on a terminal, its tokens are shown to choose
     from. No run folder is written.
     """  # fmt: skip
+    maps = tuple(asked.maps) or None
+    if maps == (NO_MAP,):
+        asked, maps = replace(asked, maps=Names()), ()
     job = asked.job()
-    maps = None if not asked.maps else () if asked.maps == (NO_MAP,) else tuple(asked.maps)
     if output is not None:
         from mlxjsd.output.asked_files import check_ending
 

@@ -7,6 +7,7 @@ from html import escape
 
 from mlxjsd.analysis.compare import Comparison, comparison_lines
 from mlxjsd.analysis.heatmap import Heatmap, aggregate
+from mlxjsd.analysis.token_map import token_name
 from mlxjsd.asked import Asked
 from mlxjsd.output.asked_figure import plot_asked
 from mlxjsd.output.asked_text import RUN_NAMES, numbers_of
@@ -103,7 +104,10 @@ def _sentence(asked: Asked, page: Page) -> _Shown:
         said += f"<br>against: {_text(asked.against)}"
     header = tuple(f"Next token, {RUN_NAMES[each.run]}" for each in asked.next_tokens)
     lines = [
-        tuple(f"{each.tokens[at]} {each.probabilities[at]:.1%}" for each in asked.next_tokens)
+        tuple(
+            f"{token_name(each.tokens[at])} {each.probabilities[at]:.1%}"
+            for each in asked.next_tokens
+        )
         for at in range(len(asked.next_tokens[0].tokens))
     ]
     notes = "<br>".join(map(_text, [f"{numbers_of(asked)}.", *asked.sentences()]))

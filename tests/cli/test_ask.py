@@ -1,22 +1,14 @@
 """`mlxjsd ask`: what it prints and keeps, whom it asks, and what it refuses."""
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from commands import call
-from test_options import TYPED, others_are_as_ever, value_of
 
-from mlxjsd.cli.app import app
-from mlxjsd.cli.ask import OF_A_RUN
-from mlxjsd.cli.options import RunOptions
-from mlxjsd.cli.run_options import help_of
-from mlxjsd.errors import InputError
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.run.job import Job
 
 SENTENCE = "The capital of [France] is"
 EVIL = "\x1b[31m[red]\x1b]0;title\x07\u202e $x$ <b>"
@@ -39,6 +31,7 @@ def no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlxjsd.cli.ask.load", load)
 
 
+@pytest.mark.slow
 def test_a_sentence_is_shown_and_no_folder_is_written(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,7 +40,7 @@ def test_a_sentence_is_shown_and_no_folder_is_written(
     said = capsys.readouterr().out
     assert "<s>|The| capital| of|[ France]| is\n" in said
     assert "'Paris' has 99" in said
-    for part in ("subject hidden", "Subj.", "4 France", "Residual stream", "330 bundled prompts"):
+    for part in ("subject hidden", "Subj.", "France*", "Residual stream", "(330 bundled"):
         assert part in said
     assert "Total effect 0." in said
     assert max(map(len, said.splitlines())) <= 80
@@ -55,6 +48,7 @@ def test_a_sentence_is_shown_and_no_folder_is_written(
     assert not list(here.iterdir())
 
 
+@pytest.mark.slow
 def test_it_is_kept_as_it_was_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a.json", "a.html", "a.png"):
         other = "The capital of [Norway] is"
@@ -75,7 +69,7 @@ def test_hostile_text_is_text(here: Path, capsys: pytest.CaptureFixture[str]) ->
     typed = f"{EVIL.replace('[', chr(92) + '[').replace(']', chr(92) + ']')} of [France] is"
     assert call("ask", typed, "--map", "none", "-o", "a.html") == 0
     said = capsys.readouterr().out
-    assert "[red]" in said
+    assert "[red]" in said.replace("|", "")
     assert not set("\x1b\x07\u202e") & set(said)
     assert call("ask", typed, "--map", "none", "-o", "a.png") == 0
 
@@ -138,38 +132,3 @@ def test_on_a_terminal_it_asks_for_the_tokens_of_the_subject(
     assert "the sentence ends with its subject" in said.err
     assert "of|[ France]| is" in said.out
     assert next(answers, None) is None
-
-
-@pytest.fixture
-def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """The jobs that are asked for; nothing is measured."""
-    found: list[Job] = []
-    own = RunOptions.job
-
-    def job(asked: RunOptions) -> Job:
-        found.append(own(asked))
-        raise InputError("this is enough", hint="stop")
-
-    monkeypatch.setattr(RunOptions, "job", job)
-    return found
-
-
-@pytest.mark.parametrize("name", OF_A_RUN)
-def test_an_option_of_a_run_is_one_of_a_sentence(name: str, jobs: list[Job]) -> None:
-    typed, value = TYPED[name]
-    assert call("ask", SENTENCE, *typed) == 2
-    (job,) = jobs
-    assert value_of(job, name) == value
-    assert others_are_as_ever(job, name)
-
-
-def test_others_are_none_of_it(tmp_path: Path, jobs: list[Job]) -> None:
-    offered = {p.name: p for p in typer.main.get_command(app).commands["ask"].params}  # type: ignore[attr-defined]
-    for name in {field.name for field in fields(RunOptions)} - {"output"}:
-        assert (name in offered) == (name in OF_A_RUN), name
-        if name in OF_A_RUN and name != "maps":
-            assert getattr(offered[name], "help", None) == help_of(name)
-    # A file of a run may be given all the same; what is no option of a sentence is left out.
-    (tmp_path / "run.yaml").write_text("window: 9\ndata: facts.jsonl\nlimit: 3\n")
-    assert call("ask", SENTENCE, "-c", tmp_path / "run.yaml") == 2
-    assert jobs == [Job.of({"window": 9})]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from records import LAYERS, record, run_of
-from reports import document_in, edit
+from reports import edit, sealed
 from rich.console import Console
 
 from mlxjsd.analysis.answers import Labels
@@ -45,7 +45,9 @@ def asked_of(token: str = " Paris", **changes: Any) -> Asked:
 
 
 def printed(asked: Asked, width: int, colours: int = 0) -> str:
-    console = Console(width=width, force_terminal=colours > 0, color_system="256")
+    console = Console(
+        width=width, force_terminal=colours > 0, color_system="256" if colours else None
+    )
     with console.capture() as found:
         console.print(asked_text(asked, width, colours), markup=False, highlight=False)
     return found.get()
@@ -55,7 +57,7 @@ def printed(asked: Asked, width: int, colours: int = 0) -> str:
 def test_it_fits_the_width(width: int) -> None:
     said = printed(asked_of(), width)
     assert max(map(len, said.splitlines())) <= width
-    for part in ("50.0%", "The capital of|", "[ country", " 0]", "2 country", "3 0", "4 is"):
+    for part in ("50.0%", "The capital of|", "[ country", " 0]", "country*", "0*", "is "):
         assert part in said
     assert ONE_DRAW in " ".join(said.split())
 
@@ -64,8 +66,8 @@ def test_both_maps_are_shown_from_the_subject_on() -> None:
     said = printed(asked_of(), 80)
     assert "Residual stream: " in said
     assert "Residual stream restored: " in said
-    assert said.count("2 country") == 2
-    assert "1 The capital of" not in said
+    assert said.count("country*") == 2
+    assert said.count("The capital of") == 1, "among the tokens alone"
 
 
 def test_colours_mark_the_subject_where_there_are_some() -> None:
@@ -105,31 +107,30 @@ def test_a_report_says_what_comes_next_and_is_read_again(tmp_path: Path) -> None
     write_asked(asked, path)
     page = path.read_text(encoding="utf-8")
     assert "What comes next" in page
-    assert "<td>Rome (25.0%)</td>" in page
+    assert "Rome (25.0%)</td>" in page
     assert "FA and AH look alike" in page
     assert "<script>alert" not in page.split('id="mlxjsd-data"')[0]
     np.testing.assert_allclose(
         read_report(path).run.records[0].cells, asked.record.cells, atol=1e-4
     )
-    for other in (7, None, "<b>bold</b>"):
-        document = document_in(path.read_bytes())
-        document["asked"] = other
-        changed = tmp_path / "b.html"
-        changed.write_bytes(edit(path.read_bytes(), document))
-        with pytest.raises(InputError):
-            read_report(changed)
+    other = tmp_path / "b.html"
+    for change, into in ((edit, "Lyon"), (sealed, []), (sealed, 0)):
+        other.write_bytes(path.read_bytes())
+        change(other, lambda document, into=into: document.update(asked=into))
+        with pytest.raises(InputError, match="edited or damaged"):
+            read_report(other)
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
-@pytest.mark.parametrize("token", [" Paris", EVIL, "東京", "\ufffd"])
-def test_the_page_is_drawn_of_any_tokens(token: str, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("error")
+def test_the_page_is_drawn_of_any_tokens(tmp_path: Path) -> None:
+    token = f"東京 {EVIL} \ufffd"
     tokens = ("<s>", "The capital of", f" {token}", " 0", " is")
     asked = asked_of(token, tokens=tokens)
     write_asked(asked, tmp_path / "a.svg")
     drawn = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "Next token, subject hidden" in drawn
-    assert ("Paris" in drawn) == (token == " Paris")
-    assert plot_asked(asked).get_figwidth() == 9
+    assert "Rome" in drawn
+    assert "<script" not in drawn
 
 
 def test_a_long_sentence_breaks_into_lines() -> None:
@@ -146,12 +147,11 @@ def test_a_long_sentence_breaks_into_lines() -> None:
                 Asked(run_of(1, grid=grid, records=[one]), asked.next_tokens, "noise")
             ).get_figheight()
         )
-    assert heights[1] > heights[0] + 1
+    assert heights[1] > heights[0] + 0.8
 
 
 def test_a_notebook_shows_it() -> None:
     asked = asked_of(EVIL)
-    assert asked._repr_png_().startswith(b"\x89PNG")
     shown = asked._repr_html_()
     assert "<td>Rome 25.0%</td>" in shown
     assert "Next token, subject hidden" in shown
