@@ -15,20 +15,19 @@ from mlxjsd.interventions.maps import sweep_maps, tokens_at_once
 from mlxjsd.interventions.reference import reference_batch, reference_maps
 from mlxjsd.interventions.spec import Batch, Measurement, part_blocks
 from mlxjsd.interventions.sweep import sweep_batch
-from mlxjsd.metrics import METRICS
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.rows import sets
 from mlxjsd.settings import Settings
 
-NUMBERS = tuple(METRICS)
+NUMBERS = ("jsd", "logit_diff")
 ROWS = sets()["parts"]
 BOTH = Settings(
-    rows=(*ROWS, "subj"), maps=("mlp", "attention"), direction="both", metrics=NUMBERS,
+    rows=ROWS, maps=("mlp", "attention"), direction="both", metrics=NUMBERS,
     part_window=2,
 )  # fmt: skip
 BATCHES = {
-    "noise": random_batch(size=3, starts=[2, 4, 3]),
-    "samples": random_batch(size=2, samples=2, starts=[3, 2]),
+    "noise": random_batch(size=2, starts=[2, 4]),
+    "samples": random_batch(size=1, samples=2, starts=[4]),
     "swap": random_batch("swap", size=3, starts=[2, 4, 3]),
     "tail of one": random_batch("swap", size=2, length=7, end=6, starts=[3, 5]),
 }
@@ -41,16 +40,16 @@ def cells(found: Measurement, name: str, metric: str = "jsd") -> np.ndarray:
 @pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES.keys())
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_sweep_equals_one_pass_for_every_cell(family: str, batch: Batch) -> None:
-    blocks = tiny(family)
-    swept, plain = sweep_batch(blocks, batch, BOTH), reference_batch(blocks, batch, BOTH)
-    maps = [measure(blocks, batch, BOTH) for measure in (sweep_maps, reference_maps)]
+    blocks, some = tiny(family), replace(BOTH, layers=(0, 2, LAYERS - 1))
+    swept, plain = sweep_batch(blocks, batch, some), reference_batch(blocks, batch, some)
+    maps = [measure(blocks, batch, some) for measure in (sweep_maps, reference_maps)]
     for at, metric in enumerate(NUMBERS):
-        tolerance = 1e-5 if metric in ("jsd", "prob", "top1") else 1e-4
+        tolerance = 1e-5 if metric == "jsd" else 1e-4
         np.testing.assert_allclose(swept.cells[:, at], plain.cells[:, at], atol=tolerance)
         np.testing.assert_allclose(maps[0][:, :, at], maps[1][:, :, at], atol=tolerance)
     for name in swept.grid.rows:
         assert np.nanmax(cells(plain, name)) > 1e-4, f"{name} must matter for this to say anything"
-    assert (maps[1][:, :, 0].max(axis=(0, 2, 3)) > 1e-4).all()
+    assert (np.nanmax(maps[1][:, :, 0], axis=(0, 2, 3)) > 1e-4).all()
 
 
 # A block of its own kind each: parallel, scaled, with norms behind, with a shared expert.
@@ -58,11 +57,12 @@ def test_the_sweep_equals_one_pass_for_every_cell(family: str, batch: Batch) -> 
 def test_it_does_in_blocks_of_other_kinds(family: str) -> None:
     blocks = Blocks(tiny_family(family))
     hidden = blocks.embed(mx.zeros((1, 1), mx.int32)).shape[-1]
-    batch = random_batch(size=2, starts=[3, 2], vocabulary=60, hidden=hidden)
-    swept, plain = sweep_batch(blocks, batch, BOTH), reference_batch(blocks, batch, BOTH)
-    assert swept.jsd.max() > 1e-3
+    batch = random_batch(size=2, starts=[4, 3], vocabulary=60, hidden=hidden)
+    some = replace(BOTH, layers=(1,), metrics=("jsd",))
+    swept, plain = sweep_batch(blocks, batch, some), reference_batch(blocks, batch, some)
+    assert np.nanmax(swept.jsd) > 1e-3
     np.testing.assert_allclose(swept.jsd, plain.jsd, atol=1e-5)
-    maps = [measure(blocks, batch, BOTH) for measure in (sweep_maps, reference_maps)]
+    maps = [measure(blocks, batch, some) for measure in (sweep_maps, reference_maps)]
     np.testing.assert_allclose(maps[0][:, :, 0], maps[1][:, :, 0], atol=1e-5)
 
 
@@ -208,7 +208,7 @@ def test_the_window_is_that_of_the_code_of_meng() -> None:
 def test_blocks_without_the_part_have_no_numbers() -> None:
     blocks = Blocks(tiny_family("nemotron_h"))
     kinds = [set(found) for found in blocks.parts.blocks]
-    assert any("mlp" in kind for kind in kinds) and any("mlp" not in kind for kind in kinds)
+    assert {"mlp" in kind for kind in kinds} == {True, False}
     hidden = blocks.embed(mx.zeros((1, 1), mx.int32)).shape[-1]
     batch = random_batch(size=1, starts=[3], vocabulary=60, hidden=hidden)
     settings = Settings(rows=("subj-mlp", "subj"), maps=("mlp",), part_window=1)
