@@ -53,13 +53,16 @@ class Calibration:
         """Say where it lies, on which side of the threshold, and what that does not say."""
         if np.isnan(self.reliance):
             return ["No block attends, so there is no reliance to compare."]
-        among = ", ".join(f"{one.below:.0%} of {one.prompts} {one.category}" for one in self.places)
+        among = ", ".join(
+            f"{one.below:.0%} of {one.prompts} {one.category} (median {one.quantiles[1]:.3f})"
+            for one in self.places
+        )
         said = [f"Its reliance of {self.reliance:.3f} nats is higher than that of {among}."]
         if self.threshold is not None:
-            above = self.reliance > self.threshold
-            side = "above it, as of FA and AH" if above else "not above it, as of UH"
+            would = ASSOCIATED if self.reliance > self.threshold else UNASSOCIATED
             said.append(
-                f"The threshold between AH and UH is {self.threshold:.3f} nats: it is {side}."
+                f"If its answer is wrong, it is {would}: the threshold between AH and UH is "
+                f"{self.threshold:.3f} nats."
             )
         return [*said, ALIKE, *self.notes]
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,8 +88,10 @@ def ask(
     Brackets mark the subject. Without them, and on a terminal, its tokens are shown to choose
     from. No run folder is written.
     """  # fmt: skip
+    maps = tuple(asked.maps) or None
+    if maps == (NO_MAP,):
+        asked, maps = replace(asked, maps=Names()), ()
     job = asked.job()
-    maps = None if not asked.maps else () if asked.maps == (NO_MAP,) else tuple(asked.maps)
     if output is not None:
         from mlxjsd.output.asked_files import check_ending
 
@@ -118,10 +121,15 @@ def ask(
         talk.print(f"\nit is kept in {output}", markup=False, soft_wrap=True)
 
 
+def on_a_terminal() -> bool:
+    """Say whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _sentence(typed: str, subject: str | None) -> Sentence | None:
     """Return the sentence; None for one without a mark that somebody can be asked about."""
     marked = subject is not None or without_marks(typed)[1] is not None
-    if not marked and typed.strip() and sys.stdin.isatty() and sys.stderr.isatty():
+    if not marked and typed.strip() and on_a_terminal():
         return None
     return read_sentence(typed, subject)
 

@@ -1,16 +1,25 @@
 """One sentence as a page: its tokens, what comes next, its rows, its maps, and the reading."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from rich.cells import cell_len
 
 from mlxjsd.analysis.heatmap import Heatmap
+from mlxjsd.analysis.token_map import SUBJECT_MARK, token_name
 from mlxjsd.asked import Asked, NextTokens
 from mlxjsd.output.asked_text import RUN_NAMES, map_heatmaps, numbers_of
 from mlxjsd.output.below import Below
 from mlxjsd.output.figure import bar_label, draw_heatmap, escape, title_of
+from mlxjsd.output.map_figure import draw_map
 from mlxjsd.output.page import Page
-from mlxjsd.output.plain_matplotlib import Axes, Figure, ShownFigure, own_defaults
+from mlxjsd.output.plain_matplotlib import (
+    Axes,
+    Figure,
+    ShownFigure,
+    own_defaults,
+    set_fonts_for,
+)
 from mlxjsd.output.style import Style
 
 #: Inches of the page's width, unless told otherwise.
@@ -18,32 +27,39 @@ _WIDE = 9.0
 #: Inches, for letters of 10 points: a line of tokens, a bar of a probability, a row of cells, and
 #: what stands around a panel.
 _TOKENS, _LIKELY, _CELLS, _AROUND = 0.3, 0.21, 0.27, 0.62
+#: Inches that a panel is high at most.
+_HIGHEST = 14.0
 #: Of the monospaced letters of tokens: their width over their size, and their size in points.
 _MONOSPACED, _LETTERS = 0.602, 9.0
 _SUBJECT, _OTHER = "#2171b5", "0.93"
 
 
 @own_defaults()
-def plot_asked(asked: Asked, style: Style | None = None, page: Page | None = None) -> Figure:
+def plot_asked(
+    asked: Asked, style: Style | None = None, page: Page | None = None, note: bool = True
+) -> Figure:
     """Return the page of one sentence.
 
     Args:
         asked: the sentence.
         style: the colours of its cells.
         page: its size, and whether model and corruption stand above it.
+        note: whether the numbers and the sentences stand below it.
     """
     page = page or Page()
     page.set_letters()
+    likely = [token for each in asked.next_tokens for token in each.tokens]
+    set_fonts_for("".join([*asked.record.tokens, *likely, asked.against or ""]))
     scale, width = page.scale, page.wide(_WIDE)
     lines = _lines(asked, (width - 0.3) / (_LETTERS * scale * _MONOSPACED / 72))
     panels = [*_panels(asked)]
-    note = " ".join([f"{_sentence(numbers_of(asked))}", *asked.sentences()])
-    below = Below(page, escape(note), width)
+    said = " ".join([f"{numbers_of(asked)}.", *asked.sentences()]) if note else ""
+    below = Below(page, escape(said), width)
     title = _title(asked, page, width)
     heights = [
         _TOKENS * len(lines),
         _LIKELY * len(asked.next_tokens[0].tokens) + _AROUND,
-        *(_CELLS * max(len(heatmap.rows), 2) + _AROUND for _, heatmap in panels),
+        *(min(_CELLS * max(len(heatmap.rows), 2), _HIGHEST) + _AROUND for _, heatmap in panels),
     ]
     above = 1.4 * (title.count("\n") + 1) * bool(title)
     height = scale * sum(heights) + page.high(0, above + below.lines)
@@ -57,7 +73,8 @@ def plot_asked(asked: Asked, style: Style | None = None, page: Page | None = Non
     for at, (caption, heatmap) in enumerate(panels):
         axes = figure.add_subplot(grid[2 + at, :])
         alike = [other for _, other in panels if other.metric == heatmap.metric]
-        mesh = draw_heatmap(axes, heatmap, (style or Style()).colours(alike))
+        draw = draw_heatmap if heatmap.names is None else partial(draw_map, page=page)
+        mesh = draw(axes, heatmap, (style or Style()).colours(alike))
         axes.set_xticks(page.ticks(heatmap, width - 2, 24))
         axes.set_title(caption, loc="left")
         axes.set_xlabel("Layer" if at == len(panels) - 1 else "")
@@ -70,10 +87,6 @@ def plot_asked(asked: Asked, style: Style | None = None, page: Page | None = Non
         figure.suptitle(title)
     below.write(figure)
     return figure
-
-
-def _sentence(said: str) -> str:
-    return f"{said[0].upper()}{said[1:]}."
 
 
 def _title(asked: Asked, page: Page, width: float) -> str:
@@ -90,7 +103,8 @@ def _panels(asked: Asked) -> Iterator[tuple[str, Heatmap]]:
     for metric in asked.run.grid.metrics:
         yield "", asked.heatmap(metric)
         for name, heatmap in map_heatmaps(asked.record, metric):
-            yield f"{escape(name)}: one token's state exchanged after each layer", heatmap
+            said = f"{escape(name)}: one token's state exchanged after each layer"
+            yield f"{said}; {SUBJECT_MARK} the subject", heatmap
 
 
 def _lines(asked: Asked, most: float) -> list[list[tuple[str, bool]]]:
@@ -99,7 +113,7 @@ def _lines(asked: Asked, most: float) -> list[list[tuple[str, bool]]]:
     lines: list[list[tuple[str, bool]]] = [[]]
     used = 0
     for at, token in enumerate(asked.record.tokens):
-        said = escape(token.strip()) or "·"
+        said = escape(token_name(token))
         wide = cell_len(said) + 1
         if used and used + wide > most:
             lines.append([])
@@ -130,7 +144,7 @@ def _draw_likely(axes: Axes, likely: NextTokens, predicted: int) -> None:
     places = range(len(likely.tokens))
     colours = [_SUBJECT if one == predicted else "#9ecae1" for one in likely.ids]
     axes.barh(places, likely.probabilities, color=colours, height=0.75)
-    axes.set_yticks(places, [escape(token.strip()) or "·" for token in likely.tokens])
+    axes.set_yticks(places, [escape(token_name(token)) for token in likely.tokens])
     axes.set_ylim(len(likely.tokens) - 0.5, -0.5)
     axes.set_xlim(0, 1.25)
     axes.set_xticks([])

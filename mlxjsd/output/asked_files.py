@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlxjsd.analysis.token_map import token_name
 from mlxjsd.asked import Asked
 from mlxjsd.errors import InputError
 from mlxjsd.files import write_whole
@@ -111,7 +112,7 @@ def asked_markdown(asked: Asked) -> str:
     columns = [RUN_NAMES[each.run] for each in asked.next_tokens]
     lines = [
         tuple(
-            f"{plain(each.tokens[at].strip()) or '·'} ({each.probabilities[at]:.1%})"
+            f"{plain(token_name(each.tokens[at]))} ({each.probabilities[at]:.1%})"
             for each in asked.next_tokens
         )
         for at in range(len(asked.next_tokens[0].tokens))

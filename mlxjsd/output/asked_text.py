@@ -1,14 +1,15 @@
 """What `mlxjsd ask` prints: one sentence, from its tokens to its reading, as Rich renderables."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-import numpy as np
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from mlxjsd.analysis.heatmap import Heatmap, scale_of
+from mlxjsd.analysis.token_map import SUBJECT_MARK, token_map
 from mlxjsd.asked import Asked
 from mlxjsd.maps import label as map_label
 from mlxjsd.metrics import JSD, described
@@ -52,9 +53,9 @@ def asked_text(asked: Asked, width: int, colours: int = TRUECOLOUR) -> Renderabl
 
 
 def numbers_of(asked: Asked) -> str:
-    """Return the numbers that reach through the whole model, as part of a sentence."""
+    """Return the numbers that reach through the whole model, as a sentence without its stop."""
     return (
-        f"total effect {number(asked.total_effect)}, reliance {number(asked.reliance)}, "
+        f"Total effect {number(asked.total_effect)}, reliance {number(asked.reliance)}, "
         f"noise floor {asked.floor:.1e} {JSD.unit}"
     )
 
@@ -113,15 +114,19 @@ def _bar(share: float) -> Text:
 
 
 def map_heatmaps(record: Record, metric: str = JSD.key) -> Iterator[tuple[str, Heatmap]]:
-    """Yield the name of each map, and its tokens from the subject on as rows of a heatmap."""
+    """Yield the name of each map, and its rows from the subject on; all before it is 0."""
     start = record.subject_span[0]
-    names = tuple(f"{at} {token.strip()}" for at, token in enumerate(record.tokens))[start:]
     for name in record.grid.maps:
-        cells = record.map(name, metric)[start:].astype(np.float64)
-        nothing = np.full_like(cells, np.nan)
+        found = token_map(record, name, metric)
         yield (
             map_label(name),
-            Heatmap(cells, nothing, 1, rows=names, metric=metric, only=record.grid.only),
+            replace(
+                found,
+                mean=found.mean[start:],
+                error=found.error[start:],
+                rows=found.rows[start:],
+                names=found.labels[start:],
+            ),
         )
 
 
@@ -134,6 +139,9 @@ def _pictures(asked: Asked, metric: str, width: int, colours: int) -> Iterator[R
     yield heatmap_text(rows, width, colours, scale)
     yield Text()
     for name, heatmap in maps.items():
-        yield Text(f"{clean(name)}: one token's state exchanged after each layer", "bold")
+        said = (
+            f"{clean(name)}: one token's state exchanged after each layer; {SUBJECT_MARK} subject"
+        )
+        yield Text(said, "bold")
         yield heatmap_text(heatmap, width, colours, scale)
         yield Text()

@@ -21,7 +21,7 @@ from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.loaded import LoadedModel, weights_bytes
-from mlxjsd.model.parts import ATTENTION, MIXER, MLP
+from mlxjsd.model.parts import MIXER, PART_NAMES
 from mlxjsd.model.stepping import BlockCall
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.prompts.prompt import PromptFile
@@ -31,7 +31,7 @@ from mlxjsd.settings import Settings
 
 #: Prompts of the file that are looked at for a batch, and how many are measured.
 LOOKED_AT, MEASURED = 64, 3
-_PART_NAMES = {ATTENTION: "attention", MLP: "MLP", MIXER: "no attention, but"}
+_SAID = PART_NAMES | {MIXER: "no attention, but"}
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _parts(blocks: Blocks) -> list[str]:
         return [f"not applicable, since {parts.trouble}"]
     alike: defaultdict[str, list[int]] = defaultdict(list)
     for index, (found, carried) in enumerate(zip(parts.blocks, parts.carried, strict=True)):
-        said = [f"{_PART_NAMES[kind]} {part}" for kind, part in found.items()] or ["none"]
+        said = [f"{_SAID[kind]} {part}" for kind, part in found.items()] or ["none"]
         if carried != 1:
             said.append(f"{carried:.4g} x what enters")
         alike[", ".join(said)].append(index)

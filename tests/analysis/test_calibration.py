@@ -20,10 +20,11 @@ def test_it_is_placed_in_each_category_that_there_is() -> None:
 def test_it_says_what_it_cannot_tell() -> None:
     low, high = (place_among(x, LEAN, LABELS, "a run").sentences() for x in (0.2, 0.6))
     assert low[0] == (
-        "Its reliance of 0.200 nats is higher than that of 25% of 2 FA, 0% of 1 AH, 83% of 3 UH."
+        "Its reliance of 0.200 nats is higher than that of 25% of 2 FA (median 0.300), "
+        "0% of 1 AH (median 0.500), 83% of 3 UH (median 0.100)."
     )
-    assert "not above it, as of UH" in low[1]
-    assert "above it, as of FA and AH" in high[1]
+    assert low[1].startswith("If its answer is wrong, it is UH: the threshold")
+    assert high[1].startswith("If its answer is wrong, it is AH: the threshold")
     assert ALIKE in low
     without = place_among(0.2, LEAN, Labels(LABELS.categories, None, False), "a run").sentences()
     assert len(without) == 2

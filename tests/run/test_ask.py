@@ -63,7 +63,7 @@ def test_it_says_what_comes_next_in_each_run(asked: Asked) -> None:
         assert list(each.probabilities) == sorted(each.probabilities, reverse=True)
     assert corrupted.predicted < clean.predicted
     assert hidden.predicted < clean.predicted
-    assert asked.prediction().startswith("' Paris' has 99")
+    assert asked.prediction().startswith("'Paris' has 99")
     assert asked.record.map("residual").shape == (6, 32)
     assert 0 < asked.reliance < 0.7 > asked.total_effect > 0.02
     assert len(asked.reading()) == 3
