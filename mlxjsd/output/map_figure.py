@@ -38,7 +38,7 @@ _LIMIT = 40.0
 #: Points of the smallest letters that can be read in print.
 _SMALLEST = 6.0
 #: Inches of a row, for each point of its letters: with some room, and at least.
-_ROOMY, _TIGHT = 1.5 / 72, 1.1 / 72
+_ROOMY, _TIGHT = 1.5 / 72, 1.2 / 72
 #: Letters of a prompt's text that stand above its map at most; of a longer one, the end.
 _LONGEST = 240
 #: Share of the width that lines above a figure take: prompts have wide letters and long words.
