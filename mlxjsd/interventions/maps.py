@@ -2,8 +2,9 @@
 
 A token's exchange at block l changes no token in front of it, so that each cell is a branch of
 [t, T) which leaves at block l (of parts, at the first block of l's window): about sum over t of
-(T - t) L^2 / 2 token-blocks, where the plain way takes a pass of T L for each of the T L cells. Tokens in front of the subject are the same in
-both runs; nothing is exchanged there, and nothing computed.
+(T - t) L^2 / 2 token-blocks, where the plain way takes a pass of T L for each of the T L cells.
+Tokens in front of the subject are the same in both runs; nothing is exchanged there, and nothing
+computed.
 """
 
 from dataclasses import replace
