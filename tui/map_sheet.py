@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlxjsd.analysis.roles import RoleMap
-from mlxjsd.analysis.token_map import token_name
+from mlxjsd.analysis.token_map import SUBJECT_MARK, token_name
 from mlxjsd.maps import label, map_of
 from mlxjsd.metrics import Metric
 from mlxjsd.records import Record
@@ -55,10 +55,13 @@ class MapSheet:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The tokens, or what the roles are called."""
+        """The tokens, the subject's with an asterisk, or what the roles are called."""
         if self.record is None:
             return tuple(_short(role.label) for role in ROLES.values())
-        return tuple(map(token_name, self.record.tokens))
+        return tuple(
+            token_name(token) + (SUBJECT_MARK if at in self.marked else "")
+            for at, token in enumerate(self.record.tokens)
+        )
 
     @property
     def marked(self) -> range:

@@ -48,8 +48,10 @@ class RunState:
     floor_limit: float | None = None
     """nats; see :attr:`mlxjsd.results.Run.floor_limit`."""
     notes: tuple[str, ...] = ()
+    sentence: str = ""
+    """The one sentence that is shown, in no folder; "" for a run."""
     asked: Asked | None = None
-    """The one sentence that is shown, in no folder; None for a run."""
+    """What was measured of it."""
     failure: str = ""
     """Why the run has ended before its end, and what to do; "" if it has not."""
     place: dict[str, Any] = field(default_factory=dict)
@@ -85,9 +87,9 @@ class RunState:
     """Whether the background is."""
 
     @classmethod
-    def asking(cls, job: Job) -> "RunState":
+    def asking(cls, job: Job, sentence: str) -> "RunState":
         """Return the state of one sentence that is about to be measured; it has no folder."""
-        return replace(cls.awaiting(job), folder=Path())
+        return replace(cls.awaiting(job), folder=Path(), sentence=sentence)
 
     def answer(self, asked: Asked) -> None:
         """Show one sentence: there is no average to go back to."""

@@ -1,16 +1,14 @@
 """Maps on the run screen: tokens by layers of a prompt, roles by layers of a group."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mapped import LAYERS, run_with, with_maps
 from on_screen import text_of
 from other_runs import shown
-from records import record, run_of
+from records import run_of
 
-from mlxjsd.records import Grid, Record
-from mlxjsd.results import Run
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.map_sheet import MapSheet
 from mlxjsd.tui.places import place_of, take_place
@@ -18,23 +16,6 @@ from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.screens.copy import row_of, value_of
 from mlxjsd.tui.screens.run import RunScreen
 from mlxjsd.tui.screens.run_keys import works
-
-LAYERS = 8
-GRID = Grid(LAYERS, maps=("residual", "residual:denoising"))
-
-
-def with_maps(position: int, tokens: int = 5, span: tuple[int, int] = (2, 4)) -> Record:
-    """A prompt in whose maps token t has (position + 1) * t / 100 at layer 0, and 0.01 more at
-    each layer after it; the second one is twice the first."""
-    layers = np.arange(LAYERS) / 100
-    cells = (position + 1) * np.arange(tokens)[:, None] / 100 + layers
-    maps = np.stack([cells, 2 * cells])[:, None].astype(np.float32)
-    names = ("<s>", *(f" t{at}" for at in range(1, tokens)))
-    return record(position, LAYERS, GRID, maps=maps, tokens=names, subject_span=span)
-
-
-def run_with(*records: Record) -> Run:
-    return replace(run_of(grid=GRID), records=list(records), total=len(records))
 
 
 @pytest.fixture
@@ -60,7 +41,7 @@ def test_roles_pool_the_tokens_of_all_prompts_and_a_prompt_shows_its_own(state) 
 
     state.select(state.measured.records[1])
     sheet = state.sheet
-    assert (sheet.labels, sheet.marked) == (("<s>", "t1", "t2", "t3", "t4", "t5"), range(1, 2))
+    assert (sheet.labels, sheet.marked) == (("<s>", "t1*", "t2", "t3", "t4", "t5"), range(1, 2))
     assert sheet.row == 1, "the cursor stays on its role"
     np.testing.assert_allclose(sheet.shown()[:, 1], 2 * (np.arange(6) * 0.02 + 0.01), rtol=1e-5)
     sheet.go_to(0, 3)
@@ -130,7 +111,7 @@ async def test_a_long_prompt_scrolls_under_the_cursor(engine, tmp_path: Path) ->
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, state)
         await pilot.press("v", "a")
-        assert "t21 " in text_of(app)
+        assert "t21*" in text_of(app)
         assert "t69" not in text_of(app)
         await pilot.press(*["down"] * 48)
         assert app.screen.detail.border_title == "t69 · layer 0"

@@ -3,14 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from on_screen import said, text_of
-from records import record, run_of
+from sentences import GRID, PLACES, TEXT, asked_of
 from waiting import settled, until
 
-from mlxjsd.asked import Asked, NextTokens
-from mlxjsd.records import Grid
 from mlxjsd.settings import Settings
 from mlxjsd.tui.app import MlxjsdApp
 from mlxjsd.tui.marking import Marking, words
@@ -18,22 +15,6 @@ from mlxjsd.tui.protocol import Answered, Job, Sentence, Split
 from mlxjsd.tui.run_state import Status
 from mlxjsd.tui.screens.sentence import SentenceScreen
 from mlxjsd.tui.screens.start import StartScreen
-
-TEXT = "The Eiffel Tower is in"
-#: In its tokens: <s> The| E|iffel| Tower| is| in.
-PLACES = ((0, 0), (0, 3), (3, 5), (5, 10), (10, 16), (16, 19), (19, 22))
-GRID = Grid(8, maps=("residual",))
-
-
-def asked_of(text: str = TEXT) -> Asked:
-    maps = np.linspace(0, 0.6, 5 * 8, dtype=np.float32).reshape(1, 1, 5, 8)
-    measured = record(0, 8, GRID, maps=maps, text=text, subject="Eiffel Tower", answer=None)
-    run = run_of(1, 8, GRID, records=[measured])
-    runs = tuple(
-        NextTokens(name, (" Paris", " the"), (7, 8), (first, 0.1), first)
-        for name, first in (("clean", 0.8), ("corrupted", 0.3), ("hidden", 0.2))
-    )
-    return Asked(run, runs, "noise of 3 standard deviations")
 
 
 def test_a_mark_is_moved_extended_and_kept_where_words_become_tokens() -> None:

@@ -1,9 +1,14 @@
 """How the main screens look, at the smallest and at a large size."""
 
 import pytest
+from mapped import run_with, with_maps
 from other_runs import grid_of, shown, state_of
+from sentences import PLACES, TEXT, asked_of
+from waiting import settled, until
 
 from mlxjsd.tui.app import MlxjsdApp
+from mlxjsd.tui.protocol import Answered, Split
+from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.widgets import model_list
 
 SIZES = [(80, 24), (250, 60)]
@@ -17,6 +22,54 @@ def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_the_start_screen(snap_compare, engine, size) -> None:
     assert snap_compare(MlxjsdApp(engine), terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_subject_is_marked(snap_compare, engine, size) -> None:
+    app = MlxjsdApp(engine)
+
+    async def mark(pilot) -> None:
+        await settled(pilot)
+        app.focused.value = TEXT
+        await until(pilot, lambda: engine.splits)
+        engine.splits[-1][1](Split(TEXT, PLACES))
+        await pilot.press("enter", "right", "space", "space")
+
+    assert snap_compare(app, terminal_size=size, run_before=mark)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_a_sentence(snap_compare, engine, size) -> None:
+    app = MlxjsdApp(engine)
+
+    async def ask(pilot) -> None:
+        await settled(pilot)
+        app.focused.value = f"The [Eiffel Tower]{TEXT[16:]}"
+        await pilot.press("enter")
+        await settled(pilot)
+        engine.tell(Answered(asked_of()))
+        await settled(pilot)
+        await pilot.press("v", "right")
+
+    assert snap_compare(app, terminal_size=size, run_before=ask)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light"])
+@pytest.mark.parametrize("colours", [0, 256])
+def test_maps_by_role(snap_compare, engine, tmp_path, monkeypatch, theme, colours) -> None:
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    app = MlxjsdApp(engine, colours=colours or None)
+    run = run_with(with_maps(0), with_maps(1, 6, (1, 2)), with_maps(3, 9, (3, 6)))
+
+    async def show(pilot) -> None:
+        app.theme = theme
+        await shown(app, pilot, RunState.of(tmp_path / "run", run))
+        await pilot.press("v", *(["a"] if theme == "textual-light" else []), "right")
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=show)
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ class SentenceScreen(HeatView):
             job: whose model and settings it is measured with.
             sentence: its text, and the place of its subject.
         """
-        super().__init__(RunState.asking(job))
+        super().__init__(RunState.asking(job, sentence.text))
         self.engine, self.job, self.sentence = engine, job, sentence
         self.panel = AskedPanel(self.state)
 

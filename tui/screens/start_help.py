@@ -31,7 +31,7 @@ def about(focused: Widget | None, run: tuple[KnownRun, bool | None] | None) -> s
     if run is not None:
         return _about_run(*run)
     if isinstance(focused, TokenLine):
-        return "← and → choose a token, space adds the next. Enter measures with this subject."
+        return "← and → choose a token, space adds the next one. Enter measures."
     if focused is not None and focused.id == "sentence":
         return "Its subject in [brackets], or Enter and mark it. Empty: Enter starts the run."
     info = _FIELDS.get(str(focused.id)) if focused is not None else None

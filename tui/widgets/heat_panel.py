@@ -105,8 +105,9 @@ class HeatPanel(Horizontal, Themed):
         """Say what is shown: of what, and of which prompts."""
         state, sheet = self.state, self.state.sheet
         of_map = f"{sheet.title} · " if isinstance(sheet, MapSheet) else ""
-        if state.selected is not None:
-            return f"One prompt · {of_map}{clean(state.selected.text)[:120]}"
+        if state.sentence or state.selected is not None:
+            text = state.sentence if state.selected is None else state.selected.text
+            return f"One prompt · {of_map}{clean(text)[:120]}"
         what = f"{of_map}{clean(state.described.label)} by role" if of_map else (
             f"Average {clean(state.described.label)}"
         )  # fmt: skip

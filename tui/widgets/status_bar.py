@@ -1,6 +1,5 @@
 """Two lines on top: what is measured, and how far it has come."""
 
-from pathlib import Path
 from typing import ClassVar
 
 from rich.style import Style
@@ -70,12 +69,12 @@ class StatusBar(Static, Themed):
         text = Text(no_wrap=True)
         text.append("mlxjsd", self._part("name"))
         if not state.model:
-            named = "one sentence" if state.folder == Path() else clean(str(state.folder))
+            named = "one sentence" if state.sentence else clean(str(state.folder))
             text.append(f"  {named}", dim)
             return text
         text.append(f"  {clean(str(state.model['name']))}")
         text.append(f" · {state.layers} layers", dim)
-        data = "one sentence" if state.asked else clean(str(state.data["file"]))
+        data = "one sentence" if state.sentence else clean(str(state.data["file"]))
         text.append(f"  {data}")
         settings = state.settings
         how = f"{corruption_of(settings)} · {settings.described}"
@@ -95,7 +94,7 @@ class StatusBar(Static, Themed):
         said = state.doing if state.status is Status.LOADING else state.status.value
         text.append(f"{_SIGNS[state.status]} {said} ", self._part(look))
         after = Text(no_wrap=True)
-        if state.total and not state.asked:
+        if state.total and not state.sentence:
             after.append(f" {state.tried}/{state.total}")
         facts = []
         if state.rate:
@@ -110,7 +109,7 @@ class StatusBar(Static, Themed):
         for fact in facts:
             after.append(f" · {fact}", dim)
         space = width - text.cell_len - after.cell_len
-        if state.total and space >= 4 and not state.asked:
+        if state.total and space >= 4 and not state.sentence:
             share = state.tried / state.total
             filled = round(share * space)
             text.append("━" * filled, self._part("done"))
