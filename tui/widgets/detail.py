@@ -182,7 +182,11 @@ class Detail(ScrollingText, Themed):
             text.append("no prompt has a token here\n", self._part("dim"))
             return
         row = find(self.state.rows[self.state.row])
-        why = ": no block attends here" if row is not None and row.kind == "knockout" else " here"
+        why = " here"
+        if row is not None and row.kind == "knockout":
+            why = ": no block attends here"
+        elif row is not None and row.part:
+            why = f": no block here has a part that is {row.part}"
         text.append(f"does not apply{why}\n", self._part("dim"))
 
     def _of_role(self) -> str:
