@@ -1,6 +1,7 @@
 """A run's maps beside published ones: by role or, where the tokens are those, token by token."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def compare_map(
     records = [run.prompt(prompt)] if chosen is None else chosen.records
     if not records:
         raise InputError("the run holds no prompt yet", hint="go on with `mlxjsd resume`")
-    known = {"metric": reference.metric, "effect": reference.effect}
+    known: dict[str, Any] = {"metric": reference.metric, "effect": reference.effect}
     name = f"{clean(str(run.model['name']))}, {label(reference.map)}"
     if _same_tokens(records, reference):
         rows = tuple(map(str, range(len(reference.tokens))))
