@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: The options of a run that one sentence has.
 OF_A_RUN = (
-    *("model", "noise_level", "noise_samples", "window", "rows", "metrics", "maps", "direction"),
-    *("target", "layers", "seed", "prompt_template", "chat"),
+    *("model", "noise_level", "noise_samples", "window", "part_window", "rows"),
+    *("metrics", "maps", "direction", "target", "layers", "seed", "prompt_template", "chat"),
     *("trust_remote_code", "revision", "adapter_path", "bits"),
 )
 #: What is typed for no map.

@@ -102,9 +102,8 @@ def _panels(asked: Asked) -> Iterator[tuple[str, Heatmap]]:
     """Yield the rows and the maps of each metric, with their captions."""
     for metric in asked.run.grid.metrics:
         yield "", asked.heatmap(metric)
-        for name, heatmap in map_heatmaps(asked.record, metric):
-            said = f"{escape(name)}: one token's state exchanged after each layer"
-            yield f"{said}; {SUBJECT_MARK} the subject", heatmap
+        for caption, heatmap in map_heatmaps(asked.record, metric):
+            yield f"{escape(caption)}; {SUBJECT_MARK} the subject", heatmap
 
 
 def _lines(asked: Asked, most: float) -> list[list[tuple[str, bool]]]:

@@ -12,6 +12,7 @@ from mlxjsd.analysis.heatmap import Heatmap, scale_of
 from mlxjsd.analysis.token_map import SUBJECT_MARK, token_map
 from mlxjsd.asked import Asked
 from mlxjsd.maps import label as map_label
+from mlxjsd.maps import map_of
 from mlxjsd.metrics import JSD, described
 from mlxjsd.output.terminal import heatmap_text, number
 from mlxjsd.output.xterm import TRUECOLOUR
@@ -114,20 +115,19 @@ def _bar(share: float) -> Text:
 
 
 def map_heatmaps(record: Record, metric: str = JSD.key) -> Iterator[tuple[str, Heatmap]]:
-    """Yield the name of each map, and its rows from the subject on; all before it is 0."""
+    """Yield what each map shows, and its rows from the subject on; all before it is 0."""
     start = record.subject_span[0]
     for name in record.grid.maps:
         found = token_map(record, name, metric)
-        yield (
-            map_label(name),
-            replace(
-                found,
-                mean=found.mean[start:],
-                error=found.error[start:],
-                rows=found.rows[start:],
-                names=found.labels[start:],
-            ),
+        what = "state exchanged after" if map_of(name).part is None else "output exchanged around"
+        shown = replace(
+            found,
+            mean=found.mean[start:],
+            error=found.error[start:],
+            rows=found.rows[start:],
+            names=found.labels[start:],
         )
+        yield f"{map_label(name)}: one token's {what} each layer", shown
 
 
 def _pictures(asked: Asked, metric: str, width: int, colours: int) -> Iterator[RenderableType]:

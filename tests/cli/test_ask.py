@@ -50,28 +50,27 @@ def test_a_sentence_is_shown_and_no_folder_is_written(
 
 @pytest.mark.slow
 def test_it_is_kept_as_it_was_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("a.json", "a.html", "a.png"):
+    for name in ("a.json", "a.html"):
         other = "The capital of [Norway] is"
         assert call("ask", SENTENCE, "--against", other, "--map", "none", "-o", name) == 0
     said = capsys.readouterr()
     assert "against: The capital of Norway is" in said.out
     assert "Logit Difference" in said.out
-    assert "it is kept in a.png" in said.err
+    assert "it is kept in a.html" in said.err
     kept = json.loads(Path("a.json").read_text(encoding="utf-8"))
     assert kept["subject"] == "France"
     assert kept["maps"] == {"jsd": {}, "logit_diff": {}}
-    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
     assert call("verify", "a.html") == 0
     assert "1 of 1 prompts agree" in capsys.readouterr().out
 
 
 def test_hostile_text_is_text(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typed = f"{EVIL.replace('[', chr(92) + '[').replace(']', chr(92) + ']')} of [France] is"
-    assert call("ask", typed, "--map", "none", "-o", "a.html") == 0
+    assert call("ask", typed, "--map", "none", "-o", "a.png") == 0
     said = capsys.readouterr().out
     assert "[red]" in said.replace("|", "")
     assert not set("\x1b\x07\u202e") & set(said)
-    assert call("ask", typed, "--map", "none", "-o", "a.png") == 0
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("no_model")

@@ -64,7 +64,7 @@ def test_it_fits_the_width(width: int) -> None:
 
 def test_both_maps_are_shown_from_the_subject_on() -> None:
     said = printed(asked_of(), 80)
-    assert "Residual stream: " in said
+    assert "Residual stream: one token's state exchanged after each layer" in said
     assert "Residual stream restored: " in said
     assert said.count("country*") == 2
     assert said.count("The capital of") == 1, "among the tokens alone"

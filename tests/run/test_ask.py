@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from families import tiny_family
+from models import in_place_of
 from records import run_of
 
 from mlxjsd.asked import Asked
@@ -117,6 +119,24 @@ def test_what_cannot_be_measured_is_one_sentence(
 ) -> None:
     with pytest.raises(InputError, match=said):
         ask(bundled, sentence, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "attends"), [("mamba2", False), ("qwen3_next", True)])
+def test_a_model_of_the_plain_path_has_a_map_if_it_is_asked_for(
+    family: str, attends: bool, bundled: LoadedModel
+) -> None:
+    tiny = tiny_family(family, vocab_size=bundled.identity.vocabulary)
+    model = in_place_of(bundled, tiny, family)
+    found = ask(model, SENTENCE, Settings(window=1))
+    assert model.identity.path == "plain"
+    assert found.record.maps is None
+    runs = [each.run for each in found.next_tokens]
+    assert runs == ["clean", "corrupted", *(["hidden"] if attends else [])]
+    assert np.isfinite(found.reliance) == attends
+    assert found.sentences()
+    mapped = ask(model, SENTENCE, Settings(window=1), maps=("residual",))
+    assert mapped.record.map("residual").shape == (6, model.identity.layers)
 
 
 def calibrating(model: LoadedModel, **changes: object) -> Run:
