@@ -47,6 +47,8 @@ async def photograph(app: MlxjsdApp, share: float) -> str:
                 for _ in range(12):  # a pilot's press waits until the app is idle: after the run
                     app.simulate_key("right")
                 await pilot.pause(0.3)
+                screen.show_all()  # every panel of the same prompts
+                await pilot.pause()
                 taken = app.export_screenshot()
             if not state.status.live:
                 break

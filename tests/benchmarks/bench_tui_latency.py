@@ -1,6 +1,6 @@
 """How long the app takes from a key press to the repaint, while a run grows.
 
-Usage: python tests/benchmarks/bench_tui_latency.py [PRESSES] [--prompts N]
+Usage: python tests/benchmarks/bench_tui_latency.py [PRESSES] [--prompts N [--open]]
 
 The app runs as its users have it, in a pseudo-terminal of its own. The bundled model computes, and
 what is timed is from the bytes of an arrow key going in to the new layer's name coming out. Exits 1
@@ -9,6 +9,10 @@ when the median is over 100 ms or the 95th percentile over 250 ms.
 With ``--prompts`` nothing computes: a made-up run of so many prompts is nearly done, batches of 8
 arrive ten times a second, and arrow keys and group keys (until the new group stands on the frame)
 are timed by turns. Exits 1 when the 95th percentile of either is over 150 ms.
+
+With ``--open`` as well, a run folder of so many prompts is opened: what is timed is from the first
+thing that the app draws to the run's screen, and to its numbers. Exits 1 when the screen takes more
+than 500 ms.
 """
 
 import argparse
@@ -27,11 +31,13 @@ import termios
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 MEDIAN_MS, P95_MS = 100, 250
 GROUP_P95_MS = 150
+OPEN_MS = 500
 COLUMNS, LINES = 120, 40
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?>$ ]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|.)")
 
@@ -157,21 +163,13 @@ def percentiles(times: list[float]) -> dict[str, float]:
     return dict(zip(("median_ms", "p95_ms", "max_ms"), (round(t, 1) for t in found), strict=True))
 
 
-def child(folder: Path, prompts: int) -> int:
-    """Run the app, on this terminal, on top of an engine that hands out made-up records."""
+def made_up(prompts: int) -> list[Any]:
+    """Return so many records with arrays and texts of their own, as read from a file."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from dataclasses import replace
+    from records import record
 
-    from records import record, run_of
-
-    from mlxjsd.run.events import BatchDone
-    from mlxjsd.tui.app import MlxjsdApp
-    from mlxjsd.tui.protocol import Job, Opened
-
-    sys.setswitchinterval(0.001)  # as the app has it
     rng, layers = np.random.default_rng(0), 32
-    # Arrays of their own and texts of their own, as read from a file.
-    made = [
+    return [
         record(
             at,
             layers,
@@ -181,6 +179,46 @@ def child(folder: Path, prompts: int) -> int:
         )
         for at in range(prompts)
     ]
+
+
+def opening(prompts: int) -> int:
+    """Time the opening of a run folder, print one JSON object, and judge."""
+    made = made_up(prompts)
+    from records import HEADER
+
+    from mlxjsd.records import Grid
+    from mlxjsd.store.writer import Store
+
+    with tempfile.TemporaryDirectory() as folder:
+        header = {**HEADER, **Grid(32).to_json(), "total": prompts}
+        with Store(Path(folder) / "run", header) as store:
+            for at in range(0, prompts, 500):
+                store.add(made[at : at + 500])
+        app = Terminal("tui", str(Path(folder) / "run"))
+        steps = (("mlxjsd", 120), ("Prompts", 60), (f"· {prompts} prompts", 120))
+        took = [app.wait_for(wanted, seconds) for wanted, seconds in steps]
+        code = app.end()
+    if None in took:
+        print("the run was not shown", file=sys.stderr)
+        return 1
+    screen, numbers = (round(1000 * sum(took[1:end])) for end in (2, 3))
+    print(json.dumps({"prompts": prompts, "screen_ms": screen, "numbers_ms": numbers}))
+    return 0 if code == 0 and screen <= OPEN_MS else 1
+
+
+def child(folder: Path, prompts: int) -> int:
+    """Run the app, on this terminal, on top of an engine that hands out made-up records."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from dataclasses import replace
+
+    from records import run_of
+
+    from mlxjsd.run.events import BatchDone
+    from mlxjsd.tui.app import MlxjsdApp
+    from mlxjsd.tui.protocol import Job, Opened
+
+    sys.setswitchinterval(0.001)  # as the app has it
+    layers, made = 32, made_up(prompts)
     begun = replace(run_of(1, layers), records=made[: -prompts // 10], total=prompts)
     end = threading.Event()
 
@@ -212,10 +250,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presses", nargs="?", type=int, default=150)
     parser.add_argument("--prompts", type=int)
+    parser.add_argument("--open", action="store_true")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child is not None:
         return child(asked.child, asked.prompts)
+    if asked.prompts is not None and asked.open:
+        return opening(asked.prompts)
     if asked.prompts is not None:
         return growing(asked.presses, asked.prompts)
     return computing(asked.presses)

@@ -105,6 +105,9 @@ async def test_without_brackets_the_subject_is_marked_on_its_tokens(engine) -> N
         assert len(engine.sentences) == 1
         await pilot.press("left")
         assert said(app, "#verdict") == "into mlxjsd-runs/bundled"
+        line = app.focused
+        await pilot.click(line, offset=(9, 0))
+        assert TEXT[slice(*line.marking.span)] == "iffel"
         await pilot.press("up")
         assert app.focused.id == "sentence"
         app.focused.value = "[The [Eiffel"

@@ -179,7 +179,9 @@ class Detail(ScrollingText, Themed):
             text.append("this layer is not measured\n", self._part("dim"))
             return
         if isinstance(self.state.sheet, MapSheet):
-            text.append("no prompt has a token here\n", self._part("dim"))
+            alone = self.state.selected is not None
+            said = "does not apply here" if alone else "no prompt has a number here"
+            text.append(f"{said}\n", self._part("dim"))
             return
         row = find(self.state.rows[self.state.row])
         why = " here"

@@ -62,6 +62,8 @@ class TokenLine(Widget, can_focus=True):
     def __init__(self) -> None:
         super().__init__(id="tokens")
         self.marking = Marking()
+        self._left = 0
+        """Columns that are scrolled away."""
 
     def show_state(self) -> None:
         """Paint anew: other pieces, or another mark."""
@@ -72,11 +74,11 @@ class TokenLine(Widget, can_focus=True):
         segments, before, cursor = self._segments()
         width = self.size.width
         strip = Strip(segments).apply_style(self.rich_style)
-        left = 0
-        if strip.cell_length > width:
-            # The cursor's piece in the middle, as far as there is text on both sides.
-            left = min(max(before + cursor // 2 - width // 2, 0), strip.cell_length - width)
-        return strip.crop(left, left + width).adjust_cell_length(width, self.rich_style)
+        # The cursor's piece in the middle, as far as there is text on both sides.
+        most = max(strip.cell_length - width, 0)
+        self._left = min(max(before + cursor // 2 - width // 2, 0), most)
+        shown = strip.crop(self._left, self._left + width)
+        return shown.adjust_cell_length(width, self.rich_style)
 
     def _segments(self) -> tuple[list[Segment], int, int]:
         """Return the line, the columns in front of the cursor's piece, and those of it."""
@@ -122,10 +124,11 @@ class TokenLine(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Mark the piece under the mouse; with shift, up to it."""
-        right = 0
-        for at, (start, end) in enumerate(self.marking.places):
-            right += cell_len(clean(self.marking.text[start:end])) + 1
-            if event.x < right:
+        right = told = 0
+        for at, (_, end) in enumerate(self.marking.places):
+            right += cell_len(clean(self.marking.text[told:end])) + 1
+            told = max(told, end)
+            if event.x + self._left < right:
                 self.marking.move(at - self.marking.at, event.shift)
                 self.refresh()
                 self.post_message(self.Marked())
