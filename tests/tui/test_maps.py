@@ -20,8 +20,8 @@ from mlxjsd.tui.screens.run_keys import works
 
 @pytest.fixture
 def state(tmp_path: Path) -> RunState:
-    """Of a prompt with the tokens <s> t1 [t2 t3] t4, and one with <s> [t1] t2 t3 t4 t5."""
-    return RunState.of(tmp_path / "run", run_with(with_maps(0), with_maps(1, 6, (1, 2))))
+    """Of the tokens <s> t1 [t2 t3] t4 t5 t6, and of <s> [t1] t2 t3 t4 t5."""
+    return RunState.of(tmp_path / "run", run_with(with_maps(0, 7), with_maps(1, 6, (1, 2))))
 
 
 def test_roles_pool_the_tokens_of_all_prompts_and_a_prompt_shows_its_own(state) -> None:
@@ -30,8 +30,8 @@ def test_roles_pool_the_tokens_of_all_prompts_and_a_prompt_shows_its_own(state) 
     sheet = state.sheet
     assert isinstance(sheet, MapSheet)
     # First, middle, last of the subject; first after, further, last: at layer 0.
-    roles = [(0.02 + 0.02) / 2, np.nan, (0.03 + 0.02) / 2, (0.04 + 0.04) / 2, (0.06 + 0.08) / 2,
-             (0.04 + 0.10) / 2]  # fmt: skip
+    roles = [(0.02 + 0.02) / 2, np.nan, (0.03 + 0.02) / 2, (0.04 + 0.04) / 2,
+             (0.05 + 0.06 + 0.08) / 3, (0.06 + 0.10) / 2]  # fmt: skip
     np.testing.assert_allclose(sheet.shown()[:, 0], roles, rtol=1e-5)
     assert sheet.heatmap.cell_counts()[:, 0].tolist()[:3] == [2, 2, 2]
     assert sheet.role == "last-subject"

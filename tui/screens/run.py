@@ -89,6 +89,8 @@ class RunScreen(RunView):
             self.post_message(self.NotRead(str(error)))
         else:
             self.post_message(self.Read(run, measured, job))
+            for name in run.grid.maps:  # a second for ten thousand prompts: before it is asked for
+                measured.by_role(name, run.grid.metrics[0])
 
     def on_run_screen_read(self, message: Read) -> None:
         self.job = message.job
