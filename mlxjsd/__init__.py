@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from mlxjsd.output.figure import plot_heatmap as plot_heatmap
     from mlxjsd.output.figure import plot_run as plot_run
     from mlxjsd.output.figure import save_figure as save_figure
+    from mlxjsd.output.map_figure import plot_map as plot_map
+    from mlxjsd.output.map_figure import plot_roles as plot_roles
     from mlxjsd.output.page import Page as Page
     from mlxjsd.output.report.write import write_report as write_report
     from mlxjsd.output.style import Style as Style
@@ -68,6 +70,8 @@ _HOME = {
     "plot_groups": "output.figure",
     "plot_heatmap": "output.figure",
     "plot_lines": "output.curve_figure",
+    "plot_map": "output.map_figure",
+    "plot_roles": "output.map_figure",
     "plot_run": "output.figure",
     "read_prompts": "prompts.read",
     "read_run": "store.reader",

@@ -13,6 +13,7 @@ from mlxjsd.analysis.effects import Effect, cells_of
 from mlxjsd.analysis.groups import UNLABELLED, group
 from mlxjsd.analysis.heatmap import Heatmap, aggregate, floor_warning
 from mlxjsd.analysis.judgements import Judgements
+from mlxjsd.analysis.roles import RoleMap, average_roles
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
 from mlxjsd.records import Grid, Record, Skipped
@@ -37,6 +38,7 @@ class Run(Shown):
         run.heatmap(by="category")      # one for each kind of answer, by name
         run.heatmap(effect=mlxjsd.Effect("normalised"))  # as shares of the total effect
         run.labels().categories         # FA, AH or UH, for each prompt
+        run.roles("residual").mean      # (roles, layers), of a run with maps
         run.to_pandas()                 # a tidy table of all cells
         mlxjsd.plot_run(run)            # a matplotlib figure
     """
@@ -80,6 +82,30 @@ class Run(Shown):
     def finished(self) -> bool:
         """Whether every prompt has been tried."""
         return len(self.records) + len(self.failed) >= self.total
+
+    def prompt(self, which: str | int | None = None) -> Record:
+        """Return one record: by its id, or by its number from 1 in the order of ``records``.
+
+        Args:
+            which: an id goes before a number that is written the same; None for the first.
+
+        Raises:
+            InputError: if there is no such prompt.
+        """
+        if not self.records:
+            raise InputError("the run holds no prompt yet", hint="go on with `mlxjsd resume`")
+        if which is None:
+            return self.records[0]
+        for record in self.records:
+            if record.id == which:
+                return record
+        number = int(which) if str(which).isdecimal() else 0
+        if not 1 <= number <= len(self.records):
+            raise InputError(
+                f"the run has no prompt {which!r}, neither as an id nor as a number",
+                hint=f"give an id, or a number from 1 to {len(self.records)}, with --prompt",
+            )
+        return self.records[number - 1]
 
     def values(self, metric: str = JSD.key) -> np.ndarray:
         """Return the cells of every prompt, (N, rows, layers) float32, in the order of ``records``.
@@ -195,12 +221,54 @@ class Run(Shown):
         found = {
             name: aggregate(records, self.grid, metric, effect) for name, records in groups.items()
         }
+        self._check_left(found, metric, effect)
+        return found if by is not None else found[""]
+
+    def _check_left(self, found: Mapping[str, Heatmap], metric: str, effect: Effect | None) -> None:
+        """Raise an error if every prompt is left out for its small total effect."""
         if effect is not None and self.records and not any(h.count for h in found.values()):
             least = f"{effect.least(metric):g} {described(metric).unit}".rstrip()
             raise InputError(
                 f"no prompt has a total effect of at least {least}",
                 hint="give a smaller --least-total",
             )
+
+    @overload
+    def roles(
+        self, name: str, by: None = None, metric: str = JSD.key, effect: Effect | None = None
+    ) -> RoleMap: ...
+
+    @overload
+    def roles(
+        self, name: str, by: str, metric: str = JSD.key, effect: Effect | None = None
+    ) -> dict[str, RoleMap]: ...
+
+    def roles(
+        self,
+        name: str,
+        by: str | None = None,
+        metric: str = JSD.key,
+        effect: Effect | None = None,
+    ) -> RoleMap | dict[str, RoleMap]:
+        """Return averages of a map by the role of its tokens, of all prompts or of each group.
+
+        Args:
+            name: of a map that was measured, such as ``residual:denoising``; see ``grid.maps``.
+            by: as in :meth:`heatmap`.
+            metric: key of one that was measured.
+            effect: as in :meth:`heatmap`.
+
+        Raises:
+            InputError: if the run did not measure this map or metric, does not hold this effect,
+                or for another ``by``.
+        """
+        self._index(metric)
+        groups = {"": self.records} if by is None else self.named_groups(by)
+        found = {
+            group: average_roles(records, self.grid, name, metric, effect)
+            for group, records in groups.items()
+        }
+        self._check_left(found, metric, effect)
         return found if by is not None else found[""]
 
     def named_groups(self, by: str) -> dict[str, Sequence[Record]]:

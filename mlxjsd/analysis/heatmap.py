@@ -11,7 +11,7 @@ from mlxjsd.above import Shown
 from mlxjsd.analysis.effects import Effect, cells_of, shown_metric
 from mlxjsd.metrics import JSD, Metric
 from mlxjsd.records import Grid, Record
-from mlxjsd.rows import DEFAULT
+from mlxjsd.rows import DEFAULT, label
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,14 @@ class Heatmap(Shown):
     """What the cells show in place of the numbers as they were measured; None for these."""
     left_out: int = 0
     """Prompts that are not among them for their small total effect."""
+    names: tuple[str, ...] | None = None
+    """What the rows are called where people look, such as the tokens of a map; None for the names
+    that rows have by their keys."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each row is called where people look."""
+        return self.names or tuple(label(key) for key in self.rows)
 
     @property
     def described(self) -> Metric:

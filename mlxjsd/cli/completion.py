@@ -55,7 +55,7 @@ def kinds(incomplete: str) -> list[str]:
     """Return the kinds of figure."""
     from mlxjsd.analysis.curves import KINDS
 
-    return _fitting(["heatmap", "lines", *KINDS], incomplete)
+    return _fitting(["heatmap", "lines", "map", "roles", *KINDS], incomplete)
 
 
 def effects(incomplete: str) -> list[str]:

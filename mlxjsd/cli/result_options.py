@@ -39,6 +39,25 @@ Metric = Annotated[
     ),
 ]
 
+PromptOfRun = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        metavar="ID|NUMBER",
+        help="Whose map: an id, or a number from 1.",
+        show_default="the first",
+    ),
+]
+Maps = Annotated[
+    str | None,
+    typer.Option(
+        "--map",
+        metavar="NAME,...",
+        help="Of those that were measured, such as residual:denoising.",
+        show_default="all",
+    ),
+]
+
 # Those of a figure.
 
 Width = Annotated[

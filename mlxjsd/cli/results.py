@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlxjsd.cli import averages, completion, options, result_options
+from mlxjsd.cli import averages, completion, maps, options, result_options
 from mlxjsd.cli.app import app
 from mlxjsd.cli.common import console_for, effect_of, read, show_run
 from mlxjsd.errors import InputError
@@ -24,10 +24,23 @@ def show(
     metric: result_options.Metric = JSD.key,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
+    kind: Annotated[
+        str, typer.Option(help="heatmap; or of a run with maps: map, of one prompt, or roles.")
+    ] = "heatmap",
+    prompt: result_options.PromptOfRun = None,
+    map: result_options.Maps = None,
 ) -> None:
     """Print a run's heatmap, the peak of each row, the noise floor, and what they say."""
+    if kind not in ("heatmap", maps.MAP, maps.ROLES):
+        raise InputError(
+            f"--kind is heatmap, {maps.MAP} or {maps.ROLES}, not {kind!r}", hint="give one of them"
+        )
     asked = effect_of(effect, least_total)
-    show_run(folder, by, match, reliance_threshold, metric, aliases, asked)
+    wanted = maps.asked_of(kind, prompt, map, by, metric, asked)
+    if wanted is None:
+        show_run(folder, by, match, reliance_threshold, metric, aliases, asked)
+    else:
+        wanted.show(read(folder, match, reliance_threshold, aliases), console_for())
 
 
 @app.command(
@@ -42,10 +55,13 @@ def plot(
     kind: Annotated[
         str,
         typer.Option(
-            help="heatmap, lines; or, by category: norms, cosine or probability.",
+            help="heatmap, lines; of a run with maps: map, roles; by category: norms, cosine, "
+            "probability.",
             autocompletion=completion.kinds,
         ),
     ] = "heatmap",
+    prompt: result_options.PromptOfRun = None,
+    map: result_options.Maps = None,
     match: options.ShownMatch = None,
     reliance_threshold: options.RelianceThreshold = None,
     aliases: options.AliasTable = None,
@@ -79,6 +95,7 @@ def plot(
 
     style, page = Style(vmin, vmax, cmap), Page(width, font_size, not no_title, dpi)
     asked = effect_of(effect, least_total)
+    wanted = maps.asked_of(kind, prompt, map, by, metric, asked)
     run = read(folder, match, reliance_threshold, aliases)
     if is_report(output):
         from mlxjsd.output.report.write import write_report
@@ -98,7 +115,9 @@ def plot(
             "--significance is for heatmaps, whose cells it marks",
             hint="leave it out: the bands of --kind lines are 95 % intervals",
         )
-    if kind == LINES:
+    if wanted is not None:
+        figure = wanted.figure(run, style, page)
+    elif kind == LINES:
         figure = plot_lines(run, by, metric, style, page, asked)
     elif kind != "heatmap":
         for option, given in (

@@ -158,7 +158,7 @@ def plot_curves(run: Run, kind: str, page: Page | None = None) -> Figure:
     page.set_letters()
     if kind not in KINDS:
         raise InputError(
-            f"--kind is heatmap, {LINES}, {', '.join(KINDS)}, not {kind!r}",
+            f"--kind is heatmap, {LINES}, map, roles, {', '.join(KINDS)}, not {kind!r}",
             hint="give one of them",
         )
     if kind == "probability":

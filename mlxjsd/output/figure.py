@@ -26,7 +26,6 @@ from mlxjsd.output.plain_matplotlib import (
 from mlxjsd.output.style import Style
 from mlxjsd.output.writers import FIGURES
 from mlxjsd.results import Run
-from mlxjsd.rows import label
 from mlxjsd.text import clean
 
 
@@ -50,7 +49,7 @@ def draw_heatmap(axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any]) -> Qu
         **colours,
     )
     axes.set_ylim(rows - 0.5, -0.5)  # the first row on top
-    axes.set_yticks(range(rows), [escape(label(key)) for key in heatmap.rows])
+    axes.set_yticks(range(rows), [escape(name) for name in heatmap.labels])
     axes.set_xticks(ticks(heatmap, 24))
     axes.tick_params(length=0)
     axes.set_xlabel("Layer")
@@ -78,7 +77,7 @@ def bar_label(heatmap: Heatmap, name: str = "") -> str:
 
 def _inches(page: Page, heatmap: Heatmap, panels: int = 1, width: float | None = None) -> float:
     """Return about how wide panels of such heatmaps are."""
-    longest = max((len(label(key)) for key in heatmap.rows), default=0)
+    longest = max(map(len, heatmap.labels), default=0)
     return page.panel(panels, width, longest, bar_label(heatmap).count("\n") + 1)
 
 

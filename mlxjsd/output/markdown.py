@@ -21,6 +21,7 @@ from mlxjsd.analysis.findings import (
 )
 from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.phases import reading, reading_table
+from mlxjsd.analysis.role_findings import role_sentences
 from mlxjsd.analysis.significance import against_controls, between_groups
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, Metric
@@ -76,11 +77,13 @@ def report(
     if by is None:
         heatmap = run.heatmap(metric=metric, effect=effect)
         parts += [_reading(heatmap, write), *_sure(run, run.records, heatmap, write)]
+        parts += _sites(run, run.records, heatmap, write)
         return "\n\n".join([*parts, *_methods(run, write)])
     groups = run.named_groups(by)
     for name, heatmap in run.heatmap(by=by, metric=metric, effect=effect).items():
         parts += [write.title(f"{name}, n = {heatmap.count}", 2), _reading(heatmap, write)]
         parts += _sure(run, groups[name], heatmap, write)
+        parts += _sites(run, groups[name], heatmap, write)
     cells = {name: run.cells(metric, effect, records) for name, records in groups.items()}
     if tested := between_groups(cells, run.grid.rows):
         named = {name: write.foreign(name) for name in groups}
@@ -105,6 +108,12 @@ def _sure(run: Run, records: Sequence[Record], heatmap: Heatmap, write: Markdown
     listed = [write.listed(said)] if said else []
     notes = fewer_note(heatmap), left_out_sentence(heatmap)
     return listed + [write.sentences(note) for note in notes if note]
+
+
+def _sites(run: Run, records: Sequence[Record], heatmap: Heatmap, write: Markdown) -> list[str]:
+    """Say which tokens the maps show, if there are maps."""
+    said = role_sentences(records, run.grid, heatmap.metric, heatmap.effect)
+    return [write.listed(said)] if said else []
 
 
 def of_category(run: Run, category: str | None) -> Run:

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from io import BytesIO
 
 #: Settings of windows, which nothing is drawn in.
@@ -35,6 +36,7 @@ from matplotlib import colormaps  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.collections import QuadMesh  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.font_manager import findfont, fontManager, get_font  # noqa: E402
 from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: E402
 
 __all__ = [
@@ -47,7 +49,39 @@ __all__ = [
     "colormaps",
     "matplotlib",
     "own_defaults",
+    "set_fonts_for",
 ]
+
+
+#: Fonts of other scripts, as they are called on a Mac, on Linux and on Windows.
+_OTHER_SCRIPTS = (
+    "Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Geeza Pro", "Arial Unicode MS",
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew",
+    "Noto Sans Devanagari", "Noto Sans Thai", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Unifont",
+    "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Segoe UI Symbol",
+)  # fmt: skip
+
+
+def set_fonts_for(text: str) -> None:
+    """Have matplotlib take fonts of this machine for letters that its own one has not.
+
+    Until its settings are put back. Letters that no font has are drawn as boxes.
+    """
+    own = "DejaVu Sans"
+    if all(ord(letter) in _letters_of(own) for letter in text if letter.isprintable()):
+        return
+    found = [font for font in _OTHER_SCRIPTS if font in _installed()]
+    matplotlib.rcParams["font.family"] = [own, *found]
+
+
+@lru_cache
+def _letters_of(family: str) -> frozenset[int]:
+    return frozenset(get_font(findfont(family)).get_charmap())
+
+
+@lru_cache
+def _installed() -> frozenset[str]:
+    return frozenset(font.name for font in fontManager.ttflist)
 
 
 @contextmanager
@@ -55,6 +89,7 @@ def own_defaults() -> Iterator[None]:
     """Draw with the settings that matplotlib has of its own, within this context."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")  # it is drawn as a box
         defaults = matplotlib.rcParamsDefault
         matplotlib.rcParams.update({k: defaults[k] for k in defaults if k not in _OF_WINDOWS})
         yield

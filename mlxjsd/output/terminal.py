@@ -69,7 +69,7 @@ def heatmap_text(
     low, high = scale or scale_of([heatmap])
     metric = heatmap.described
     cell_of = _cells(metric.signed, colours)
-    labels = [clean(label(key)) for key in heatmap.rows]
+    labels = [clean(name) for name in heatmap.labels]
     gutter = min(max(_LABEL, *map(cell_len, labels)) + 1, max(width // 3, _LABEL + 1))
     room = max(width - gutter, 1)
     measured = np.array(heatmap.measured_layers)
@@ -274,6 +274,9 @@ def summary(
         notes = (fewer_note(heatmap), left_out_sentence(heatmap))
         parts += [Text(clean(note)) for note in notes if note]
         parts.append(Text(_whole_rows(run, metric)))
+        if run.grid.maps:
+            named = ", ".join(map(clean, run.grid.maps))
+            parts.append(Text(f"maps of {named}: see --kind roles and --kind map"))
         if run.floor_warning:
             parts.append(Text(run.floor_warning, style="yellow"))
     else:
