@@ -52,9 +52,11 @@ def hostile() -> Run:
         "flags": (EVIL,), "source": {"kind": "swap", "id": EVIL, "subject": EVIL, "text": EVIL},
     }  # fmt: skip
     run = run_of(3)
-    records = [record(at, id=f"{at}{EVIL}", **fields) for at in range(3)]
+    grid, maps = replace(run.grid, maps=("residual",)), np.full((1, 1, 5, LAYERS), 0.25, np.float32)
+    records = [record(at, grid=grid, id=f"{at}{EVIL}", maps=maps, **fields) for at in range(3)]
     return replace(
         run,
+        grid=grid,
         records=records,
         model={**run.model, "name": EVIL, "quantization": EVIL},
         data={**run.data, "file": EVIL},

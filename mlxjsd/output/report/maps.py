@@ -88,7 +88,7 @@ def unpacked_maps(
         tokens: how many each prompt has.
 
     Returns:
-        By the places of prompts, (maps, metrics, tokens, L) float32; and the steps of the packing by
+        By the places of prompts, (maps, metrics, tokens, L) float32; and the packing's steps by
         metric, in its unit.
 
     Raises:
