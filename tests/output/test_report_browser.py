@@ -263,3 +263,15 @@ async def test_it_is_read_on_a_phone(tmp_path: Path) -> None:
         await tab.run(CLICK)
         assert await tab.run("document.querySelector('.detail')") is None
         assert tab.complaints == []
+
+
+@pytest.mark.asyncio
+async def test_a_browser_that_cannot_unpack_shows_the_averages_and_says_so(tmp_path: Path) -> None:
+    write_report(mapped(3), path := tmp_path / "report.html")
+    async with browser(tmp_path / "profile") as tab:
+        script = "delete window.DecompressionStream"
+        await tab.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+        await shows(tab, path)
+        await drawn(tab, "document.querySelector('#role-pictures .heatmap')")
+        assert "This browser is too old to unpack" in await tab.text()
+        assert tab.complaints == []
