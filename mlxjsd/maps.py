@@ -5,6 +5,7 @@ the picture of causal tracing (Meng et al. 2022, figure 1).
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from mlxjsd.registry import Registry
 from mlxjsd.rows import base_of, directed, restored
@@ -20,6 +21,9 @@ class Map:
     """Its name where people look."""
     help: str
     """What is exchanged, as part of a sentence."""
+    part: Literal["attention", "mlp"] | None = None
+    """The part of each block whose output is exchanged, in a window of blocks around the layer;
+    None for the state that leaves one."""
     denoising: bool = False
     """Whether clean states are put into the corrupted run, not the other way round."""
 
@@ -32,6 +36,24 @@ RESIDUAL = MAPS.add(
         "residual",
         "Residual stream",
         "the state of one token as it leaves a layer is exchanged between both runs",
+    )
+)
+MLP = MAPS.add(
+    Map(
+        "mlp",
+        "MLP",
+        "what the MLPs give at one token is exchanged between both runs, in the blocks around the "
+        "layer",
+        part="mlp",
+    )
+)
+ATTENTION = MAPS.add(
+    Map(
+        "attention",
+        "Attention",
+        "what attention gives at one token is exchanged between both runs, in the blocks around "
+        "the layer",
+        part="attention",
     )
 )
 

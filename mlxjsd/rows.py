@@ -49,6 +49,9 @@ class Row:
     """Of a patch: the run that the states come from. They are put into the other one."""
     hidden: Positions | None = None
     """Of a knockout: the tokens that may not be attended to."""
+    part: Literal["attention", "mlp"] | None = None
+    """Of a patch: the part of each block whose output at the tokens is replaced, in place of the
+    state that leaves a block (Meng et al. 2022)."""
     window: int | None = None
     """Of a row that reaches through a window: its blocks; None for those of the settings."""
     control: str | None = None
@@ -117,6 +120,44 @@ SUBJ_RANDOM = ROWS.add(
         edit="subject's state moved at random after block {layer}",
         help="a control: the subject's state is moved in a random direction, as far as the "
         "corrupted run moves it",
+    )
+)
+# Meng et al. 2022, in both directions.
+SUBJ_MLP = ROWS.add(
+    Row(
+        key="subj-mlp",
+        label="Subj. MLP",
+        kind="patch",
+        positions="subject",
+        reach="window",
+        states="corrupted",
+        part="mlp",
+        edit="subject's MLP outputs replaced around block {layer}",
+        help="what the MLPs give at the subject is replaced by what they give in the corrupted "
+        "run, in the blocks around the layer",
+        restored_edit="in the corrupted run, subject's clean MLP outputs restored around block "
+        "{layer}",
+        restored_help="in the corrupted run, what the MLPs give at the subject in the clean run "
+        "is restored, in the blocks around the layer",
+    )
+)
+# Meng et al. 2022, in both directions.
+SUBJ_ATTENTION = ROWS.add(
+    Row(
+        key="subj-attention",
+        label="Subj. attention",
+        kind="patch",
+        positions="subject",
+        reach="window",
+        states="corrupted",
+        part="attention",
+        edit="subject's attention outputs replaced around block {layer}",
+        help="what attention gives at the subject is replaced by what it gives in the corrupted "
+        "run, in the blocks around the layer",
+        restored_edit="in the corrupted run, subject's clean attention outputs restored around "
+        "block {layer}",
+        restored_help="in the corrupted run, what attention gives at the subject in the clean run "
+        "is restored, in the blocks around the layer",
     )
 )
 # Geva et al. 2023.
@@ -200,6 +241,44 @@ LAST_NOISE = ROWS.add(
         help="noise of the same level is added to the last token's state as it leaves the layer",
     )
 )
+# Meng et al. 2022, in both directions.
+LAST_MLP = ROWS.add(
+    Row(
+        key="last-mlp",
+        label="Last. MLP",
+        kind="patch",
+        positions="last",
+        reach="window",
+        states="corrupted",
+        part="mlp",
+        edit="last token's MLP outputs replaced around block {layer}",
+        help="what the MLPs give at the last token is replaced by what they give in the corrupted "
+        "run, in the blocks around the layer",
+        restored_edit="in the corrupted run, last token's clean MLP outputs restored around block "
+        "{layer}",
+        restored_help="in the corrupted run, what the MLPs give at the last token in the clean run "
+        "is restored, in the blocks around the layer",
+    )
+)
+# Meng et al. 2022, in both directions.
+LAST_ATTENTION = ROWS.add(
+    Row(
+        key="last-attention",
+        label="Last. attention",
+        kind="patch",
+        positions="last",
+        reach="window",
+        states="corrupted",
+        part="attention",
+        edit="last token's attention outputs replaced around block {layer}",
+        help="what attention gives at the last token is replaced by what it gives in the "
+        "corrupted run, in the blocks around the layer",
+        restored_edit="in the corrupted run, last token's clean attention outputs restored around "
+        "block {layer}",
+        restored_help="in the corrupted run, what attention gives at the last token in the clean "
+        "run is restored, in the blocks around the layer",
+    )
+)
 # Cheang et al. 2025.
 RELIANCE = ROWS.add(
     Row(
@@ -253,7 +332,9 @@ def sets() -> dict[str, tuple[str, ...]]:
     return {
         "paper": DEFAULT,
         "geva": (ATTN.key, ATTN_REST.key, ATTN_SELF.key),
-        "all": tuple(key for key, row in ROWS.items() if row.by_layer),
+        "parts": tuple(key for key, row in ROWS.items() if row.part),
+        # Of whole states: not every model has parts that can be told.
+        "all": tuple(key for key, row in ROWS.items() if row.by_layer and not row.part),
     }
 
 
@@ -274,7 +355,7 @@ def named(key: str, direction: str, windows: Sequence[int]) -> tuple[str, ...]:
     row = ROWS[key]
     if not row.by_layer:
         return (key,)
-    several = row.reach == "window" and len(windows) > 1
+    several = row.kind == "knockout" and len(windows) > 1
     noising = tuple(f"{key}:w{window}" for window in windows) if several else (key,)
     return directed(noising, (restored(key),) if row.denoises else (), direction)
 
@@ -323,7 +404,7 @@ def _asked_for(row: Row, name: str, asked: tuple[str, ...]) -> Row:
                 edit=row.restored_edit,
                 help=row.restored_help,
             )
-        elif (match := _WINDOW.fullmatch(one)) and row.reach == "window":
+        elif (match := _WINDOW.fullmatch(one)) and row.kind == "knockout":
             row = replace(row, label=f"{row.label} w{match[1]}", window=int(match[1]))
         else:
             raise KeyError(name)

@@ -31,6 +31,9 @@ class Settings:
     window: int | tuple[int, ...] = 5
     """Blocks in which attention is knocked out around a layer; 0 knocks out nothing. Several give
     a row for each."""
+    part_window: int = 10
+    """Blocks around a layer in which the outputs of their parts are exchanged, of rows and maps of
+    parts; 10 as in Meng et al. 2022."""
     seed: int = 0
     """Of the noise, and of the choice of partners."""
     prompt_template: str | None = None
@@ -79,6 +82,11 @@ class Settings:
                 hint="give 1 or more with --noise-samples",
             )
         self._check_windows()
+        if self.part_window < 1:
+            raise InputError(
+                f"the window of parts is at least one block, not {self.part_window}",
+                hint="give 1 or more with --part-window",
+            )
         if self.prompt_template is not None:
             check_template(self.prompt_template)
         if self.layers is not None:
@@ -140,6 +148,13 @@ class Settings:
     def windows(self) -> tuple[int, ...]:
         """The windows of the knockouts, in blocks."""
         return self.window if isinstance(self.window, tuple) else (self.window,)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of blocks whose outputs are exchanged, each once."""
+        asked = [row_table.ROWS[key].part for key in self.rows]
+        asked += [map_table.MAPS[key].part for key in self.maps]
+        return tuple(dict.fromkeys(part for part in asked if part))
 
     @property
     def described(self) -> str:

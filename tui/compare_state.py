@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from mlxjsd.analysis.compare import Comparison, Panel, compare, published
-from mlxjsd.assets import PUBLISHED
+from mlxjsd.analysis.published import published_names
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, Metric, described
 from mlxjsd.store.reader import read_run
@@ -65,7 +65,7 @@ def figures(metric: str) -> list[Figure]:
     """Return the published figures that show this metric."""
     if metric != JSD.key:
         return []
-    return [Figure(path.stem) for path in sorted(PUBLISHED.glob("*.json"))]
+    return [Figure(name) for name in published_names(maps=False)]
 
 
 def panel_of_state(state: RunState) -> Panel:

@@ -173,6 +173,7 @@ FIELDS = (
     FieldInfo("window", "Window", f"{_S.window}", "settings", parse_windows),
     FieldInfo("output", "Folder", "named after the settings", read=_output, completes=True),
     FieldInfo("rows", "Rows", ",".join(_S.rows), "settings", Names.rows, more=True),
+    FieldInfo("part_window", "Parts", f"{_S.part_window}", "settings", _whole(1), more=True),
     FieldInfo("direction", "Direction", "", "settings", choices=DIRECTIONS, more=True),
     FieldInfo("target", "Target", "", "settings", choices=TARGETS, more=True),
     FieldInfo("maps", "Maps", "none", "settings", _names, more=True),

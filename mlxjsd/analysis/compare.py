@@ -1,6 +1,5 @@
 """Two heatmaps beside each other: two runs, or a run and a published figure."""
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +8,7 @@ from mlxjsd.above import Shown
 from mlxjsd.analysis.effects import Effect, shown_metric
 from mlxjsd.analysis.pairing import pairing
 from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
-from mlxjsd.assets import PUBLISHED
+from mlxjsd.analysis.published import published_document
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, Metric
 from mlxjsd.rows import DEFAULT, label
@@ -32,6 +31,13 @@ class Panel:
     at_most: np.ndarray | None = None
     """Which cells are no more than what stands there, (rows, L) bool: a figure's colours say
     nothing below the lowest tick of their scale. None for none."""
+    names: tuple[str, ...] | None = None
+    """What the rows are called where people look; None for what they are called by their keys."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each row is called where people look."""
+        return self.names or tuple(map(label, self.rows))
 
     @property
     def described(self) -> Metric:
@@ -91,16 +97,14 @@ def published(name: str) -> Panel:
     """Return a published heatmap that comes with mlxjsd.
 
     Raises:
-        InputError: for an unknown name; the message lists those there are.
+        InputError: for an unknown name, where the message lists those there are, and for a map.
     """
-    path = PUBLISHED / f"{name}.json"
-    known = sorted(p.stem for p in PUBLISHED.glob("*.json"))
-    if name not in known:
+    found = published_document(name)
+    if "kind" in found:
         raise InputError(
-            f"there is no published figure {name!r}; there is {', '.join(known)}",
-            hint="give one of these with --reference",
+            f"{name} is of maps, not of a heatmap's rows",
+            hint="give a run with maps to `mlxjsd compare --reference`",
         )
-    found = json.loads(path.read_text(encoding="utf-8"))
     rows = tuple(found["values"])
     mean = np.array([found["values"][row] for row in rows], dtype=np.float64)
     lowest = found.get("at_most")
@@ -186,14 +190,16 @@ def comparison_lines(comparison: Comparison) -> list[tuple[str, ...]]:
     """Return the rows of the table Row | Rank correlation | Difference | Layers | High | Agree."""
     return [
         (
-            both_labels(row.row, row.other),
+            one if one == other else f"{one} / {other}",
             _written(row.correlation, 2),
             _written(row.difference, 3),
             f"{row.cells} of {comparison.a.mean.shape[1]}",
             f"{row.high[0]} / {row.high[1]}",
             {True: "yes", False: "no", None: "n/a"}[row.phases_agree],
         )
-        for row in comparison.rows
+        for row, one, other in zip(
+            comparison.rows, comparison.a.labels, comparison.b.labels, strict=True
+        )
     ]
 
 
@@ -218,7 +224,9 @@ def _over(panel: Panel, rows: tuple[str, ...], columns: int) -> Panel:
     at_most = panel.at_most
     if at_most is not None:  # a column between two cells is known if both are
         at_most = _stretch(at_most[chosen].astype(float), columns) > 0
-    return replace(panel, mean=_stretch(panel.mean[chosen], columns), rows=rows, at_most=at_most)
+    names = panel.names and tuple(panel.names[at] for at in chosen)
+    mean = _stretch(panel.mean[chosen], columns)
+    return replace(panel, mean=mean, rows=rows, at_most=at_most, names=names)
 
 
 def _stretch(mean: np.ndarray, columns: int) -> np.ndarray:

@@ -32,7 +32,7 @@ def measured_maps(grid: Grid, names: Sequence[str] | None = None) -> tuple[str, 
         if name not in grid.maps:
             raise InputError(
                 f"the run has no map {name!r}; it has {', '.join(grid.maps)}",
-                hint="give some of these with --map",
+                hint="name some of these with --map, or measure it",
             )
     return tuple(names or grid.maps)
 

@@ -26,13 +26,15 @@ def compare(
     reference: Annotated[
         str | None,
         typer.Option(
-            help="A published figure, such as llama-3-8b-fa, in place of another run.",
+            help="A published figure in place of another run: llama-3-8b-fa; or of a run with maps "
+            "rome-gpt2-xl, rome-gpt-j, eiffel-gpt2-xl, ioi-gpt2-small.",
             autocompletion=completion.figures,
         ),
     ] = None,
     category: Annotated[
         str | None, typer.Option(help="Only the prompts of one category: FA, AH or UH.")
     ] = None,
+    prompt: result_options.PromptOfRun = None,
     metric: result_options.Metric = JSD.key,
     effect: averages.Effect = None,
     least_total: averages.LeastTotal = None,
@@ -60,6 +62,10 @@ def compare(
             "compare takes a second run folder or --reference, one of the two",
             hint="give one of them",
         )
+    if reference is None and prompt is not None:
+        raise InputError(
+            "--prompt is for a comparison with published maps", hint="add --reference rome-gpt2-xl"
+        )
     page = None
     if output is not None:
         from mlxjsd.output.page import Page
@@ -74,20 +80,55 @@ def compare(
                 f"{option} needs prompts, and a published figure has averages alone",
                 hint="leave it out, or compare two runs",
             )
-    from mlxjsd.analysis import compare as comparing
-    from mlxjsd.output.markdown import compared, panel_of
+    compare_published(runs[0], str(reference), category, prompt, metric, output, aliases, page)
 
-    one = panel_of(read(runs[0], aliases=aliases), category, metric)
-    result = comparing.compare(one, comparing.published(str(reference)))
+
+def compare_published(
+    folder: Path,
+    name: str,
+    category: str | None,
+    prompt: str | None,
+    metric: str,
+    output: Path | None,
+    aliases: str | None,
+    page: "Page | None",
+) -> None:
+    """Print how a run agrees with published numbers; draw it."""
+    from mlxjsd.analysis import compare as comparing
+    from mlxjsd.analysis.published import published_map
+    from mlxjsd.output.markdown import compared, panel_of
+    from mlxjsd.output.reference import compare_map, compared_maps
+
+    maps = published_map(name)
+    if maps is not None:
+        if metric not in (JSD.key, maps.metric):
+            raise InputError(
+                f"{name} shows the metric {maps.metric}, not {metric}", hint="leave --metric out"
+            )
+        if output is not None and is_report(output):
+            raise InputError(
+                "a .html file shows the rows of heatmaps, not maps",
+                hint="name a .png, .pdf or .svg",
+            )
+        result = compare_map(read(folder, aliases=aliases), maps, category, prompt)
+        said = compared_maps(result, maps)
+    else:
+        if prompt is not None:
+            raise InputError(
+                f"--prompt is for published maps, and {name} is a heatmap", hint="leave it out"
+            )
+        one = panel_of(read(folder, aliases=aliases), category, metric)
+        result = comparing.compare(one, comparing.published(name))
+        said = compared(result)
     if output is not None and is_report(output):
         from mlxjsd.output.report.write import sides_of, write_comparison
 
-        write_comparison("Two heatmaps compared", sides_of(result), compared(result), output)
+        write_comparison("Two heatmaps compared", sides_of(result), said, output)
     elif output is not None:
         from mlxjsd.output.figure import plot_comparison, save_figure
 
         save_figure(plot_comparison(result, page=page), output)
-    print(compared(result))
+    print(said)
 
 
 def compare_runs(

@@ -46,9 +46,9 @@ def _runs_in(folder: Path) -> Iterator[str]:
 
 def figures(incomplete: str) -> list[str]:
     """Return the published figures."""
-    from mlxjsd.assets import PUBLISHED
+    from mlxjsd.analysis.published import published_names
 
-    return _fitting(sorted(path.stem for path in PUBLISHED.glob("*.json")), incomplete)
+    return _fitting(published_names(), incomplete)
 
 
 def kinds(incomplete: str) -> list[str]:

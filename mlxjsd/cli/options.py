@@ -189,6 +189,9 @@ class RunOptions:
             help="Blocks of the attention knockout around a layer; several give a row for each.",
         ),
     ] = f"{Settings.window}"
+    part_window: Annotated[
+        int, typer.Option(metavar="N", help="Blocks around a layer whose parts are exchanged.")
+    ] = Settings.part_window
     rows: Annotated[
         Names,
         typer.Option(

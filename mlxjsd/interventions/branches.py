@@ -8,12 +8,13 @@ values which were computed once:
     patch of tail or last  l + 1                 corrupted run's       clean run's
     noise, random          l + 1                 clean, then moved     clean run's
     knockout               first of its blocks   clean run's           clean run's, some hidden
+    patch of parts         first of its blocks   clean run's           clean run's
     null                   0                     clean run's           clean run's
     corrupted              none                  corrupted run's       none
 
 A patch in the other direction, of clean states into the corrupted run, is the same with the two
 runs exchanged. What noise or a random move leaves of the subject's state is no other run's, so
-that the subject goes on by itself and is carried as well.
+that the subject goes on by itself and is carried as well; so does one whose parts are exchanged.
 
 The sweep opens the branches, and cost and memory are counted from the same list.
 """
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mlxjsd.interventions.spec import blocks_of
+from mlxjsd.interventions.spec import blocks_of, part_blocks
 from mlxjsd.maps import map_of
 from mlxjsd.records import Grid
 from mlxjsd.rows import Positions, Row
@@ -48,15 +49,22 @@ class Branch:
     """Whose states it carries: ``CLEAN``, or 1 + j for corrupted run j."""
     prefix: int
     """Whose keys and values stand in front of it."""
-    blind: range = range(0)
-    """The blocks in which it may not attend to the tokens ``hidden``."""
+    inside: range = range(0)
+    """The blocks in which it may not attend to the tokens ``hidden``, or the outputs of ``part``
+    are replaced."""
     hidden: Positions | None = None
     moved: bool = False
     """Whether what it carries is edited by a draw as it is opened."""
     sample: int = 0
     """Which corrupted run or draw it belongs to, from 0."""
     put: int | None = None
-    """Of a branch of a map: the run whose state its first token has as it is opened."""
+    """The run whose state its first token has as it is opened, of a branch of a map; or whose
+    outputs of ``part`` it has."""
+    part: str | None = None
+    """The part of each block inside whose output is that of another run, at the tokens ``edited``;
+    None where no part is exchanged."""
+    edited: Positions | None = None
+    """None for the first token that it carries."""
 
 
 @lru_cache(maxsize=8)
@@ -74,21 +82,27 @@ def branches_of(grid: Grid, settings: Settings, samples: int) -> tuple[Branch, .
         for layer in grid.layers_of(row)
         for branch in _branches(row, layer, samples, settings, grid.layers)
     ]
-    knockouts = {row.key for row in grid.measured if row.kind in ("knockout", "null")}
+    unedited = {row.key for row in grid.measured if row.kind in ("knockout", "null") or row.part}
     # Where several open, those that come out of the block before stand in front.
-    found.sort(key=lambda branch: (branch.enters, branch.row in knockouts))
+    found.sort(key=lambda branch: (branch.enters, branch.row in unedited))
     return tuple(found)
 
 
 def _branches(
     row: Row, layer: int, samples: int, settings: Settings, layers: int
 ) -> Iterator[Branch]:
+    carries: Positions = "onward" if row.positions == "subject" else row.positions
     for j in range(samples if row.drawn else 0):
         put_in, into = (1 + j, CLEAN) if row.states != "clean" else (CLEAN, 1 + j)
         if row.kind == "corrupted":
             yield Branch(row.key, layer, layers, row.positions, 1 + j, CLEAN, sample=j)
+        elif row.part is not None:
+            inside = blocks_of(row, layer, settings, layers)
+            yield Branch(
+                row.key, layer, inside[0], carries, into, into, inside, sample=j, put=put_in,
+                part=row.part, edited=row.positions,
+            )  # fmt: skip
         elif row.kind != "patch":
-            carries: Positions = "onward" if row.positions == "subject" else row.positions
             yield Branch(row.key, layer, layer + 1, carries, CLEAN, CLEAN, moved=True, sample=j)
         elif row.positions == "subject":
             yield Branch(row.key, layer, layer + 1, "tail", run=into, prefix=put_in, sample=j)
@@ -96,29 +110,38 @@ def _branches(
             yield Branch(row.key, layer, layer + 1, row.positions, put_in, prefix=into, sample=j)
     if row.drawn:
         return
-    blind = blocks_of(row, layer, settings, layers)
+    inside = blocks_of(row, layer, settings, layers)
     # An empty window edits nothing; its branch leaves at block 0 like a null edit.
-    enters = blind[0] if blind else 0
-    yield Branch(row.key, layer, enters, row.positions, CLEAN, CLEAN, blind, row.hidden)
+    enters = inside[0] if inside else 0
+    yield Branch(row.key, layer, enters, row.positions, CLEAN, CLEAN, inside, row.hidden)
 
 
 @lru_cache(maxsize=64)
-def map_branches(
-    names: tuple[str, ...], tokens: range, layers: tuple[int, ...], samples: int
-) -> tuple[Branch, ...]:
-    """Return the branches of some tokens of some maps.
+def map_branches(grid: Grid, settings: Settings, tokens: range, samples: int) -> tuple[Branch, ...]:
+    """Return the branches of some tokens of all maps.
 
     Args:
-        names: of the maps.
+        grid: what is measured.
+        settings: the window of the parts.
         tokens: positions, none of them in front of every subject.
-        layers: those that are measured.
         samples: corrupted runs for each prompt.
     """
+
+    def branch(name: str, layer: int, token: int, sample: int) -> Branch:
+        about = map_of(name)
+        run, put = (1 + sample, CLEAN) if about.denoising else (CLEAN, 1 + sample)
+        if about.part is None:
+            return Branch(name, layer, layer + 1, token, run, run, sample=sample, put=put)
+        inside = part_blocks(layer, settings, grid.layers)
+        return Branch(
+            name, layer, inside[0], token, run, run, inside, sample=sample, put=put,
+            part=about.part,
+        )  # fmt: skip
+
     return tuple(
-        Branch(name, layer, layer + 1, token, run, run, sample=sample, put=put)
-        for layer in layers
+        branch(name, layer, token, sample)
+        for layer in grid.measured_layers
         for token in tokens
-        for name in names
+        for name in grid.maps
         for sample in range(samples)
-        for run, put in ((1 + sample, CLEAN) if map_of(name).denoising else (CLEAN, 1 + sample),)
     )

@@ -4,20 +4,21 @@ import mlx.core as mx
 import numpy as np
 
 from mlxjsd.interventions.divergence import entropy, log_softmax
-from mlxjsd.interventions.spec import Batch, blocks_of
+from mlxjsd.interventions.spec import Batch, blocks_of, part_blocks
 from mlxjsd.maps import map_of
-from mlxjsd.model.anatomy import Anatomy
+from mlxjsd.model.blocks import Blocks
 from mlxjsd.records import Grid
 from mlxjsd.rows import row_of
 from mlxjsd.settings import Settings
 
 
 def applicable(
-    grid: Grid, anatomy: Anatomy, settings: Settings, batch: Batch
+    grid: Grid, blocks: Blocks, settings: Settings, batch: Batch
 ) -> tuple[np.ndarray, np.ndarray]:
     """Say which cells there are: of a layer that is measured, and where an edit can do something.
 
-    A knockout needs a block that attends, and a control a span of its own.
+    A knockout needs a block that attends, an exchange of parts one that has the part, and a control
+    a span of its own.
 
     Returns:
         (B, rows, L) bool for the cells, and (B, whole) bool for the rows with one number.
@@ -26,7 +27,11 @@ def applicable(
 
     def applies(name: str, layer: int) -> np.ndarray:
         row = row_of(name)
-        somewhere = anatomy.applies(blocks_of(row, layer, settings, layers))
+        inside = blocks_of(row, layer, settings, layers)
+        if row.part is not None:
+            somewhere = blocks.parts.applies(row.part, inside)
+        else:
+            somewhere = blocks.anatomy.applies(inside)
         if row.hidden == "control" and somewhere:
             return np.asarray(batch.mask("control").any(axis=1))
         return np.full(batch.size, somewhere)
@@ -42,33 +47,49 @@ def blank(
     cells: np.ndarray,
     whole: np.ndarray,
     grid: Grid,
-    anatomy: Anatomy,
+    blocks: Blocks,
     settings: Settings,
     batch: Batch,
 ) -> None:
     """Put NaN where an edit does not apply: into (B, metrics, rows, L) and (B, metrics, whole)."""
-    by_cell, by_row = applicable(grid, anatomy, settings, batch)
+    by_cell, by_row = applicable(grid, blocks, settings, batch)
     cells[np.broadcast_to(~by_cell[:, None], cells.shape)] = np.nan
     whole[np.broadcast_to(~by_row[:, None], whole.shape)] = np.nan
 
 
-def room_for_maps(grid: Grid, batch: Batch) -> np.ndarray:
-    """Return zeros for the cells of maps, (B, maps, metrics, T, L), NaN where there are none."""
+def room_for_maps(grid: Grid, batch: Batch, blocks: Blocks, settings: Settings) -> np.ndarray:
+    """Return zeros for the cells of maps, (B, maps, metrics, T, L), NaN where there are none.
+
+    None are in layers that are not measured, and where no block of a window has the part.
+    """
     shape = (batch.size, len(grid.maps), len(grid.metrics), batch.length, grid.layers)
     found = np.full(shape, np.nan, np.float32)
-    found[..., list(grid.measured_layers)] = 0.0
+    for at, name in enumerate(grid.maps):
+        found[:, at, ..., _map_layers(name, grid, blocks, settings)] = 0.0
     return found
+
+
+def _map_layers(name: str, grid: Grid, blocks: Blocks, settings: Settings) -> list[int]:
+    """Return the layers in which a map has numbers."""
+    part = map_of(name).part
+    return [
+        layer
+        for layer in grid.measured_layers
+        if part is None or blocks.parts.applies(part, part_blocks(layer, settings, grid.layers))
+    ]
 
 
 def put_unedited(
     found: np.ndarray, grid: Grid, batch: Batch, clean: np.ndarray, corrupted: np.ndarray
 ) -> None:
     """Fill in the tokens in front of each subject, where both runs are the same."""
-    layers = list(grid.measured_layers)
     for row, start in enumerate(batch.starts):
         for at, name in enumerate(grid.maps):
             numbers = corrupted if map_of(name).denoising else clean
-            found[row, at, :, :start, layers] = numbers[row][:, None]
+            front = found[row, at, :, :start]
+            found[row, at, :, :start] = np.where(
+                np.isnan(front), front, numbers[row][:, None, None]
+            )
 
 
 def subject_norms(states: mx.array, subject: mx.array) -> mx.array:

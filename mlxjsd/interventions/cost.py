@@ -10,6 +10,8 @@ well the machine is used. With T tokens, the subject in [s, e), S corrupted runs
     restored         the same as the row that goes the other way
     Subj. noise l    S (T - s) (L - 1 - l)      and Subj. random
     Last. noise l    S (L - 1 - l)
+    Subj. MLP l      S (T - s) (L - first block of l's window), and Subj. attention
+    Last. MLP l      S (L - first block of l's window), and Last. attention
     Attn. l          L - (first block of l's window), for each kind and window
     reliance         (T - e) L
     floor            L
@@ -86,7 +88,7 @@ def map_token_blocks(shape: Shape, settings: Settings, layers: int) -> tuple[int
     """
     grid = Grid.of(settings, layers)
     tokens = range(shape.first, shape.length)
-    branches = map_branches(grid.maps, tokens, grid.measured_layers, shape.samples)
+    branches = map_branches(grid, settings, tokens, shape.samples)
     swept = sum(shape.carried(branch) * (layers - branch.enters) for branch in branches)
     return shape.size * swept, shape.size * len(branches) * shape.length * layers
 

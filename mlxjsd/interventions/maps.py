@@ -1,9 +1,10 @@
 """Maps: the state of every token at every layer, exchanged between the clean and the corrupted run.
 
 A token's exchange at block l changes no token in front of it, so that each cell is a branch of
-[t, T) which leaves at block l: about sum over t of (T - t) L^2 / 2 token-blocks, where the plain
-way takes a pass of T L for each of the T L cells. Tokens in front of the subject are the same in
-both runs; nothing is exchanged there, and nothing computed.
+[t, T) which leaves at block l (of parts, at the first block of l's window): about sum over t of
+(T - t) L^2 / 2 token-blocks, where the plain way takes a pass of T L for each of the T L cells.
+Tokens in front of the subject are the same in both runs; nothing is exchanged there, and nothing
+computed.
 """
 
 from dataclasses import replace
@@ -38,7 +39,8 @@ def tokens_at_once(blocks: Blocks, batch: Batch, settings: Settings) -> int:
     for token in range(batch.first, batch.length):
         queries = batch.length - token
         call = max(a.row(queries, batch.length) for a in blocks.allocations)
-        states = 4 * queries * embedded.nbytes  # before and after a block, and joined
+        # Before and after a block, and joined; of parts, what is put in, and what comes of it.
+        states = (6 if settings.parts else 4) * queries * embedded.nbytes
         total += batch.size * each * states
         # Calls of several tokens follow on each other; the largest decides.
         if taken and total + batch.size * each * call > PASS_BYTES:
@@ -61,12 +63,11 @@ def sweep_maps(blocks: Blocks, batch: Batch, settings: Settings) -> np.ndarray:
         layers that are not measured.
     """
     grid = Grid.of(settings, len(blocks))
-    found = room_for_maps(grid, batch)
+    found = room_for_maps(grid, batch, blocks, settings)
     at_once = tokens_at_once(blocks, batch, settings)
     for begin in range(batch.first, batch.length, at_once):
         tokens = range(begin, min(begin + at_once, batch.length))
-        planned = map_branches(grid.maps, tokens, grid.measured_layers, batch.samples)
-        walk = Walk(batch, planned, blocks.anatomy)
+        walk = Walk(batch, map_branches(grid, settings, tokens, batch.samples), blocks)
         unedited, values = walked(blocks, batch, settings, walk)
         for branch, value in zip(walk.branches, np.moveaxis(values, -1, 0), strict=True):
             assert isinstance(branch.carries, int)

@@ -14,24 +14,23 @@ from mlxjsd.interventions.common import applicable
 from mlxjsd.interventions.reference import Edit, corrupted_run, edits_of
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.metrics import METRICS
-from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.stepping import BlockCall, Visitor
 from mlxjsd.settings import Settings
 
 
 def finite_prompts(
-    found: Measurement, anatomy: Anatomy, settings: Settings, batch: Batch
+    found: Measurement, blocks: Blocks, settings: Settings, batch: Batch
 ) -> np.ndarray:
     """Return (B,) bool: whether every number of a prompt is finite, where the edit applies.
 
     Args:
         found: what was measured of B prompts.
-        anatomy: of the model; where nothing attends, NaN stands for "not applicable".
+        blocks: of the model; where nothing attends, NaN stands for "not applicable".
         settings: of the run.
         batch: what was measured.
     """
-    by_cell, by_row = applicable(found.grid, anatomy, settings, batch)
+    by_cell, by_row = applicable(found.grid, blocks, settings, batch)
     # A number of a token that a prompt has not is none, and says nothing.
     everybody = settings.target == "prediction"
     measured = [

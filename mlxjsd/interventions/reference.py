@@ -6,7 +6,7 @@ cell is the whole model run on the whole prompt with one edit. It is slow, and i
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import mlx.core as mx
 import numpy as np
@@ -21,8 +21,8 @@ from mlxjsd.interventions.common import (
 )
 from mlxjsd.interventions.divergence import js_divergence
 from mlxjsd.interventions.metrics import Logits, numbers_of
-from mlxjsd.interventions.spec import Batch, Measurement, blocks_of
-from mlxjsd.maps import map_of
+from mlxjsd.interventions.spec import Batch, Measurement, blocks_of, part_blocks
+from mlxjsd.maps import Map, map_of
 from mlxjsd.model.anatomy import Anatomy
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys
@@ -32,6 +32,18 @@ from mlxjsd.rows import Row, row_of
 from mlxjsd.settings import Settings
 
 Edit = Callable[[mx.array], mx.array]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One plain run of the model."""
+
+    logits: mx.array
+    """Of the last token, (B, 1, V)."""
+    states: list[mx.array]
+    """As they leave each block, (B, T, hidden) each."""
+    outputs: dict[str, dict[int, mx.array]]
+    """What the parts of the blocks give, by kind and block, (B, T, hidden) each."""
 
 
 def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measurement:
@@ -45,18 +57,16 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
     Returns:
         See :class:`~mlxjsd.interventions.spec.Measurement`.
     """
-    grid, tokens = Grid.of(settings, len(blocks)), mx.array(batch.tokens)
+    grid = Grid.of(settings, len(blocks))
     subject = mx.array(batch.mask("subject"))
-    clean, clean_states = _record(blocks, tokens, lambda x: x)
+    clean, *corrupted = runs = recorded_runs(blocks, batch, settings)
     about = {
-        "norms": np.stack([np.array(subject_norms(x, subject)) for x in clean_states], axis=1),
-        "directions": np.stack([np.array(last_direction(x)) for x in clean_states], axis=1),
+        "norms": np.stack([np.array(subject_norms(x, subject)) for x in clean.states], axis=1),
+        "directions": np.stack([np.array(last_direction(x)) for x in clean.states], axis=1),
     }
-    corrupted = [_record(blocks, *corrupted_run(batch, j)) for j in range(batch.samples)]
-    states = [clean_states, *(found for _, found in corrupted)]
 
     def other_logits() -> mx.array:
-        return mx.concatenate([logits for logits, _ in corrupted], axis=1)
+        return mx.concatenate([run.logits for run in corrupted], axis=1)
 
     def numbers(row: Row, layer: int) -> np.ndarray:
         """Return the numbers of one cell, (B, metrics), averaged over the samples."""
@@ -64,11 +74,11 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
         samples = batch.samples if row.drawn else 1
         for sample in range(samples):
             if row.kind == "corrupted":  # which is run already
-                edited = corrupted[sample][0]
+                edited = corrupted[sample].logits
             else:
-                run = _edited(blocks, batch, settings, row, layer, states, sample)
+                run = _edited(blocks, batch, settings, row, layer, runs, sample)
                 edited = blocks.run(*run)[:, -1:]
-            logits = Logits.of(batch, clean, edited, other_logits)
+            logits = Logits.of(batch, clean.logits, edited, other_logits)
             found += np.array(numbers_of(logits, grid.metrics))[..., 0]
         return found / samples
 
@@ -78,8 +88,8 @@ def reference_batch(blocks: Blocks, batch: Batch, settings: Settings) -> Measure
             cells[:, :, at, layer] = numbers(row_of(name), layer)
     for at, name in enumerate(grid.whole):
         whole[:, :, at] = numbers(row_of(name), 0)
-    blank(cells, whole, grid, blocks.anatomy, settings, batch)
-    return Measurement(grid, cells, whole, **about, **clean_numbers(clean))
+    blank(cells, whole, grid, blocks, settings, batch)
+    return Measurement(grid, cells, whole, **about, **clean_numbers(clean.logits))
 
 
 def _edited(
@@ -88,7 +98,7 @@ def _edited(
     settings: Settings,
     row: Row,
     layer: int,
-    states: Sequence[list[mx.array]],
+    runs: Sequence[Recorded],
     sample: int,
 ) -> tuple[mx.array, Visitor]:
     """Return the run of one cell: its tokens, and the edit as it is made on the whole prompt.
@@ -96,14 +106,13 @@ def _edited(
     Args:
         blocks: of the model.
         batch: the prompts.
-        settings: the window of a knockout.
+        settings: the window of a knockout, and of parts.
         row: what is edited.
         layer: of the cell.
-        states: as they leave each block, (B, T, hidden) each: of the clean run, and of each
-            corrupted one.
+        runs: the clean run, and each corrupted one.
         sample: which corrupted run, or which draw.
     """
-    tokens, corrupted = mx.array(batch.tokens), states[1 + sample]
+    tokens, clean, corrupted = mx.array(batch.tokens), runs[0], runs[1 + sample]
     if row.kind == "null":
         return tokens, _plain
     here = mx.array(batch.mask(row.positions))
@@ -111,10 +120,11 @@ def _edited(
         assert row.hidden is not None
         inside = blocks_of(row, layer, settings, len(blocks))
         return tokens, _knock_out(inside, here, mx.array(batch.mask(row.hidden)), blocks.anatomy)
-    if row.kind == "patch" and row.states == "clean":
-        return _corrupted(batch, sample, _patch(layer, here, states[0][layer]))
     if row.kind == "patch":
-        return tokens, _patch(layer, here, corrupted[layer])
+        inside = blocks_of(row, layer, settings, len(blocks))
+        source = clean if row.states == "clean" else corrupted
+        visit = _exchange(blocks, row.part, layer, inside, here, source)
+        return _corrupted(batch, sample, visit) if row.states == "clean" else (tokens, visit)
     assert batch.draws is not None
     if row.kind == "noise":
         change = mx.array(batch.draws.noise(row, layer, sample))
@@ -124,7 +134,7 @@ def _edited(
     after = batch.length - before - change.shape[1]
     change = mx.pad(change, [(0, 0), (before, after), (0, 0)])
     if row.kind == "random":
-        moved = (corrupted[layer] - states[0][layer]).astype(mx.float32)
+        moved = (corrupted.states[layer] - clean.states[layer]).astype(mx.float32)
         change = change * mx.linalg.norm(moved, axis=-1, keepdims=True)
     return tokens, _add(layer, change)
 
@@ -136,41 +146,42 @@ def reference_maps(blocks: Blocks, batch: Batch, settings: Settings) -> np.ndarr
         (B, maps, metrics, T, L) float32; see :func:`mlxjsd.interventions.maps.sweep_maps`.
     """
     grid, tokens = Grid.of(settings, len(blocks)), mx.array(batch.tokens)
-    clean, clean_states = _record(blocks, tokens, lambda x: x)
-    corrupted = [_record(blocks, *corrupted_run(batch, j)) for j in range(batch.samples)]
-    found = room_for_maps(grid, batch)
+    clean, *corrupted = recorded_runs(blocks, batch, settings)
+    found = room_for_maps(grid, batch, blocks, settings)
 
     def other_logits() -> mx.array:
-        return mx.concatenate([logits for logits, _ in corrupted], axis=1)
+        return mx.concatenate([run.logits for run in corrupted], axis=1)
 
     def numbers(logits: mx.array) -> np.ndarray:
-        given = Logits.of(batch, clean, logits[:, -1:], other_logits)
+        given = Logits.of(batch, clean.logits, logits[:, -1:], other_logits)
         return np.array(numbers_of(given, grid.metrics))[..., 0]
+
+    def cell(about: Map, token: int, layer: int) -> np.ndarray:
+        """Return the numbers of one cell, (B, metrics), averaged over the samples."""
+        here = mx.array(np.arange(batch.length) == token)[None]
+        inside = part_blocks(layer, settings, len(blocks))
+        sums = np.zeros((batch.size, len(grid.metrics)))
+        for sample, run in enumerate(corrupted):
+            source = clean if about.denoising else run
+            visit = _exchange(blocks, about.part, layer, inside, here, source)
+            edited = _corrupted(batch, sample, visit) if about.denoising else (tokens, visit)
+            sums += numbers(blocks.run(*edited))
+        return sums / batch.samples
 
     for at, name in enumerate(grid.maps):
         for token in range(batch.first, batch.length):
-            here = mx.array(np.arange(batch.length) == token)[None]
             for layer in grid.measured_layers:
-                cell = np.zeros((batch.size, len(grid.metrics)))
-                for sample, (_, states) in enumerate(corrupted):
-                    if map_of(name).denoising:
-                        run = _corrupted(batch, sample, _patch(layer, here, clean_states[layer]))
-                    else:
-                        run = tokens, _patch(layer, here, states[layer])
-                    cell += numbers(blocks.run(*run))
-                found[:, at, :, token, layer] = cell / batch.samples
-    total = np.mean([numbers(logits) for logits, _ in corrupted], axis=0)
-    put_unedited(found, grid, batch, numbers(clean), total)
+                if not np.isnan(found[0, at, 0, token, layer]):
+                    found[:, at, :, token, layer] = cell(map_of(name), token, layer)
+    total = np.mean([numbers(run.logits) for run in corrupted], axis=0)
+    put_unedited(found, grid, batch, numbers(clean.logits), total)
     return found
 
 
 def total_effect(blocks: Blocks, batch: Batch) -> np.ndarray:
     """Return JSD(clean run, corrupted run) in nats, (B,): what Last. at the last layer must be."""
-    clean, _ = _record(blocks, mx.array(batch.tokens), lambda x: x)
-    samples = [
-        js_divergence(clean, _record(blocks, *corrupted_run(batch, sample))[0])
-        for sample in range(batch.samples)
-    ]
+    clean, *corrupted = recorded_runs(blocks, batch)
+    samples = [js_divergence(clean.logits, run.logits) for run in corrupted]
     return np.array(mx.mean(mx.concatenate(samples, axis=1), axis=1))
 
 
@@ -178,16 +189,14 @@ def edits_of(
     blocks: Blocks, batch: Batch, settings: Settings
 ) -> Iterator[tuple[str, mx.array, Visitor]]:
     """Yield the name, the tokens and the edit of every run that :func:`reference_batch` makes."""
-    grid = Grid.of(settings, len(blocks))
-    states = [_record(blocks, mx.array(batch.tokens), lambda x: x)[1]]
-    states += [_record(blocks, *corrupted_run(batch, j))[1] for j in range(batch.samples)]
+    grid, runs = Grid.of(settings, len(blocks)), recorded_runs(blocks, batch, settings)
     for row in grid.measured:
         if row.kind in ("null", "corrupted"):
             continue
         for layer in grid.layers_of(row):
             name = f"{row.label} at layer {layer}" if row.by_layer else row.label.lower()
             for sample in range(batch.samples if row.drawn else 1):
-                yield name, *_edited(blocks, batch, settings, row, layer, states, sample)
+                yield name, *_edited(blocks, batch, settings, row, layer, runs, sample)
 
 
 def corrupted_run(batch: Batch, sample: int) -> tuple[mx.array, Edit]:
@@ -215,16 +224,71 @@ def _corrupted(batch: Batch, sample: int, visit: Visitor) -> tuple[mx.array, Vis
     return tokens, corrupted
 
 
-def _record(blocks: Blocks, tokens: mx.array, corrupt: Edit) -> tuple[mx.array, list[mx.array]]:
-    """Run the model; return last-token logits (B, 1, V) and the states that left each block."""
-    states = []
+def recorded_runs(blocks: Blocks, batch: Batch, settings: Settings | None = None) -> list[Recorded]:
+    """Run the clean prompts and each corruption of them.
+
+    Args:
+        blocks: of the model.
+        batch: the prompts.
+        settings: which parts of the blocks are recorded; None for none.
+    """
+    kinds = settings.parts if settings else ()
+    clean = _record(blocks, mx.array(batch.tokens), lambda x: x, kinds)
+    return [clean] + [
+        _record(blocks, *corrupted_run(batch, j), kinds) for j in range(batch.samples)
+    ]
+
+
+def _record(blocks: Blocks, tokens: mx.array, corrupt: Edit, kinds: Sequence[str]) -> Recorded:
+    """Run the model, and record what leaves each block, and what its parts of ``kinds`` give."""
+    parts = blocks.parts if kinds else None
+    run = Recorded(mx.zeros(0), [], {kind: {} for kind in kinds})
+
+    def keep(kind: str, index: int) -> Edit:
+        def edit(given: mx.array) -> mx.array:
+            run.outputs[kind][index] = given
+            return given
+
+        return edit
 
     def visit(call: BlockCall) -> mx.array:
-        x = corrupt(call.x) if call.index == 0 else call.x
-        states.append(call.forward(x, call.mask))
-        return states[-1]
+        x, index = corrupt(call.x) if call.index == 0 else call.x, call.index
+        if parts is None:
+            run.states.append(call.forward(x, call.mask))
+        else:
+            edits = {kind: keep(kind, index) for kind in kinds if kind in parts.blocks[index]}
+            with parts.edited(index, edits):
+                run.states.append(call.forward(x, call.mask))
+        return run.states[-1]
 
-    return blocks.run(tokens, visit)[:, -1:], states
+    return replace(run, logits=blocks.run(tokens, visit)[:, -1:])
+
+
+def _exchange(
+    blocks: Blocks,
+    part: str | None,
+    layer: int,
+    inside: range,
+    where: mx.array,
+    source: Recorded,
+) -> Visitor:
+    """Put in what ``source`` has at ``where`` (B, T): the state that leaves ``layer`` or, of a
+    part, what it gives in the blocks ``inside``."""
+    if part is None:
+        return _patch(layer, where, source.states[layer])
+    outputs, parts = source.outputs[part], blocks.parts
+
+    def visit(call: BlockCall) -> mx.array:
+        if call.index not in inside or call.index not in outputs:
+            return call.forward(call.x, call.mask)
+
+        def edit(given: mx.array) -> mx.array:
+            return mx.where(where[..., None], outputs[call.index], given)
+
+        with parts.edited(call.index, {part: edit}):
+            return call.forward(call.x, call.mask)
+
+    return visit
 
 
 def _patch(layer: int, where: mx.array, source: mx.array) -> Visitor:

@@ -65,13 +65,24 @@ def start_of(suffix: Positions | int, first: int, end: int, length: int) -> int:
 
 
 def blocks_of(row: Row, layer: int, settings: Settings, layers: int) -> range:
-    """Return the blocks in which a knockout hides keys, for the cell of ``layer``."""
+    """Return the blocks in which a knockout hides keys, or a patch exchanges the outputs of parts,
+    for the cell of ``layer``."""
+    if row.part is not None:
+        return part_blocks(layer, settings, layers)
     if row.kind != "knockout":
         return range(0)
     if row.reach == "model":
         return range(layers)
     window = row.window if row.window is not None else settings.windows[0]
     return knockout_blocks(layer, window, layers, settings.window_rule)
+
+
+def part_blocks(layer: int, settings: Settings, layers: int) -> range:
+    """Return the blocks in which the outputs of parts are exchanged, for the cell of ``layer``.
+
+    The window of the code of Meng et al. 2022, as in :func:`knockout_blocks`.
+    """
+    return knockout_blocks(layer, settings.part_window, layers)
 
 
 class Draws(Protocol):

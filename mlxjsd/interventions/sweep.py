@@ -59,10 +59,10 @@ def sweep_batch(
             hint="take the plain path, as `mlxjsd run` does",
         )
     grid = Grid.of(settings, len(blocks))
-    walk = Walk(batch, branches_of(grid, settings, batch.samples), blocks.anatomy, kept)
+    walk = Walk(batch, branches_of(grid, settings, batch.samples), blocks, kept)
     unedited, values = walked(blocks, batch, settings, walk)
     cells, whole = _averaged(values, walk.branches, grid)
-    blank(cells, whole, grid, blocks.anatomy, settings, batch)
+    blank(cells, whole, grid, blocks, settings, batch)
     return Measurement(
         grid, cells, whole, **walk.norms_and_directions, **clean_numbers(unedited.clean)
     )

@@ -14,8 +14,9 @@ import numpy as np
 from mlxjsd.interventions.branches import CLEAN, Branch
 from mlxjsd.interventions.clean_run import clean_block, state_of
 from mlxjsd.interventions.common import last_direction, subject_norms
+from mlxjsd.interventions.exchange import PartExchange
 from mlxjsd.interventions.spec import Batch
-from mlxjsd.model.anatomy import Anatomy
+from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys, suffix_mask
 from mlxjsd.model.stepping import BlockCall, Recorder
 from mlxjsd.rows import row_of
@@ -50,10 +51,12 @@ class Walk:
         self,
         batch: Batch,
         planned: Sequence[Branch],
-        anatomy: Anatomy,
+        blocks: Blocks,
         kept: list[tuple[mx.array, ...]] | None = None,
     ) -> None:
-        self.batch, self.anatomy, self.planned, self.kept = batch, anatomy, planned, kept
+        self.batch, self.planned, self.kept = batch, planned, kept
+        self.anatomy = blocks.anatomy
+        self.exchange = PartExchange(batch, blocks, planned)
         # With a tail of one token two suffixes are one, and share every call.
         starts = dict.fromkeys(batch.start_of(branch.carries) for branch in planned)
         self.group_of = {start: Group(start) for start in starts}
@@ -73,15 +76,16 @@ class Walk:
         keeps = self.anatomy.blocks[layer].keys is not None
         x = self._split(call.x) if layer == 0 else call.x
         self._open(layer, x)
-        x, kept = clean_block(call, x, self.shared, keeps)
+        with self.exchange.recorded(layer):
+            x, kept = clean_block(call, x, self.shared, keeps)
+            front = [mx.repeat(a, batch.samples, axis=0) for a in kept]
+            corrupted = Recorder(batch.first, front)
+            mask = suffix_mask(call.mask, batch.first, batch.length)
+            self.corrupted = call.forward(self.corrupted, mask, corrupted, batch.first)
         if self.kept is not None:
             self.kept.append(kept)
         self.norms.append(subject_norms(x, self.subject))
         self.directions.append(last_direction(x))
-        front = [mx.repeat(a, batch.samples, axis=0) for a in kept]
-        corrupted = Recorder(batch.first, front)
-        mask = suffix_mask(call.mask, batch.first, batch.length)
-        self.corrupted = call.forward(self.corrupted, mask, corrupted, batch.first)
         # Whose keys and values a branch may stand on: (B * (1 + S), heads, T, depth).
         sources = [
             mx.concatenate([a[:, None], self._by_sample(b)], axis=1).flatten(0, 1)
@@ -115,13 +119,13 @@ class Walk:
         for (carries, run), some in groupby(entering, key=lambda b: (b.carries, b.run)):
             branches, group = list(some), self.group_of[self.batch.start_of(carries)]
             states = self._states(run, group.start, x)
-            still = [branch for branch in branches if not branch.moved and branch.put is None]
+            still = [b for b in branches if not b.moved and (b.put is None or b.part)]
             if still:
                 group.open(mx.repeat(states, len(still), axis=1), still)
             for branch in branches:
                 if branch.moved:
                     group.open(self._moved(branch, states[:, 0], x)[:, None], [branch])
-                elif branch.put is not None:
+                elif branch.put is not None and not branch.part:
                     first = self._states(branch.put, group.start, x)[:, :, :1]
                     group.open(mx.concatenate([first, states[:, :, 1:]], axis=2), [branch])
 
@@ -165,14 +169,15 @@ class Walk:
         rows = mx.array((of_prompt + prefixes).reshape(-1))
         cache = Recorder(start, [part[rows] for part in sources])
         states = group.states()
-        x = call.forward(states.flatten(0, 1), mask, cache, start)
+        with self.exchange.made(call.index, group.branches, start):
+            x = call.forward(states.flatten(0, 1), mask, cache, start)
         group.arrived = [x.reshape(states.shape)]
 
     def _hidden(self, group: Group, layer: int) -> mx.array | None:
         """Return which keys each branch may not see in a block, (B, branches, 1, T) bool."""
         found = None
         for name, mask in self.masks.items():
-            blind = [b.hidden == name and layer in b.blind for b in group.branches]
+            blind = [b.hidden == name and layer in b.inside for b in group.branches]
             if any(blind):
                 here = mx.array(blind)[None, :, None, None] & mask[:, None, None, :]
                 found = here if found is None else found | here

@@ -24,6 +24,8 @@ from mlxjsd.model.submodules import Call, Edit, Edits, Interceptor, Watch, submo
 from mlxjsd.model.sums import ROUNDINGS, Step, float64, sums_of
 
 ATTENTION, MLP, MIXER = "attention", "mlp", "mixer"
+#: How they are written where people look.
+PART_NAMES = {ATTENTION: "attention", MLP: "MLP", MIXER: "mixer"}
 
 #: Rows and tokens of the random prompts.
 _ROWS, _TOTAL = 2, 6

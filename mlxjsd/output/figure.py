@@ -296,7 +296,8 @@ def plot_comparison(
 
 def _bare(panel: Panel, mean: np.ndarray) -> Heatmap:
     nothing = np.full_like(mean, np.nan)
-    return Heatmap(mean, nothing, 1, rows=panel.rows, metric=panel.metric, effect=panel.effect)
+    return Heatmap(mean, nothing, 1, rows=panel.rows, metric=panel.metric, effect=panel.effect,
+                   names=panel.names)  # fmt: skip
 
 
 def escape(text: str) -> str:

@@ -1,6 +1,6 @@
 """Maps as figures: the tokens of one prompt by layer, or the roles of many prompts' tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,9 +38,11 @@ _LIMIT = 40.0
 #: Points of the smallest letters that can be read in print.
 _SMALLEST = 6.0
 #: Inches of a row, for each point of its letters: with some room, and at least.
-_ROOMY, _TIGHT = 1.5 / 72, 1.1 / 72
+_ROOMY, _TIGHT = 1.5 / 72, 1.2 / 72
 #: Letters of a prompt's text that stand above its map at most; of a longer one, the end.
 _LONGEST = 240
+#: Share of the width that lines above a figure take: prompts have wide letters and long words.
+_WIDE = 0.82
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def plot_map(
     record = source if isinstance(source, Record) else source.prompt(prompt)
     names = measured_maps(record.grid, maps)
     found = {name: token_map(record, name, metric, effect) for name in names}
-    start, _ = record.subject_span
+    start, end = record.subject_span
     skipped = start if len(record.tokens) > _MANY else 0
     left_out = f"the {skipped} tokens in front of the subject are left out" if skipped else ""
     if skipped:
@@ -111,13 +113,14 @@ def plot_map(
                 f"axes hold one map, and there are {', '.join(found)}", hint="name one with maps="
             )
         ((name, heatmap),) = found.items()
-        _one_into(ax, heatmap, label(name), style)
+        _one_into(ax, heatmap, label(name), style, range(start - skipped, end - skipped))
         return figure_of(ax)
     title = [] if isinstance(source, Record) else [title_of(source, 1).split("    n = ")[0]]
     panels = _Panels(
         {escape(label(name)): heatmap for name, heatmap in found.items()},
         title="\n".join([*title, *_about(record)]),
         note=f"{SUBJECT_MARK} the subject" + (f"; {left_out}" if left_out else ""),
+        bold=range(start - skipped, end - skipped),
     )
     return _drawn(panels, style, page)
 
@@ -197,20 +200,26 @@ def _without(heatmap: Heatmap, rows: int) -> Heatmap:
     return replace(heatmap, rows=heatmap.rows[rows:], mean=mean, error=error, names=names)
 
 
-def _one_into(axes: Axes, heatmap: Heatmap, caption: str, style: Style | None) -> None:
+def _one_into(
+    axes: Axes, heatmap: Heatmap, caption: str, style: Style | None, subject: Collection[int]
+) -> None:
     with own_defaults():
-        mesh = draw_map(axes, heatmap, (style or Style()).colours([heatmap]))
+        mesh = draw_map(axes, heatmap, (style or Style()).colours([heatmap]), bold=subject)
         axes.set_xlabel("Layer")
         axes.set_title(escape(caption), loc="left")
         figure_of(axes).colorbar(mesh, ax=axes, pad=0.01).set_label(_bar_label(heatmap))
 
 
 def draw_map(
-    axes: Axes, heatmap: Heatmap, colours: Mapping[str, Any], page: Page | None = None
+    axes: Axes,
+    heatmap: Heatmap,
+    colours: Mapping[str, Any],
+    page: Page | None = None,
+    bold: Collection[int] = (),
 ) -> QuadMesh:
     """Draw the rows of a map into ``axes``, in the ``colours`` that a :class:`Style` gives.
 
-    What was not measured stays blank.
+    What was not measured stays blank. The names of some rows are ``bold``.
     """
     rows = _Rows(len(heatmap.rows), page or Page())
     mesh = axes.pcolormesh(
@@ -222,12 +231,10 @@ def draw_map(
         **colours,
     )
     axes.set_ylim(rows.count - 0.5, -0.5)  # the first row on top
-    marked = [at for at in range(rows.count) if at % rows.step == 0]
-    names = [escape(heatmap.labels[at]) for at in marked]
-    for text in axes.set_yticks(marked, names, fontsize=rows.letters):
-        text.label1.set_fontweight(
-            "bold" if text.label1.get_text().endswith(SUBJECT_MARK) else "normal"
-        )
+    named = [at for at in range(rows.count) if at % rows.step == 0]
+    names = [escape(heatmap.labels[at]) for at in named]
+    for at, tick in zip(named, axes.set_yticks(named, names, fontsize=rows.letters), strict=True):
+        tick.label1.set_fontweight("bold" if at in bold else "normal")
     axes.set_xlim(-0.5, heatmap.layers - 0.5)
     axes.set_xticks((page or Page()).ticks(heatmap, 4.0, 12))
     axes.tick_params(length=0)
@@ -251,6 +258,8 @@ class _Panels:
     note: str
     counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """By caption, what stands at the right of each row."""
+    bold: Collection[int] = ()
+    """The rows whose names are."""
     columns: int = 2
     """The most panels beside each other."""
 
@@ -261,7 +270,8 @@ def _drawn(panels: _Panels, style: Style | None, page: Page | None) -> Figure:
     page.set_letters()
     heatmaps = [*panels.maps.values()]
     first = heatmaps[0]
-    set_fonts_for("".join([*first.labels, *panels.maps, panels.title]))
+    boxes = set_fonts_for("".join([*first.labels, *panels.maps, panels.title]))
+    said = [panels.note, "letters that no font here has are boxes" if boxes else ""]
     rows = _Rows(len(first.rows), page)
     longest = max(map(len, first.labels))
     columns = page.columns(min(len(heatmaps), panels.columns))
@@ -269,9 +279,9 @@ def _drawn(panels: _Panels, style: Style | None, page: Page | None) -> Figure:
     each = min(max(3.4, 1.0 + 0.14 * first.layers), 12)
     width = page.wide(each * columns + 0.8 + longest * rows.letters * 0.5 / 72)
     inches = page.panel(columns, width, longest)
-    title = page.wrapped(panels.title, width) if page.title else ""
+    title = page.wrapped(panels.title, _WIDE * width) if page.title else ""
     captions = _captions(panels.maps, page, inches)
-    below = Below(page, "; ".join(filter(None, [panels.note, escape(notes_of(first))])), width)
+    below = Below(page, "; ".join(filter(None, [*said, escape(notes_of(first))])), width)
     text = lines * (1.4 + max(caption.count("\n") + 1 for caption in captions)) + below.lines
     text += 2.6 + 1.25 * (title.count("\n") + 1) * bool(title)
     height = rows.inches * lines + page.high(0, text)
@@ -280,9 +290,9 @@ def _drawn(panels: _Panels, style: Style | None, page: Page | None) -> Figure:
     colours = (style or Style()).colours(heatmaps)
     for index, (name, heatmap) in enumerate(panels.maps.items()):
         one = axes.flat[index]
-        mesh = draw_map(one, heatmap, colours, page)
+        mesh = draw_map(one, heatmap, colours, page, panels.bold)
         one.set_title(captions[index], loc="left")
-        one.set_xticks(page.ticks(heatmap, inches, 12))
+        one.set_xticks(_apart(page.ticks(heatmap, inches, 12), heatmap.layers, inches, page))
         if index % columns:
             one.set_yticklabels([])
         if index + columns < len(heatmaps):
@@ -306,6 +316,15 @@ def _drawn(panels: _Panels, style: Style | None, page: Page | None) -> Figure:
     if title:
         figure.suptitle(title)
     return figure
+
+
+def _apart(layers: Sequence[int], of: int, inches: float, page: Page) -> list[int]:
+    """Return those of some layers whose numbers stand apart from each other."""
+    kept: list[int] = []
+    for layer in layers:
+        if not kept or (layer - kept[-1]) * inches / of >= page.letters * 2 / 72:
+            kept.append(layer)
+    return kept
 
 
 def _captions(names: Mapping[str, Heatmap], page: Page, inches: float) -> list[str]:

@@ -62,16 +62,19 @@ _OTHER_SCRIPTS = (
 )  # fmt: skip
 
 
-def set_fonts_for(text: str) -> None:
+def set_fonts_for(text: str) -> bool:
     """Have matplotlib take fonts of this machine for letters that its own one has not.
 
-    Until its settings are put back. Letters that no font has are drawn as boxes.
+    Until its settings are put back. Return whether there are letters that no such font has, which
+    are drawn as boxes.
     """
     own = "DejaVu Sans"
-    if all(ord(letter) in _letters_of(own) for letter in text if letter.isprintable()):
-        return
+    missing = {ord(letter) for letter in text if letter.isprintable()} - _letters_of(own)
+    if not missing:
+        return False
     found = [font for font in _OTHER_SCRIPTS if font in _installed()]
     matplotlib.rcParams["font.family"] = [own, *found]
+    return not missing <= frozenset().union(*map(_letters_of, found))
 
 
 @lru_cache

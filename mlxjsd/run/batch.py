@@ -138,7 +138,7 @@ def _pass(plan: Plan, together: Sequence[Encoded], check: bool) -> _Pass:
     kept: list[tuple[mx.array, ...]] = []
     answered = plan.labelling.max_tokens is not None
     numbers = measurement_of(plan.model, made, plan.settings, kept if answered else None)
-    finite = finite_prompts(numbers, blocks.anatomy, plan.settings, made)
+    finite = finite_prompts(numbers, blocks, plan.settings, made)
     if before is not None and finite.any():
         dtype = plan.model.identity.dtype
         for invariant in check_measurement(blocks, made, numbers, before, dtype, finite):

@@ -19,19 +19,21 @@ from mlxjsd.interventions.invariants import (
 )
 from mlxjsd.interventions.reference import reference_batch
 from mlxjsd.interventions.spec import Batch, Measurement
+from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.loaded import LoadedModel, weights_bytes
-from mlxjsd.model.parts import ATTENTION, MIXER, MLP
+from mlxjsd.model.parts import MIXER, PART_NAMES
 from mlxjsd.model.stepping import BlockCall
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.prompts.prompt import PromptFile
+from mlxjsd.rows import ROWS, sets
 from mlxjsd.run.batch import measurement_of
 from mlxjsd.run.plan import encode_all, plan_run
 from mlxjsd.settings import Settings
 
 #: Prompts of the file that are looked at for a batch, and how many are measured.
 LOOKED_AT, MEASURED = 64, 3
-_PART_NAMES = {ATTENTION: "attention", MLP: "MLP", MIXER: "no attention, but"}
+_SAID = PART_NAMES | {MIXER: "no attention, but"}
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,25 @@ def check_model(model: LoadedModel, data: PromptFile, settings: Settings | None 
         passes = sum(len(found.grid.layers_of(row)) for row in edits)
         name = f"one pass equals {passes} passes"
         invariants.append(agreement(name, _cells(found), _cells(plain), dtype, floor))
+        invariants += _of_parts(model, batch, settings)
     alone = [plan.corruption.batch([prompt]) for prompt in chosen]
     invariants.append(_batch_invariance(model, alone, found, settings))
     invariants.append(_spans(model, data, settings))
     return Check(tuple(facts_of(model)), tuple(invariants))
+
+
+def _of_parts(model: LoadedModel, batch: Batch, settings: Settings) -> list[Invariant]:
+    """Compare the exchange of the blocks' parts by both paths, in the middle of the model."""
+    blocks = model.blocks
+    there = [key for key in sets()["parts"] if not blocks.parts.missing(ROWS[key].part or "")]
+    if not there:
+        return []
+    middle = (len(blocks) // 2,)
+    parts = replace(settings, rows=tuple(there), maps=(), layers=middle)
+    found, plain = (measure(blocks, batch, parts) for measure in (sweep_batch, reference_batch))
+    floor = float(max(found.floor.max(), plain.floor.max()))
+    name = f"one pass equals {len(there)} passes that exchange parts"
+    return [agreement(name, _cells(found), _cells(plain), model.identity.dtype, floor)]
 
 
 def _cells(found: Measurement) -> np.ndarray:
@@ -155,7 +172,7 @@ def _parts(blocks: Blocks) -> list[str]:
         return [f"not applicable, since {parts.trouble}"]
     alike: defaultdict[str, list[int]] = defaultdict(list)
     for index, (found, carried) in enumerate(zip(parts.blocks, parts.carried, strict=True)):
-        said = [f"{_PART_NAMES[kind]} {part}" for kind, part in found.items()] or ["none"]
+        said = [f"{_SAID[kind]} {part}" for kind, part in found.items()] or ["none"]
         if carried != 1:
             said.append(f"{carried:.4g} x what enters")
         alike[", ".join(said)].append(index)

@@ -30,6 +30,7 @@ from mlxjsd.run.distributed.peers import (
     check_same_launch,
     launch_id,
 )
+from mlxjsd.run.estimate import map_notes
 from mlxjsd.run.events import BatchDone, Event, Finished, ShareDone, Started, Stopped
 from mlxjsd.run.limits import limits
 from mlxjsd.run.plan import Plan, versions
@@ -151,9 +152,11 @@ def _events(
         done, total, layers = len(tried), plan.total, plan.model.identity.layers
         limit, first, share = null_limit(plan.model.identity.dtype), True, 0
         directions = Directions(plan.directions_held)
-        yield Started(folder, layers, total, done, plan.skipped, plan.model.notes, limit)
         left = ([p for p in b if p.prompt.id not in tried] for b in plan.share(rank))
         batches, tally = [batch for batch in left if batch], Tally(folder, rank, there)
+        passes = [together for batch in batches for together in plan.units.passes_of(batch)]
+        notes = (*plan.model.notes, *map_notes(plan, passes))
+        yield Started(folder, layers, total, done, plan.skipped, notes, limit)
         for batch, following in zip_longest(batches, batches[1:]):
             if following:
                 plan.corruption.prepare(plan.units.passes_of(following)[0])

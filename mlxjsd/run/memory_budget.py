@@ -95,7 +95,10 @@ class Footprint:
         )
         # (queries, rows) of each call: the clean run, the corrupted ones and the branches.
         calls = [(length, 1), (length - shape.first, samples), *branches.items()]
-        states = STATES * self.hidden * self.item * sum(q * rows for q, rows in calls)
+        # Of parts: what is put in, and what comes of it; and what the runs' own parts give.
+        parts = len(self.settings.parts)
+        copies = STATES + (2 + parts if parts else 0)
+        states = copies * self.hidden * self.item * sum(q * rows for q, rows in calls)
         # Keys and values as each run kept them, and side by side for the branches.
         sources = 2 * (1 + samples) * length
         return (

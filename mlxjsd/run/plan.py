@@ -17,6 +17,7 @@ from mlxjsd.interventions.corruption.stored import Sources
 from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.invariants import null_limit
 from mlxjsd.model.loaded import LoadedModel
+from mlxjsd.model.parts import PART_NAMES
 from mlxjsd.prompts.encode import Encoded, encode_prompts
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.rank import Rank
@@ -177,6 +178,12 @@ def plan_run(
             hint="leave --batch-size out to have it chosen",
         )
     settings.measured_layers(model.identity.layers)  # they must be there
+    for part in settings.parts:
+        if why := model.blocks.parts.missing(part):
+            raise InputError(
+                f"the {PART_NAMES[part]} of this model's blocks cannot be exchanged: {why}",
+                hint="leave its rows and maps out; `mlxjsd check` lists the parts that there are",
+            )
     usable, skipped = encode_all(model, data, settings, once)
     if not usable:
         raise _no_prompt(data, skipped)

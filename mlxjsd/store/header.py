@@ -67,6 +67,7 @@ _SETTINGS: dict[str, Check[Any]] = {
     "noise_level": real(),
     "noise_samples": integer(-LARGEST),
     "window": _windows,
+    "part_window": integer(),
     "seed": integer(-(2**63), 2**63 - 1),
     "prompt_template": optional(text),
     "chat": boolean,

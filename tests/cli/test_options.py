@@ -30,6 +30,7 @@ TYPED: dict[str, tuple[list[str], Any]] = {
     "noise_level": (["--noise-level", "2.5"], 2.5),
     "noise_samples": (["--noise-samples", "4"], 4),
     "window": (["--window", "1,5"], (1, 5)),
+    "part_window": (["--part-window", "3"], 3),
     "rows": (["--rows", "last,subj"], ("last", "subj")),
     "metrics": (["--metrics", "jsd,kl"], ("jsd", "kl")),
     "maps": (["--map", "residual"], ("residual",)),

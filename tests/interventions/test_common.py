@@ -3,9 +3,12 @@
 A mistake in one of these would be made by both, and so no comparison of the two would show it.
 """
 
+from types import SimpleNamespace
+
 import mlx.core as mx
 import numpy as np
 import pytest
+from models import tiny
 
 from mlxjsd.interventions.common import (
     applicable,
@@ -80,7 +83,7 @@ def test_maps_are_filled_in_where_both_runs_are_the_same() -> None:
     tokens = np.zeros((2, 4), np.int32)
     batch = Batch(tokens, np.array([1, 2]), 3, source_tokens=tokens)
     grid = Grid(3, ("jsd", "kl"), only=(0, 2), maps=("residual", "residual:denoising"))
-    found = room_for_maps(grid, batch)
+    found = room_for_maps(grid, batch, tiny("llama"), Settings())
     assert found.shape == (2, 2, 2, 4, 3)
     put_unedited(found, grid, batch, np.array([[1, 2], [3, 4]]), np.array([[5, 6], [7, 8]]))
     nan = np.nan
@@ -119,7 +122,7 @@ def test_a_knockout_applies_where_a_block_of_its_window_attends() -> None:
     batch = Batch(tokens, np.array([1]), 4, source_tokens=tokens)
 
     def applies(anatomy: Anatomy, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-        cells, whole = applicable(grid, anatomy, settings, batch)
+        cells, whole = applicable(grid, SimpleNamespace(anatomy=anatomy), settings, batch)
         return cells[0], whole[0]
 
     cells, whole = applies(anatomy, settings)

@@ -8,7 +8,7 @@ from records import ATTN, LAST, SUBJ
 
 from mlxjsd.interventions import spec as interventions
 from mlxjsd.interventions.divergence import MAX_DIVERGENCE, js_divergence
-from mlxjsd.interventions.reference import _patch, _record, corrupted_run, reference_batch
+from mlxjsd.interventions.reference import _patch, recorded_runs, reference_batch
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.blocks import Blocks
@@ -91,8 +91,8 @@ def test_the_null_branch_is_zero(blocks: Blocks) -> None:
 def test_last_at_the_last_layer_is_the_total_effect(blocks: Blocks, kind: str) -> None:
     batch = random_batch(kind)
     clean = blocks.model(mx.array(batch.tokens))[:, -1]
-    corrupted, _ = _record(blocks, *corrupted_run(batch, 0))
-    total = np.array(js_divergence(clean, corrupted[:, 0]))
+    _, corrupted = recorded_runs(blocks, batch)
+    total = np.array(js_divergence(clean, corrupted.logits[:, 0]))
     np.testing.assert_allclose(
         sweep_batch(blocks, batch, SETTINGS).jsd[:, LAST, -1], total, atol=1e-5
     )
@@ -109,14 +109,15 @@ def test_patching_every_token_is_the_total_effect_and_itself_nothing(
     batch = random_batch()
     tokens = mx.array(batch.tokens)
     everywhere = mx.ones(tokens.shape, mx.bool_)
-    clean, clean_states = _record(blocks, tokens, lambda x: x)
-    corrupted, corrupted_states = _record(blocks, *corrupted_run(batch, 0))
-    patched = blocks.run(tokens, _patch(layer, everywhere, corrupted_states[layer]))
+    clean, corrupted = recorded_runs(blocks, batch)
+    patched = blocks.run(tokens, _patch(layer, everywhere, corrupted.states[layer]))
     np.testing.assert_allclose(
-        js_divergence(clean, patched[:, -1:]), js_divergence(clean, corrupted), atol=1e-6
+        js_divergence(clean.logits, patched[:, -1:]),
+        js_divergence(clean.logits, corrupted.logits),
+        atol=1e-6,
     )
-    same = blocks.run(tokens, _patch(layer, everywhere, clean_states[layer]))
-    assert js_divergence(clean, same[:, -1:]).max().item() < 1e-6
+    same = blocks.run(tokens, _patch(layer, everywhere, clean.states[layer]))
+    assert js_divergence(clean.logits, same[:, -1:]).max().item() < 1e-6
 
 
 def test_an_empty_window_changes_nothing(blocks: Blocks) -> None:

@@ -13,8 +13,7 @@ from mlxjsd.interventions.reference import (
     _corrupted,
     _knock_out,
     _patch,
-    _record,
-    corrupted_run,
+    recorded_runs,
     reference_batch,
 )
 from mlxjsd.interventions.spec import NO_TOKEN, Batch, Measurement
@@ -214,12 +213,11 @@ def test_the_subject_restored_at_the_end_is_the_corrupted_run(found: Measurement
 @pytest.mark.parametrize("family", FAMILIES)
 def test_restoring_every_token_is_the_clean_run(family: str, layer: int) -> None:
     blocks, batch = tiny(family), BATCHES["swap"]
-    clean, states = _record(blocks, mx.array(batch.tokens), lambda x: x)
+    clean, corrupted = recorded_runs(blocks, batch)
     everywhere = mx.ones(batch.tokens.shape, mx.bool_)
-    run = _corrupted(batch, 0, _patch(layer, everywhere, states[layer]))
-    assert js_divergence(clean, blocks.run(*run)[:, -1:]).max().item() < 1e-6
-    corrupted, _ = _record(blocks, *corrupted_run(batch, 0))
-    assert js_divergence(clean, corrupted).max().item() > 1e-3
+    run = _corrupted(batch, 0, _patch(layer, everywhere, clean.states[layer]))
+    assert js_divergence(clean.logits, blocks.run(*run)[:, -1:]).max().item() < 1e-6
+    assert js_divergence(clean.logits, corrupted.logits).max().item() > 1e-3
 
 
 @pytest.mark.parametrize("family", FAMILIES)

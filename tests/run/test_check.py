@@ -56,6 +56,7 @@ def test_a_model_proves_itself(llama: LoadedModel) -> None:
     assert names[:4] == list(EVERY)
     assert names[4:] == [
         "one pass equals 14 passes",
+        "one pass equals 4 passes that exchange parts",
         "alone or 3 together, the same",
         "subject spans decode to their subjects",
     ]

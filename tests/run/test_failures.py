@@ -75,7 +75,7 @@ def test_the_block_is_named_in_which_a_number_stops_being_one(at: int, bad: floa
     blocks = broken(at, bad, token=7)
     for measured in (sweep_batch, reference_batch):
         found = measured(blocks, batch, SETTINGS)
-        assert finite_prompts(found, blocks.anatomy, SETTINGS, batch).tolist() == [
+        assert finite_prompts(found, blocks, SETTINGS, batch).tolist() == [
             True,
             False,
             True,

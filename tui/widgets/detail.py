@@ -167,7 +167,11 @@ class Detail(ScrollingText, Themed):
             text.append("this layer is not measured\n", self._part("dim"))
             return
         row = find(self.state.rows[self.state.row])
-        why = ": no block attends here" if row is not None and row.kind == "knockout" else " here"
+        why = " here"
+        if row is not None and row.kind == "knockout":
+            why = ": no block attends here"
+        elif row is not None and row.part:
+            why = f": no block here has a part that is {row.part}"
         text.append(f"does not apply{why}\n", self._part("dim"))
 
     def _with_edit(self, text: Text) -> Text:
