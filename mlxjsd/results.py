@@ -313,13 +313,8 @@ class Run(Shown):
         labels, who judged, flags, the clean prediction. The metadata hold the settings and the
         model as JSON.
 
-        With ``maps``, a row for each prompt, map, token and measured layer instead: ``id``,
-        ``relation``, ``category``, ``verdict``, ``map``, ``direction``, ``token`` (its place),
-        ``token_text``, ``role`` (see :mod:`mlxjsd.roles`; null in front of the subject), ``layer``
-        and a column for each metric. What else is known of a prompt is joined by ``id``.
-
-        Args:
-            maps: the maps in place of the cells.
+        With ``maps``, the table of :mod:`mlxjsd.output.map_table` instead: a row for each prompt,
+        map, token and measured layer. What else is known of a prompt is joined by ``id``.
 
         Raises:
             InputError: if pyarrow is not installed, or there are no maps.

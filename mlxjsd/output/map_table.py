@@ -3,7 +3,8 @@
 A table of its own, not further rows of the table of cells: a map has a token where a cell has a
 row, and some times as many numbers, which whoever reads the cells should not have to filter out.
 What is grouped by stands in each row (relation, category, verdict, role, direction); all else that
-is known of a prompt is one join away, by ``id``.
+is known of a prompt is one join away, by ``id``. ``token`` is a place, ``role`` is null in front of
+the subject, and each metric has a column, in its unit, null for what is no number.
 """
 
 from collections.abc import Iterator, Sequence
