@@ -313,8 +313,7 @@ class Run(Shown):
         labels, who judged, flags, the clean prediction. The metadata hold the settings and the
         model as JSON.
 
-        With ``maps``, the table of :mod:`mlxjsd.output.map_table` instead: a row for each prompt,
-        map, token and measured layer. What else is known of a prompt is joined by ``id``.
+        With ``maps``, that of :mod:`mlxjsd.output.map_table`: a row for each map, token and layer.
 
         Raises:
             InputError: if pyarrow is not installed, or there are no maps.
