@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlxjsd.analysis.effects import Effect as Effect
     from mlxjsd.analysis.heatmap import Heatmap as Heatmap
     from mlxjsd.analysis.heatmap import aggregate as aggregate
+    from mlxjsd.asked import Asked as Asked
     from mlxjsd.errors import InputError as InputError
     from mlxjsd.interventions.corruption import Corruption as Corruption
     from mlxjsd.interventions.divergence import js_divergence as js_divergence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mlxjsd.prompts.read import read_prompts as read_prompts
     from mlxjsd.records import Record as Record
     from mlxjsd.results import Run as Run
+    from mlxjsd.run.ask import ask as ask
     from mlxjsd.run.experiment import measure as measure
     from mlxjsd.run.experiment import run_experiment as run_experiment
     from mlxjsd.run.plan import plan_run as plan_run
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 #: Where each public name lives.
 _HOME = {
+    "Asked": "asked",
     "Batch": "interventions.spec",
     "Blocks": "model.blocks",
     "Corruption": "interventions.corruption",
@@ -60,6 +63,7 @@ _HOME = {
     "Settings": "settings",
     "Style": "output.style",
     "aggregate": "analysis.heatmap",
+    "ask": "run.ask",
     "compare": "output.comparing",
     "export_run": "output.export",
     "js_divergence": "interventions.divergence",

@@ -26,20 +26,38 @@ CELLS: tuple[tuple[str, str], ...] = (
         "Where does a language model keep what it knows, and where does it move it? This notebook "
         "measures the small model that comes with mlxjsd. It needs no download and no GPU. "
         "(`pip install 'mlxjsd[tables]' jupyterlab`, from a checkout `pip install '.[tables]' "
-        "jupyterlab`.)",
+        "jupyterlab`.)\n\n"
+        "## One sentence",
     ),
     (
         "code",
-        "import mlxjsd\n"
-        "from mlxjsd.assets import PROMPTS\n\n"
+        "import mlxjsd\n\n"
         "model = mlxjsd.load_model()  # or a folder, or a Hub repository\n"
-        "prompts = mlxjsd.read_prompts(PROMPTS)\n"
-        "plan = mlxjsd.plan_run(model, prompts, sample=60)",
+        'mlxjsd.ask(model, "The capital of [France] is")',
     ),
     (
         "text",
-        "## Measure\n\n"
-        "A bar shows how far it is. `progress=` takes a function instead, or `False`.",
+        "Brackets mark the subject. It was corrupted with noise, and hidden from all tokens behind "
+        "it: this is what came next each time, and where in the model it made the difference. "
+        "`against=` takes another subject in place of noise:",
+    ),
+    (
+        "code",
+        'asked = mlxjsd.ask(model, "The capital of [France] is", '
+        'against="The capital of [Norway] is")\n'
+        "asked.reading()",
+    ),
+    (
+        "text",
+        "## Many prompts\n\n"
+        "One prompt is one prompt. A run measures many, and a bar shows how far it is. `progress=` "
+        "takes a function instead, or `False`.",
+    ),
+    (
+        "code",
+        "from mlxjsd.assets import PROMPTS\n\n"
+        "prompts = mlxjsd.read_prompts(PROMPTS)\n"
+        "plan = mlxjsd.plan_run(model, prompts, sample=60)",
     ),
     ("code", "run = mlxjsd.measure(plan)"),
     (

@@ -96,7 +96,9 @@ def take_config(context: typer.Context, path: Path | None, keys: Mapping[str, st
     options = {option.name: option for option in context.command.params}
     values = {}
     for key, value in read_config(path, keys).items():
-        option = options[keys[key]]
+        option = options.get(keys[key])
+        if option is None:  # of a run, and not of this command
+            continue
         try:
             option.process_value(context, value)
         except InputError as error:

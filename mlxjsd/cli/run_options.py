@@ -5,9 +5,9 @@ variables such as ``MLXJSD_MODEL``, then the file.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
@@ -21,8 +21,9 @@ Result = TypeVar("Result")
 
 #: The options of a run by name, each with its type and what typer is told of it.
 HINTS = get_type_hints(RunOptions, include_extras=True)
+NAMES = tuple(field.name for field in fields(RunOptions))
 #: Those that a file or a variable may give. Code of a model is run if somebody types so.
-KEYS = tuple(field.name for field in fields(RunOptions) if field.name != "trust_remote_code")
+KEYS = tuple(name for name in NAMES if name != "trust_remote_code")
 #: Fields whose options are called otherwise.
 _TYPED = {"maps": "map"}
 
@@ -56,16 +57,31 @@ _Config = Annotated[
 ]
 
 
-def takes_run_options(command: Callable[..., Result]) -> Callable[..., Result]:
+def takes_run_options(
+    command: Callable[..., Result] | None = None,
+    *,
+    names: Sequence[str] = NAMES,
+    instead: Mapping[str, Any] | None = None,
+) -> Any:
     """Give ``command`` one option for each field of its parameter of type ``RunOptions``.
 
     Typer reads the signature, in which the fields stand in the parameter's place; the command is
     handed the filled object.
+
+    Args:
+        command: what is given them; None where arguments are given first.
+        names: of the fields, for a command that takes not all of them. The others keep their
+            defaults, also where a file of settings has them.
+        instead: what typer is told of some of them in place of what it is told for a run.
     """
+    if command is None:
+        return partial(takes_run_options, names=names, instead=instead)
+    hints = {**HINTS, **(instead or {})}
     keyword = inspect.Parameter.KEYWORD_ONLY
     options = [
-        inspect.Parameter(field.name, keyword, default=field.default, annotation=HINTS[field.name])
+        inspect.Parameter(field.name, keyword, default=field.default, annotation=hints[field.name])
         for field in fields(RunOptions)
+        if field.name in names
     ]
     file = inspect.Parameter("config", keyword, default=None, annotation=_Config)
     signature, taken = inspect.signature(command), ""

@@ -1,4 +1,4 @@
-"""What a notebook shows of a run, a heatmap, a prompt and a comparison: a picture, and a table."""
+"""What a notebook shows of a run, a prompt, a sentence and the like: a picture, and a table."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -7,6 +7,10 @@ from html import escape
 
 from mlxjsd.analysis.compare import Comparison, comparison_lines
 from mlxjsd.analysis.heatmap import Heatmap, aggregate
+from mlxjsd.analysis.token_map import token_name
+from mlxjsd.asked import Asked
+from mlxjsd.output.asked_figure import plot_asked
+from mlxjsd.output.asked_text import RUN_NAMES, numbers_of
 from mlxjsd.output.figure import plot_comparison, plot_heatmap, plot_run, title_of
 from mlxjsd.output.marks import left_out_note
 from mlxjsd.output.page import Page
@@ -19,7 +23,7 @@ from mlxjsd.text import clean
 #: Pixels of an inch in a page, and of the pictures: screens show two for one.
 _PAGE, _PICTURE = 96, 192
 
-Thing = Run | Heatmap | Record | Comparison
+Thing = Run | Heatmap | Record | Comparison | Asked
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ def _shown(thing: Thing) -> _Shown:
         said = f"{_text(thing.described.label)}, mean of {thing.count} prompts"
         notes = _text(left_out_note(thing))
         return _Shown(plot_heatmap(thing, page=page), said, *_peaks(thing), notes)
+    if isinstance(thing, Asked):
+        return _sentence(thing, page)
     if isinstance(thing, Record):
         heatmap = aggregate([thing], thing.grid)
         notes = f"predicts <b>{_text(thing.prediction)}</b> with {thing.probability:.1%}"
@@ -89,6 +95,23 @@ def _shown(thing: Thing) -> _Shown:
     header = ("Row", "Rank correlation", f"Mean |difference|{f' ({unit})' if unit else ''}",
               "Layers", "High in A / B", "Agree")  # fmt: skip
     return _Shown(plot_comparison(thing), said, header, comparison_lines(thing))
+
+
+def _sentence(asked: Asked, page: Page) -> _Shown:
+    """Return one sentence: its page, and the likeliest next tokens of each run."""
+    said = _marked(asked.record)
+    if asked.against is not None:
+        said += f"<br>against: {_text(asked.against)}"
+    header = tuple(f"Next token, {RUN_NAMES[each.run]}" for each in asked.next_tokens)
+    lines = [
+        tuple(
+            f"{token_name(each.tokens[at])} {each.probabilities[at]:.1%}"
+            for each in asked.next_tokens
+        )
+        for at in range(len(asked.next_tokens[0].tokens))
+    ]
+    notes = "<br>".join(map(_text, [f"{numbers_of(asked)}.", *asked.sentences()]))
+    return _Shown(plot_asked(asked, page=page, note=False), said, header, lines, notes)
 
 
 def _peaks(heatmap: Heatmap) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

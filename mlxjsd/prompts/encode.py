@@ -243,6 +243,15 @@ class Encoder:
                 return found if known and found not in self._special else None
         return None
 
+    def places(self, text: str) -> list[tuple[str, int, int]]:
+        """Return the tokens of a text: what each says, and its characters [from, to).
+
+        One that is put in front has none, [n, n).
+        """
+        (reading,) = self._in_tokens([text], self._adds(text, special_tokens=True))
+        ranges = self._offsets.ranges(text, tuple(reading.ids), reading.offsets)
+        return [(self.decode([i]), *place) for i, place in zip(reading.ids, ranges, strict=True)]
+
     @cached_property
     def puts_in_front(self) -> bool:
         """Whether a token of the tokenizer's own stands in front of every prompt."""

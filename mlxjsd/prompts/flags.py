@@ -44,3 +44,9 @@ def flag_sentences(flags: Collection[tuple[str, ...]]) -> list[str]:
         if count := sum(flag in found for found in flags):
             said.append(f"In {count} of {len(flags)} prompts {meaning} ({flag}).")
     return said
+
+
+def said_of_one(flags: Collection[str]) -> list[str]:
+    """Return a sentence for each flag of a single prompt."""
+    said = (meaning for flag, meaning in _SENTENCES.items() if flag in flags)
+    return [f"{meaning[0].upper()}{meaning[1:]}." for meaning in said]

@@ -11,8 +11,10 @@ from commands import call
 
 from mlxjsd.analysis.aliases import read_aliases
 from mlxjsd.cli.app import app
+from mlxjsd.cli.ask import OF_A_RUN
 from mlxjsd.cli.options import RunOptions
 from mlxjsd.cli.run_options import KEYS, help_of, variable_of
+from mlxjsd.errors import InputError
 from mlxjsd.run.job import Job
 from mlxjsd.settings import Labelling, Settings
 from mlxjsd.tui.form import FIELDS
@@ -166,3 +168,38 @@ def test_the_form_and_the_command_line_explain_a_field_in_the_same_words() -> No
         assert said[name] == help_of(name)
     assert help_of("limit") == "Only the first N prompts."
     assert help_of("reliance_threshold") == "Reliance threshold (nats) between AH and UH."
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The jobs that are asked for; nothing is measured."""
+    found: list[Job] = []
+    own = RunOptions.job
+
+    def job(asked: RunOptions) -> Job:
+        found.append(own(asked))
+        raise InputError("this is enough", hint="stop")
+
+    monkeypatch.setattr(RunOptions, "job", job)
+    return found
+
+
+@pytest.mark.parametrize("name", OF_A_RUN)
+def test_an_option_of_a_run_is_one_of_a_sentence(name: str, jobs: list[Job]) -> None:
+    typed, value = TYPED[name]
+    assert call("ask", "The [tower] is", *typed) == 2
+    (job,) = jobs
+    assert value_of(job, name) == value
+    assert others_are_as_ever(job, name)
+
+
+def test_others_are_none_of_it(tmp_path: Path, jobs: list[Job]) -> None:
+    offered = {p.name: p for p in typer.main.get_command(app).commands["ask"].params}  # type: ignore[attr-defined]
+    for name in {field.name for field in fields(RunOptions)} - {"output"}:
+        assert (name in offered) == (name in OF_A_RUN), name
+        if name in OF_A_RUN and name != "maps":
+            assert getattr(offered[name], "help", None) == help_of(name)
+    # A file of a run may be given all the same; what is no option of a sentence is left out.
+    (tmp_path / "run.yaml").write_text("window: 9\ndata: facts.jsonl\nlimit: 3\n")
+    assert call("ask", "The [tower] is", "-c", tmp_path / "run.yaml") == 2
+    assert jobs == [Job.of({"window": 9})]

@@ -158,6 +158,8 @@ def _run_of(document: Document) -> tuple[Run, dict[str, float], dict[str, float]
     for name, kind in _PARTS.items():
         if not isinstance(document.get(name), kind):
             raise Damage(f"{name!r} is missing")
+    if not isinstance(document.get("asked", ""), str):
+        raise Damage("what comes next is no text")
     header = Header.of(document["header"])
     grid = header.grid
     packings = {

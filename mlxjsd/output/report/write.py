@@ -18,13 +18,16 @@ from mlxjsd.output.writers import REPORT, is_report
 from mlxjsd.results import Run
 
 
-def report_page(run: Run, by: str | None = None, metric: str | None = None) -> bytes:
+def report_page(
+    run: Run, by: str | None = None, metric: str | None = None, asked: str | None = None
+) -> bytes:
     """Return the HTML file of a run, which may be of a single prompt.
 
     Args:
         run: finished or not.
         by: the groups that are shown at first; all are in it.
         metric: the one that is shown at first.
+        asked: what else is said of a single sentence, as Markdown; None for a run.
 
     Raises:
         InputError: if it has measured nothing, or not this metric.
@@ -34,7 +37,8 @@ def report_page(run: Run, by: str | None = None, metric: str | None = None) -> b
             "nothing has been measured yet, so there is nothing to report",
             hint="go on with `mlxjsd resume`",
         )
-    return page_of(document_of(run, by, metric))
+    document = document_of(run, by, metric)
+    return page_of(document if asked is None else {**document, "asked": asked})
 
 
 def write_report(run: Run, path: Path, by: str | None = None, metric: str | None = None) -> None:
