@@ -303,7 +303,7 @@ class Run(Shown):
         self._index(metric)
         return cells_of(self.records if records is None else records, self.grid, metric, effect)[0]
 
-    def to_arrow(self) -> "pyarrow.Table":
+    def to_arrow(self, maps: bool = False) -> "pyarrow.Table":
         """Return a tidy table: a row for each prompt, row of the heatmap and measured layer.
 
         A column for each metric, in its unit (``jsd`` in nats), null where the edit does not
@@ -313,26 +313,28 @@ class Run(Shown):
         labels, who judged, flags, the clean prediction. The metadata hold the settings and the
         model as JSON.
 
-        Raises:
-            InputError: if pyarrow is not installed.
-        """
-        return above("output.tables").to_arrow(self)
+        With ``maps``, that of :mod:`mlxjsd.output.map_table`: a row for each map, token and layer.
 
-    def to_pandas(self) -> "pandas.DataFrame":
+        Raises:
+            InputError: if pyarrow is not installed, or there are no maps.
+        """
+        return above("output.tables").to_arrow(self, maps)
+
+    def to_pandas(self, maps: bool = False) -> "pandas.DataFrame":
         """Return the table of :meth:`to_arrow` as a data frame, its texts as categories.
 
         Raises:
-            InputError: if pandas or pyarrow is not installed.
+            InputError: if pandas or pyarrow is not installed, or there are no maps.
         """
-        return above("output.tables").to_pandas(self)
+        return above("output.tables").to_pandas(self, maps)
 
-    def to_polars(self) -> "polars.DataFrame":
+    def to_polars(self, maps: bool = False) -> "polars.DataFrame":
         """Return the table of :meth:`to_arrow` as a data frame of polars.
 
         Raises:
-            InputError: if polars or pyarrow is not installed.
+            InputError: if polars or pyarrow is not installed, or there are no maps.
         """
-        return above("output.tables").to_polars(self)
+        return above("output.tables").to_polars(self, maps)
 
     @property
     def floor(self) -> float:

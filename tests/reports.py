@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from records import record, run_of
+import numpy as np
+from records import LAYERS, record, run_of
 
 from mlxjsd.output.report.document import Document, shown
+from mlxjsd.output.report.packing import packed_levels, unpacked_levels
 from mlxjsd.output.report.page import DATA_BEGINS, DATA_ENDS, data_of, page_around
 from mlxjsd.output.report.reading import _run_of
 from mlxjsd.results import Run
@@ -25,6 +27,23 @@ EVIL = (
 )
 
 
+def mapped(count: int = 6, names: tuple[str, ...] = ("residual", "residual:denoising")) -> Run:
+    """A run whose prompts have maps, of five to seven tokens."""
+    run = run_of(count)
+    grid = replace(run.grid, maps=names)
+    records = []
+    for at, one in enumerate(run.records):
+        tokens = (*one.tokens, *["more"] * (at % 3))
+        rng = np.random.default_rng(at)
+        maps = rng.random((len(names), 1, len(tokens), LAYERS), dtype=np.float32)
+        maps *= np.float32(0.69)
+        maps[:, :, : one.subject_span[0]] = 0.0
+        ids = tuple(range(len(tokens)))
+        records.append(replace(one, grid=grid, tokens=tokens, token_ids=ids, maps=maps))
+    settings = replace(run.settings, maps=("residual",), direction="both")
+    return replace(run, grid=grid, records=records, settings=settings)
+
+
 def hostile() -> Run:
     """A run with hostile text wherever there is text."""
     fields = {
@@ -33,9 +52,11 @@ def hostile() -> Run:
         "flags": (EVIL,), "source": {"kind": "swap", "id": EVIL, "subject": EVIL, "text": EVIL},
     }  # fmt: skip
     run = run_of(3)
-    records = [record(at, id=f"{at}{EVIL}", **fields) for at in range(3)]
+    grid, maps = replace(run.grid, maps=("residual",)), np.full((1, 1, 5, LAYERS), 0.25, np.float32)
+    records = [record(at, grid=grid, id=f"{at}{EVIL}", maps=maps, **fields) for at in range(3)]
     return replace(
         run,
+        grid=grid,
         records=records,
         model={**run.model, "name": EVIL, "quantization": EVIL},
         data={**run.data, "file": EVIL},
@@ -44,6 +65,15 @@ def hostile() -> Run:
         skipped=[replace(run.skipped[0], id=EVIL, reason=EVIL)],
         failed=[replace(run.skipped[0], id=f"f{EVIL}", reason=EVIL)],
     )
+
+
+def halve(document: Document, prompt: int, cell: int, metric: str = "jsd") -> None:
+    """Halve one cell of one prompt, counted from the first row's first layer."""
+    grid = document["shown"]["grid"]
+    shape = len(document["prompts"]), len(grid["rows"]), len(grid["only"] or range(grid["layers"]))
+    levels = unpacked_levels(document["cells"][metric], shape)
+    levels[prompt].reshape(-1)[cell] //= 2
+    document["cells"][metric] = packed_levels(levels)
 
 
 def document_in(path: Path) -> Document:

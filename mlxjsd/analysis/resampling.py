@@ -6,6 +6,7 @@ A prompt without a number in a cell is left out of that cell (pairwise deletion)
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import combinations
 from math import comb, prod
 
@@ -50,10 +51,9 @@ def sign_flip(differences: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
         p[columns] = _hits(signs @ own, own).mean(axis=0)
     if not few.all():
         own = np.where(known, cells, 0.0)[:, ~few]  # what is not there flips to nothing
-        hits, rng = np.zeros(own.shape[1]), np.random.default_rng(seed)
-        for size in _sizes(resamples, len(own)):
-            signs = 1.0 - 2.0 * rng.integers(0, 2, (size, len(own)), dtype=np.int8)
-            hits += _hits(signs @ own, own).sum(axis=0)
+        hits = np.zeros(own.shape[1])
+        for flipped in _drawn(len(own), None, resamples, seed):
+            hits += _hits((1.0 - 2.0 * flipped) @ own, own).sum(axis=0)
         p[~few] = (1 + hits) / (1 + resamples)
     return p.reshape(shape)
 
@@ -94,9 +94,9 @@ def permutation(
             labels[np.arange(ways)[:, None], chosen] = 1.0
             p[columns] = (np.abs(labels @ own) >= found).mean(axis=0)
             continue
-        hits, rng = np.zeros(own.shape[1]), np.random.default_rng(seed)
-        for size in _sizes(resamples, len(own)):
-            hits += (np.abs(_dealt(rng, size, len(own), first) @ own) >= found).sum(axis=0)
+        hits = np.zeros(own.shape[1])
+        for dealt in _drawn(len(own), first, resamples, seed):
+            hits += (np.abs(dealt @ own) >= found).sum(axis=0)
         p[columns] = (1 + hits) / (1 + resamples)
     return p.reshape(shape)
 
@@ -163,6 +163,28 @@ def _alike(known: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[np.ndarray, 
         patterns.setdefault(pattern.tobytes(), []).append(int(column))
     for alike in patterns.values():
         yield np.flatnonzero(known[:, alike[0]]), np.array(alike)
+
+
+def _drawn(count: int, first: int | None, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield draws of a test, (size, count) of 0 and 1: signs that flip, or a group's prompts."""
+    for bits in _bits(count, first, resamples, seed):
+        yield np.unpackbits(bits, axis=1, count=count).astype(np.float64)
+
+
+@lru_cache(maxsize=6)
+def _bits(count: int, first: int | None, resamples: int, seed: int) -> tuple[np.ndarray, ...]:
+    """Return the draws of a test, a bit for each prompt.
+
+    Making these takes most of the time, and they are the same for all metrics of the same prompts:
+    as many are kept as four categories have pairs, some 1.25 kB each for a prompt.
+    """
+    rng, found = np.random.default_rng(seed), []
+    for size in _sizes(resamples, count):
+        drawn = rng.integers(0, 2, (size, count), dtype=np.int8) if first is None else _dealt(
+            rng, size, count, first
+        )  # fmt: skip
+        found.append(np.packbits(drawn != 0, axis=1))
+    return tuple(found)
 
 
 def _dealt(rng: np.random.Generator, size: int, count: int, first: int) -> np.ndarray:

@@ -107,6 +107,8 @@ def role_cells(
     means = np.full((len(records), len(ROLES), grid.layers), np.nan)
     tokens = np.zeros(means.shape[:2], int)
     for at, record in enumerate(records):
+        if record.maps is None:  # as in a report without room for all maps
+            continue
         cells = record.map(name, metric)
         for role, places in enumerate(tokens_of_roles(record, once)):
             tokens[at, role] = len(places)

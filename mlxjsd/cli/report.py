@@ -65,7 +65,7 @@ def verify(
     Exit code 1 if they do not.
     """
     count = _count_of(prompts)
-    run, steps, notes = _run_and_steps(file)
+    run, steps, map_steps, notes = _read(file)
     asked = None if data is None else prompts_of(data, format, fields)
     talk = console_for(stderr=True)
     bits = run.model.get("bits")
@@ -79,8 +79,8 @@ def verify(
     chosen = drawn(run.records, count, seed)
     found: list[Verified] = []
     for one in track(
-        verify(loaded, run, chosen, steps, asked), "measuring", len(chosen), console=talk,
-        transient=True,
+        verify(loaded, run, chosen, steps, asked, map_steps), "measuring", len(chosen),
+        console=talk, transient=True,
     ):  # fmt: skip
         found.append(one)
     _tell(found, run, seed, steps, notes)
@@ -98,23 +98,29 @@ def _count_of(prompts: str) -> int | None:
     return int(prompts)
 
 
-def _run_and_steps(file: Path) -> "tuple[Run, dict[str, float], list[str]]":
-    """Return what is to be measured again, the steps of its packing, and what is to be said."""
+def _read(file: Path) -> "tuple[Run, dict[str, float], dict[str, float], list[str]]":
+    """Return what is measured again, the steps of packed cells and maps, and what is to be said."""
     if file.is_dir():
         run = read(file)
         if not run.records:
             raise InputError(
                 f"{file} has measured nothing yet", hint=f"go on with `mlxjsd resume {file}`"
             )
-        return run, {}, []
+        return run, {}, {}, []
     from mlxjsd.output.report.reading import read_report
 
     report = read_report(file)
+    run = report.run
     notes = [] if report.same_version else [
-        f"The page was made by mlxjsd {report.run.versions.get('mlxjsd', 'of another version')}: "
+        f"The page was made by mlxjsd {run.versions.get('mlxjsd', 'of another version')}: "
         "its data are looked at, and not what stands around them."
     ]  # fmt: skip
-    return report.run, dict(report.steps), notes
+    carrying = sum(record.maps is not None for record in run.records)
+    if run.grid.maps and carrying < len(run.records):
+        notes.append(
+            f"The report holds the maps of {carrying} prompts, and no others are compared."
+        )
+    return run, dict(report.steps), dict(report.map_steps), notes
 
 
 def _tell(

@@ -175,6 +175,9 @@ def export(
     tidy: Annotated[
         bool, typer.Option("--tidy", help="Every prompt's cells in .csv, a line each.")
     ] = False,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Every prompt's maps in .csv or .parquet.")
+    ] = False,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Of a damaged run, all that can be trusted (.json).")
     ] = False,
@@ -185,6 +188,10 @@ def export(
         raise InputError(
             "what is saved of a damaged run are the numbers as they were measured",
             hint="leave --effect out",
+        )
+    if salvage and maps:
+        raise InputError(
+            "--salvage writes everything that is left, maps among it", hint="leave --maps out"
         )
     from mlxjsd.output.export import export_run, export_salvaged
 
@@ -198,7 +205,7 @@ def export(
     else:
         from mlxjsd.store.reader import read_run
 
-        export_run(read_run(folder), output, asked, tidy)
+        export_run(read_run(folder), output, asked, tidy, maps)
     print(output)
 
 

@@ -19,6 +19,7 @@ from mlxjsd.analysis.significance import against_controls
 from mlxjsd.errors import InputError
 from mlxjsd.files import write_whole
 from mlxjsd.metrics import JSD
+from mlxjsd.output.map_values import map_arrays, maps_json
 from mlxjsd.output.significance import (
     CONTROL_COLUMNS,
     by_row,
@@ -27,17 +28,24 @@ from mlxjsd.output.significance import (
     number,
     significance_json,
 )
-from mlxjsd.output.writers import EXPORTS, TIDY_CSV
+from mlxjsd.output.writers import EXPORTS, MAPS_CSV, MAPS_PARQUET, TIDY_CSV
 from mlxjsd.results import Record, Run
 from mlxjsd.rows import FLOOR, RELIANCE
 from mlxjsd.store.recovery.salvage import Salvaged
 
 #: Files of averages, which can be of effects.
 _OF_AVERAGES = (".csv", ".json")
+#: How maps are written into a file of an ending.
+_MAPS = {kind: found.ending for found in (MAPS_CSV, MAPS_PARQUET)
+         for kind in (found.ending, Path(found.ending).suffix)}  # fmt: skip
 
 
 def export_run(
-    run: Run, path: Path | str, effect: Effect | None = None, tidy: bool = False
+    run: Run,
+    path: Path | str,
+    effect: Effect | None = None,
+    tidy: bool = False,
+    maps: bool = False,
 ) -> None:
     """Write ``run`` to ``path``, whose ending says how; see :mod:`mlxjsd.output.writers`.
 
@@ -47,13 +55,28 @@ def export_run(
         effect: what averages are of: in CSV in place of the numbers as they were measured, in JSON
             beside them.
         tidy: write every prompt's cells into a .csv, a line each, in place of averages.
+        maps: write every prompt's maps into a .csv or .parquet, a line for each token and layer.
 
     Raises:
-        InputError: for another ending, or a folder that is not there; for an effect that the run
-            does not hold, or a file that holds no averages.
+        InputError: for another ending, or a folder that is not there; for an effect or maps that
+            the run does not hold, or a file that holds no averages.
     """
     path = Path(path)
     ending = EXPORTS.ending_of(path)
+    if maps:
+        if tidy or effect is not None:
+            raise InputError(
+                "a table of maps holds every prompt's maps as measured, and nothing else",
+                hint="leave --maps out, or --tidy and --effect",
+            )
+        wanted = _MAPS.get(ending or "")
+        if wanted is None:
+            raise InputError(
+                f"--maps is for .csv and .parquet, not {path.name!r}",
+                hint="name such a file with -o; .json and .npz hold the maps without being asked",
+            )
+        EXPORTS.write(run, path, wanted)
+        return
     if tidy and ending not in (".csv", TIDY_CSV.ending, ".parquet"):
         raise InputError(
             f"--tidy is for .csv and .parquet, not {path.name!r}",
@@ -164,6 +187,10 @@ def to_json(run: Run, effect: Effect | None = None) -> bytes:
     where an edit does not apply. ``significance`` holds peaks with their intervals, each row
     against its control, and categories against each other. With an ``effect``, ``effects`` holds
     the averages of that, and what is sure of them.
+
+    Where maps were measured, each prompt has ``tokens``, their ``roles`` (null in front of the
+    subject) and ``maps``: by map and metric, a list of layers for each token, null for layers that
+    were not measured.
     """
     document = _document(run)
     document["significance"] = significance_json(run, run.grid.metrics, None)
@@ -225,6 +252,10 @@ def to_npz(run: Run) -> bytes:
     float32 (N, metrics, whole), ``norms`` float32 (N, L); ``rows``, ``metrics`` and ``whole``
     name their axes. ``ids``, ``reliance``, ``floor``, ``categories`` and ``judges`` (who says
     that an answer is right or wrong) are (N,).
+
+    Where maps were measured, ``maps`` is float32 (N, maps, metrics, T, L), NaN behind the last of a
+    prompt's tokens; ``map_names`` names its second axis, ``tokens`` (N, T) are the tokens' texts,
+    and ``subject_spans`` (N, 2) the tokens of each subject, from the first to before the second.
     """
     out, records = io.BytesIO(), run.records
     names = {"rows": run.grid.rows, "metrics": run.grid.metrics, "whole": run.grid.whole}
@@ -238,6 +269,8 @@ def to_npz(run: Run) -> bytes:
         "numbers": np.concatenate([run.grid.numbers(0), *(r.whole[None] for r in records)]),
     }
     arrays |= {name: np.array(keys, dtype=np.str_) for name, keys in names.items()}
+    if run.grid.maps:
+        arrays |= map_arrays(run)
     np.savez_compressed(out, **arrays)
     return out.getvalue()
 
@@ -286,6 +319,7 @@ def _prompt(record: Record, category: str | None) -> dict[str, Any]:
             metric: {row: number(record.number(row, metric)) for row in grid.whole}
             for metric in grid.metrics
         },
+        **maps_json(record),
     }
 
 

@@ -1,6 +1,7 @@
 """What is sure of a run's averages, as JSON and as columns of a table."""
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,15 @@ def number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+def numbers(values: np.ndarray) -> list[list[float | None]]:
+    """Return (R, L) numbers for JSON; None where there is none."""
+    # Python's own numbers are asked for once: an export has millions of them.
+    return [[None if isnan(value) else value for value in cells] for cells in values.tolist()]
+
+
 def by_row(rows: Sequence[str], values: np.ndarray) -> dict[str, list[float | None]]:
     """Return (rows, L) numbers by the names of their rows."""
-    return {row: [number(v) for v in cells] for row, cells in zip(rows, values, strict=True)}
+    return dict(zip(rows, numbers(values), strict=True))
 
 
 def has_controls(run: Run) -> bool:

@@ -6,11 +6,11 @@ batches share: a row costs some numbers, whatever the prompt says.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -89,6 +89,65 @@ def _columns(run: Run) -> list[_Column]:
     ]
 
 
+class Said:
+    """What is said of each prompt, once for each of its rows."""
+
+    def __init__(self, run: Run, only: Collection[str] = ()) -> None:
+        """Prepare the texts that all batches share.
+
+        Args:
+            run: whose prompts they are.
+            only: the names of some columns; none for all.
+
+        Raises:
+            InputError: if pyarrow is not installed.
+        """
+        self._arrow = library("pyarrow")
+        self._columns = [c for c in _columns(run) if not only or c.name in only]
+        self._texts = {c.name: _dictionary(self._arrow, c, run.records)
+                       for c in self._columns if c.kind == "text"}  # fmt: skip
+
+    def kinds(self) -> dict[str, Any]:
+        """Return the columns' types by their names."""
+        pa = self._arrow
+        return {c.name: text_type(pa, len(self._texts[c.name][0])) if c.kind == "text"
+                else pa.type_for_alias(c.kind) for c in self._columns}  # fmt: skip
+
+    def columns(self, records: Sequence[Record], each: int | Sequence[int]) -> list[Any]:
+        """Return what is said of some prompts, ``each`` times, which may differ by prompt."""
+        return [self._said(column, records, each) for column in self._columns]
+
+    def _said(self, column: _Column, records: Iterable[Record], each: int | Sequence[int]) -> Any:
+        pa = self._arrow
+        said = [column.of(record) for record in records]
+        if column.kind != "text":
+            kind = pa.type_for_alias(column.kind)
+            return numbers(pa, np.repeat([np.nan if s is None else s for s in said], each), kind)
+        places, texts = self._texts[column.name]
+        at = np.array([-1 if s is None else places[s] for s in said], index_type(len(places)))
+        at = at.repeat(each)
+        return pa.DictionaryArray.from_arrays(pa.array(at, mask=at < 0), texts)
+
+
+def _dictionary(pa: Any, column: _Column, records: Iterable[Record]) -> tuple[dict[str, int], Any]:
+    """Return where each text stands, and the texts."""
+    places = {said: at for at, said in enumerate(column.order)}
+    for record in records:
+        if (said := column.of(record)) is not None:
+            places.setdefault(said, len(places))
+    return places, pa.array(list(places), pa.string())
+
+
+class Table(Protocol):
+    """A table of Arrow, made some prompts at a time."""
+
+    schema: "pyarrow.Schema"
+
+    def batches(self) -> Iterator["pyarrow.RecordBatch"]:
+        """Yield its rows."""
+        ...
+
+
 #: What each row of the table has of its own, beside the metrics.
 _OWN = ("row", "layer", "subject_norm")
 
@@ -103,7 +162,7 @@ class Tidy:
             InputError: if pyarrow is not installed.
         """
         self._arrow = library("pyarrow")
-        self._run, self._columns = run, _columns(run)
+        self._run, self._prompts = run, Said(run)
         grid = run.grid
         layers = np.array(grid.measured_layers, np.int32)
         self._layers = layers
@@ -111,36 +170,16 @@ class Tidy:
         by_layer = np.repeat(np.arange(len(grid.rows)), len(layers))
         whole = len(grid.rows) + np.arange(len(grid.whole))
         self._rows, self._by_layer = np.concatenate([by_layer, whole]), len(by_layer)
-        taken = {column.name for column in self._columns} | {*_OWN}
-        self._metrics = []
-        for metric in grid.metrics:  # one that only its run file knows may have any name
-            while metric in taken:
-                metric += "_"
-            taken.add(metric)
-            self._metrics.append(metric)
-        self._texts = {c.name: self._dictionary(c) for c in self._columns if c.kind == "text"}
+        self._metrics = free_names(grid.metrics, {*self._prompts.kinds(), *_OWN})
         self.schema = self._schema()
-
-    def _dictionary(self, column: _Column) -> tuple[dict[str, int], Any]:
-        """Return where each text stands, and the texts."""
-        places = {said: at for at, said in enumerate(column.order)}
-        for record in self._run.records:
-            if (said := column.of(record)) is not None:
-                places.setdefault(said, len(places))
-        return places, self._arrow.array(list(places), self._arrow.string())
 
     def _schema(self) -> "pyarrow.Schema":
         pa = self._arrow
-        kinds = {c.name: _text(pa, len(self._texts[c.name][0])) if c.kind == "text"
-                 else pa.type_for_alias(c.kind) for c in self._columns}  # fmt: skip
         names = len(self._run.grid.rows) + len(self._run.grid.whole)
-        kinds |= {"row": _text(pa, names), "layer": pa.int32(), "subject_norm": pa.float32()}
+        kinds = self._prompts.kinds()
+        kinds |= {"row": text_type(pa, names), "layer": pa.int32(), "subject_norm": pa.float32()}
         kinds |= {metric: pa.float32() for metric in self._metrics}
-        run = self._run
-        about = {"settings": run.settings.to_json(), "labelling": run.labelling.to_json()}
-        about |= {"model": run.model, "data": run.data, "versions": run.versions}
-        said = json.dumps(about, ensure_ascii=False).encode()
-        return pa.schema(list(kinds.items()), metadata={b"mlxjsd": said})
+        return pa.schema(list(kinds.items()), metadata=about(self._run))
 
     def batches(self) -> Iterator["pyarrow.RecordBatch"]:
         """Yield the rows, those of some prompts at a time."""
@@ -151,9 +190,9 @@ class Tidy:
 
     def _batch(self, records: Sequence[Record]) -> "pyarrow.RecordBatch":
         pa, count = self._arrow, len(records)
-        columns: list[Any] = [self._said(column, records) for column in self._columns]
+        columns = self._prompts.columns(records, len(self._rows))
         names = pa.array([*self._run.grid.rows, *self._run.grid.whole], pa.string())
-        rows_of = np.tile(self._rows, count).astype(_index(len(names)))
+        rows_of = np.tile(self._rows, count).astype(index_type(len(names)))
         columns.append(pa.DictionaryArray.from_arrays(rows_of, names))
         rows, whole = len(self._run.grid.rows), len(self._run.grid.whole)
         layers = np.concatenate([np.tile(self._layers, rows), np.zeros(whole, np.int32)])
@@ -162,72 +201,87 @@ class Tidy:
         norms = np.full((count, len(layers)), np.nan, np.float32)
         norms[:, : self._by_layer] = np.tile(np.stack([r.norms for r in records])[:, self._layers],
                                              (1, rows))  # fmt: skip
-        columns.append(_numbers(pa, norms))
+        columns.append(numbers(pa, norms))
         for at in range(len(self._metrics)):
             cells = np.stack([r.cells[at] for r in records])[:, :, self._layers]
-            numbers = np.stack([r.whole[at] for r in records])
-            columns.append(_numbers(pa, np.hstack([cells.reshape(count, -1), numbers])))
+            single = np.stack([r.whole[at] for r in records])
+            columns.append(numbers(pa, np.hstack([cells.reshape(count, -1), single])))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
-    def _said(self, column: _Column, records: Iterable[Record]) -> Any:
-        """Return what a column says of some prompts, once for each of their rows."""
-        pa, each = self._arrow, len(self._rows)
-        said = [column.of(record) for record in records]
-        if column.kind != "text":
-            kind = pa.type_for_alias(column.kind)
-            return _numbers(pa, np.repeat([np.nan if s is None else s for s in said], each), kind)
-        places, texts = self._texts[column.name]
-        at = np.array([-1 if s is None else places[s] for s in said], _index(len(places)))
-        at = at.repeat(each)
-        return pa.DictionaryArray.from_arrays(pa.array(at, mask=at < 0), texts)
+
+def free_names(metrics: Iterable[str], taken: set[str]) -> list[str]:
+    """Return names for the columns of metrics: one that only its run file knows may have any."""
+    found: list[str] = []
+    for metric in metrics:
+        while metric in taken or metric in found:
+            metric += "_"
+        found.append(metric)
+    return found
 
 
-def _index(texts: int) -> type[np.signedinteger[Any]]:
+def about(run: Run) -> dict[bytes, bytes]:
+    """Return a table's metadata: the settings, the model, and what else a run is of."""
+    found = {"settings": run.settings.to_json(), "labelling": run.labelling.to_json()}
+    found |= {"model": run.model, "data": run.data, "versions": run.versions}
+    return {b"mlxjsd": json.dumps(found, ensure_ascii=False).encode()}
+
+
+def index_type(texts: int) -> type[np.signedinteger[Any]]:
     """Return the smallest type that tells so many texts apart: most columns repeat a few."""
     return next(t for t in (np.int8, np.int16, np.int32) if texts <= np.iinfo(t).max)
 
 
-def _text(pa: Any, texts: int) -> Any:
-    return pa.dictionary(pa.from_numpy_dtype(_index(texts)), pa.string())
+def text_type(pa: Any, texts: int) -> Any:
+    """Return the type of a column of so many texts."""
+    return pa.dictionary(pa.from_numpy_dtype(index_type(texts)), pa.string())
 
 
-def _numbers(pa: Any, values: np.ndarray, kind: Any = None) -> Any:
+def numbers(pa: Any, values: np.ndarray, kind: Any = None) -> Any:
     """Return numbers as a column, in which NaN is no number: an edit that does not apply."""
     return pa.array(values.reshape(-1), kind or pa.float32(), from_pandas=True)
 
 
-def to_arrow(run: Run) -> "pyarrow.Table":
-    """Return the tidy table; see :meth:`mlxjsd.results.Run.to_arrow`."""
-    tidy = Tidy(run)
-    return library("pyarrow").Table.from_batches(tidy.batches(), tidy.schema)
+def to_arrow(run: Run, maps: bool = False) -> "pyarrow.Table":
+    """Return a tidy table; see :meth:`mlxjsd.results.Run.to_arrow`."""
+    table = _table(run, maps)
+    return library("pyarrow").Table.from_batches(table.batches(), table.schema)
 
 
-def to_pandas(run: Run) -> "pandas.DataFrame":
-    """Return the tidy table; see :meth:`mlxjsd.results.Run.to_pandas`."""
+def _table(run: Run, maps: bool) -> Table:
+    if not maps:
+        return Tidy(run)
+    from mlxjsd.output.map_table import MapTable
+
+    return MapTable(run)
+
+
+def to_pandas(run: Run, maps: bool = False) -> "pandas.DataFrame":
+    """Return a tidy table; see :meth:`mlxjsd.results.Run.to_pandas`."""
     kinds = {library("pyarrow").int32(): library("pandas").Int32Dtype()}  # a layer may be missing
     # Columns are given up one after another, so that they are not held twice.
-    return to_arrow(run).to_pandas(types_mapper=kinds.get, split_blocks=True, self_destruct=True)
+    found = to_arrow(run, maps)
+    return found.to_pandas(types_mapper=kinds.get, split_blocks=True, self_destruct=True)
 
 
-def to_polars(run: Run) -> "polars.DataFrame":
-    """Return the tidy table; see :meth:`mlxjsd.results.Run.to_polars`."""
-    frame: polars.DataFrame = library("polars").from_arrow(to_arrow(run))
+def to_polars(run: Run, maps: bool = False) -> "polars.DataFrame":
+    """Return a tidy table; see :meth:`mlxjsd.results.Run.to_polars`."""
+    frame: polars.DataFrame = library("polars").from_arrow(to_arrow(run, maps))
     return frame
 
 
-def to_parquet(run: Run) -> bytes:
-    """Return the tidy table as Parquet, a row group for each batch."""
-    tidy, out = Tidy(run), BytesIO()
-    with library("pyarrow.parquet").ParquetWriter(out, tidy.schema, compression="zstd") as writer:
-        for batch in tidy.batches():
+def to_parquet(run: Run, maps: bool = False) -> bytes:
+    """Return a tidy table as Parquet, a row group for each batch."""
+    table, out = _table(run, maps), BytesIO()
+    with library("pyarrow.parquet").ParquetWriter(out, table.schema, compression="zstd") as writer:
+        for batch in table.batches():
             writer.write_batch(batch)
     return out.getvalue()
 
 
-def to_tidy_csv(run: Run) -> Iterator[bytes]:
-    """Yield the tidy table as CSV; no text in it is a formula."""
-    tidy, pa, csv = Tidy(run), library("pyarrow"), library("pyarrow.csv")
-    for at, batch in enumerate(tidy.batches()):
+def to_tidy_csv(run: Run, maps: bool = False) -> Iterator[bytes]:
+    """Yield a tidy table as CSV; no text in it is a formula."""
+    table, pa, csv = _table(run, maps), library("pyarrow"), library("pyarrow.csv")
+    for at, batch in enumerate(table.batches()):
         columns = [
             _safe(pa, column) if pa.types.is_dictionary(column.type) else column
             for column in batch.columns
@@ -240,7 +294,7 @@ def to_tidy_csv(run: Run) -> Iterator[bytes]:
         )
         yield out.getvalue()
     if not run.records:
-        yield (",".join(f'"{name}"' for name in tidy.schema.names) + "\n").encode()
+        yield (",".join(f'"{name}"' for name in table.schema.names) + "\n").encode()
 
 
 def _safe(pa: Any, column: Any) -> Any:

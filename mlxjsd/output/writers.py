@@ -116,6 +116,18 @@ def _parquet(run: "Run") -> bytes:
     return to_parquet(run)
 
 
+def _maps_csv(run: "Run") -> Iterator[bytes]:
+    from mlxjsd.output.tables import to_tidy_csv
+
+    return to_tidy_csv(run, maps=True)
+
+
+def _maps_parquet(run: "Run") -> bytes:
+    from mlxjsd.output.tables import to_parquet
+
+    return to_parquet(run, maps=True)
+
+
 def _json(run: "Run") -> bytes:
     from mlxjsd.output.export import to_json
 
@@ -133,6 +145,9 @@ EXPORTS: "Writers[Run]" = Writers("an export")
 EXPORTS.register(Writer(".answers.csv", "answers and verdicts, also answers.csv", _answers))
 #: A cell a line, of every prompt; `--tidy` asks for it under any name in .csv.
 TIDY_CSV = EXPORTS.register(Writer(".tidy.csv", "every prompt's cells, also --tidy", _tidy_csv))
+#: A number a line, of every prompt's maps; `--maps` asks for them under any such name.
+MAPS_CSV = EXPORTS.register(Writer(".maps.csv", "every prompt's maps, also --maps", _maps_csv))
+MAPS_PARQUET = EXPORTS.register(Writer(".maps.parquet", "the same", _maps_parquet))
 EXPORTS.register(Writer(".csv", "averages", _csv))
 EXPORTS.register(Writer(".json", "everything", _json))
 EXPORTS.register(Writer(".npz", "arrays", _npz))

@@ -12,6 +12,7 @@ type allows, so that nobody can widen it. A packed number stands for all that ar
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.interventions.corruption import Corruption
 from mlxjsd.interventions.corruption.stored import DEVIATION, LEVELS, NOT_STORED, Sources
 from mlxjsd.interventions.invariants import NEAR, allowed_of_roots, epsilon, null_limit
+from mlxjsd.maps import label as map_label
 from mlxjsd.metrics import JSD, PROB, TOP1, described
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.encode import Unusable
@@ -89,8 +91,9 @@ def verify(
     records: Sequence[Record],
     steps: Mapping[str, float] | None = None,
     data: PromptFile | None = None,
+    map_steps: Mapping[str, float] | None = None,
 ) -> Iterator[Verified]:
-    """Measure records of a run again, and compare.
+    """Measure records of a run again, with their maps if they have any, and compare.
 
     Args:
         model: the one that was measured.
@@ -98,6 +101,7 @@ def verify(
         records: of the run, at least one.
         steps: between two packed cells, by metric; None where nothing is packed.
         data: the file that the prompts are from, if it is here.
+        map_steps: as ``steps``, of maps.
 
     Raises:
         InputError: if it is another model or another data file, or if the run does not say how it
@@ -134,9 +138,9 @@ def verify(
             objections[failed.id].append(f"it cannot be measured here: {failed.reason}")
             yield _failed(by_id[failed.id], objections)
         for again in outcome.records:
-            yield _compared(
-                by_id[again.id], again, steps or {}, model.identity.dtype, objections[again.id]
-            )
+            there, before = by_id[again.id], objections[again.id]
+            packed = steps or {}, map_steps or {}
+            yield _compared(there, again, packed, model.identity.dtype, before)
 
 
 def _plan(model: LoadedModel, run: Run, prompts: Sequence[Prompt], sources: Sources) -> Plan:
@@ -230,9 +234,16 @@ def _failed(record: Record, objections: Mapping[str, list[str]]) -> Verified:
 
 
 def _compared(
-    there: Record, here: Record, steps: Mapping[str, float], dtype: str, before: Sequence[str]
+    there: Record,
+    here: Record,
+    steps: tuple[Mapping[str, float], Mapping[str, float]],
+    dtype: str,
+    before: Sequence[str],
 ) -> Verified:
-    """Compare two records of one prompt: what a run says, and what was measured now."""
+    """Compare two records of one prompt: what a run says, and what was measured now.
+
+    ``steps`` are those of packed cells and of packed maps, by metric.
+    """
     limit = null_limit(dtype)
     floor = float(np.nanmax([here.floor, min(there.floor, limit)]))
     objections = list(before)
@@ -241,7 +252,9 @@ def _compared(
     for metric in there.grid.metrics:
         if metric not in here.grid.metrics:
             continue
-        for name, a, b, half in _pairs(there, here, metric, steps.get(metric, 0.0) / 2):
+        of_cells, of_maps = (each.get(metric, 0.0) / 2 for each in steps)
+        pairs = _pairs(there, here, metric, of_cells), _map_pairs(there, here, metric, of_maps)
+        for name, a, b, half in chain(*pairs):
             # Of all numbers that are packed alike, the nearest one.
             nearest = np.clip(b, a - half, a + half)
             differ = np.isnan(a) != np.isnan(b)
@@ -276,15 +289,30 @@ def _compared(
 def _pairs(
     there: Record, here: Record, metric: str, half: float
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray, float]]:
-    """Yield what both have of one metric: the row, its numbers, and half a step of the packing."""
+    """Yield what both have of one metric: a row's name, its numbers, half a packing's step."""
     for row in there.grid.rows:
         if row in here.grid.rows:
             a, b = (r.of(metric)[r.grid.rows.index(row)] for r in (there, here))
-            yield row, a.astype(np.float64), b.astype(np.float64), half
+            yield label(row), a.astype(np.float64), b.astype(np.float64), half
     for row in there.grid.whole:
         if row in here.grid.whole and row != FLOOR.key:  # noise is another one each time
             one, other = (np.array([r.number(row, metric)]) for r in (there, here))
-            yield row, one, other, 0.0
+            yield label(row), one, other, 0.0
+
+
+def _map_pairs(
+    there: Record, here: Record, metric: str, half: float
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, float]]:
+    """Yield what both have of one metric's maps, token by token; see :func:`_pairs`."""
+    if there.maps is None or here.maps is None:
+        return
+    for name in there.grid.maps:
+        if name not in here.grid.maps:
+            continue
+        pairs = zip(there.tokens, there.map(name, metric), here.map(name, metric), strict=True)
+        for at, (token, a, b) in enumerate(pairs):
+            said = f"{map_label(name)} at token {at} ({token!r})"
+            yield said, a.astype(np.float64), b.astype(np.float64), half
 
 
 def _too_far(metric: str, a: np.ndarray, b: np.ndarray, dtype: str, floor: float) -> np.ndarray:
@@ -307,9 +335,9 @@ def _of_probabilities(dtype: str, floor: float) -> float:
     return float(np.sqrt(2) * allowed_of_roots(dtype, floor) + 4 * epsilon(dtype) + NEAR)
 
 
-def _said(row: str, metric: str, a: np.ndarray, b: np.ndarray, at: int) -> str:
+def _said(name: str, metric: str, a: np.ndarray, b: np.ndarray, at: int) -> str:
     unit = described(metric).unit
-    where = f"{label(row)} at layer {at}" if len(a) > 1 else label(row)
+    where = f"{name} at layer {at}" if len(a) > 1 else name
     here, there = (
         "no number" if np.isnan(each[at]) else f"{each[at]:.5f} {unit}".rstrip() for each in (b, a)
     )

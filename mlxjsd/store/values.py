@@ -160,6 +160,11 @@ def anything(value: Any, name: str) -> Any:
     return integer(-(2**63), 2**63)(value, name) if isinstance(value, int) else real()(value, name)
 
 
+def as_it_is(value: Any, name: str) -> Any:
+    """Anything at all, which is checked where it is used."""
+    return value
+
+
 def unique(names: tuple[Value, ...], name: str) -> tuple[Value, ...]:
     """Return ``names``, if each is there once."""
     _is(len(set(names)) == len(names), name, "names something twice")

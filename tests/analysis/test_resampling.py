@@ -1,11 +1,13 @@
 """The tests over prompts, against SciPy, against counting by hand, and against chance itself."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from mlxjsd.analysis import resampling
 from mlxjsd.analysis.resampling import adjusted, peak_interval, permutation, sign_flip
 
 
@@ -89,6 +91,27 @@ def test_nobody_is_dealt_twice() -> None:
     a, b = np.zeros(20), np.zeros(80)
     a[7] = 1
     assert permutation(a, b) == pytest.approx(0.2, abs=0.012)
+
+
+def test_draws_are_made_once_for_all_metrics_of_the_same_prompts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+    deal = resampling._dealt
+
+    def counted(*given: Any) -> np.ndarray:
+        made.append(given[1])
+        return deal(*given)
+
+    monkeypatch.setattr(resampling, "_dealt", counted)
+    resampling._bits.cache_clear()
+    cells = rng_of().random((40, 2))
+    first = permutation(cells[:15], cells[15:], 2000)
+    assert sum(made) == 2000
+    assert np.array_equal(permutation(cells[:15], cells[15:], 2000), first)
+    assert sum(made) == 2000
+    resampling._bits.cache_clear()
+    assert np.array_equal(permutation(cells[:15], cells[15:], 2000), first), "as if made anew"
 
 
 def test_drawn_flips_agree_with_scipys() -> None:

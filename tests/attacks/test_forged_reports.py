@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from commands import call
 from records import run_of
-from reports import document_in
+from reports import document_in, mapped
 
 from mlxjsd.errors import InputError
 from mlxjsd.output.report.page import DATA_BEGINS, DATA_ENDS, SEAL_BEGINS
@@ -54,7 +54,7 @@ def changed(document: dict[str, Any], rng: random.Random) -> dict[str, Any]:
 
 
 def test_no_forged_report_leads_to_a_traceback_or_to_an_impossible_number(tmp_path: Path) -> None:
-    write_report(run_of(3), tmp_path / "report.html")
+    write_report(mapped(3), tmp_path / "report.html")
     document, rng, read = document_in(tmp_path / "report.html"), random.Random(0), 0
     for _ in range(FORGED):
         written(path := tmp_path / "forged.html", changed(document, rng))
@@ -64,7 +64,8 @@ def test_no_forged_report_leads_to_a_traceback_or_to_an_impossible_number(tmp_pa
             continue
         read += 1
         for record in run.records:
-            numbers = np.concatenate([record.cells.ravel(), record.whole.ravel()])
+            maps = np.zeros(0) if record.maps is None else record.maps.ravel()
+            numbers = np.concatenate([record.cells.ravel(), record.whole.ravel(), maps])
             known = numbers[~np.isnan(numbers)]
             assert ((known >= -0.001) & (known <= math.log(2) + 0.001)).all()
             assert 0 <= record.subject_span[0] < record.subject_span[1] <= len(record.tokens)

@@ -16,7 +16,7 @@ from mlxjsd.asked import ONE_DRAW, Asked, NextTokens
 from mlxjsd.errors import InputError
 from mlxjsd.output.asked_figure import plot_asked
 from mlxjsd.output.asked_files import write_asked
-from mlxjsd.output.asked_text import asked_text
+from mlxjsd.output.asked_text import asked_text, map_heatmaps
 from mlxjsd.output.report.reading import read_report
 from mlxjsd.records import Grid
 from mlxjsd.settings import Settings
@@ -63,6 +63,10 @@ def test_it_fits_the_width(width: int) -> None:
 
 
 def test_both_maps_are_shown_from_the_subject_on() -> None:
+    one = asked_of().record
+    (_, shown), (_, restored) = map_heatmaps(one)
+    np.testing.assert_array_equal(shown.mean, one.map("residual")[2:])
+    assert shown.labels == ("country*", "0*", "is") == restored.labels
     said = printed(asked_of(), 80)
     assert "Residual stream: one token's state exchanged after each layer" in said
     assert "Residual stream restored: " in said

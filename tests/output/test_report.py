@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from records import LAYERS, record, run_of
-from reports import EVIL, document_in, edit, hostile, sealed
+from reports import EVIL, document_in, edit, halve, hostile, sealed
 
 from mlxjsd.errors import InputError
 from mlxjsd.output.report.document import header_of
@@ -58,7 +58,10 @@ cells = arrays.arrays(
 def test_a_packed_cell_is_within_half_a_step_of_the_measured_one(found: np.ndarray) -> None:
     names = ("kl", "logit_diff")
     packings = [Packing.of(name, each) for name, each in zip(names, found, strict=True)]
-    back = unpacked_levels(packings, packed_levels(packings, found), (3, 4))
+    levels = np.stack([p.levels(each) for p, each in zip(packings, found, strict=True)])
+    written = unpacked_levels(packed_levels(levels), levels.shape)
+    assert np.array_equal(written, levels)
+    back = [p.cells(each) for p, each in zip(packings, written, strict=True)]
     for name, packing, was, now in zip(names, packings, found.astype(float), back, strict=True):
         assert np.array_equal(np.isnan(was), np.isnan(now))
         slack = packing.step * 0.5 + 1e-6 * np.nanmax(np.abs(was), initial=0)
@@ -76,6 +79,13 @@ def test_nothing_stays_nothing_and_not_applicable_stays_that() -> None:
     for written, shape in (("AAAA", (2,)), ("!!!!!!==", (1,)), (7, (1,)), ("", (1,))):
         with pytest.raises(Damage):
             unpacked_floats(written, shape)
+    levels = packed_levels(np.zeros((10, 10), np.uint16))
+    for written, shape in (
+        *((levels, (10, 9)), (levels, (10, 11)), (levels[:-4], (10, 10)), ("AAAA", (2,))),
+        *((levels, (10**6, 10**6)), (None, (1,)), (levels + levels, (10, 10))),
+    ):
+        with pytest.raises(Damage):
+            unpacked_levels(written, shape)
 
 
 def test_a_report_is_read_back_as_what_was_measured(path: Path) -> None:
@@ -187,22 +197,19 @@ def test_the_table_behind_the_picture_is_in_the_page_itself(path: Path) -> None:
             assert float(found) == pytest.approx(value, abs=2e-4)
 
 
-def halve(document: dict) -> None:
+def lower(document: dict) -> None:
     """Change one number of one prompt."""
-    prompt = document["prompts"][2]
-    levels = np.frombuffer(base64.b64decode(prompt["cells"]), "<u2").copy()
-    levels[5] //= 2
-    prompt["cells"] = base64.b64encode(levels.tobytes()).decode()
+    halve(document, 2, 5)
 
 
 def test_a_number_that_was_changed_is_noticed_by_the_hash(path: Path) -> None:
-    edit(path, halve)
+    edit(path, lower)
     with pytest.raises(InputError, match="was edited or damaged: its data are not those"):
         read_report(path)
 
 
 def test_a_number_that_was_changed_with_its_hash_contradicts_the_averages(path: Path) -> None:
-    sealed(path, halve)
+    sealed(path, lower)
     with pytest.raises(InputError, match="its averages or sentences are not those of its prompts"):
         read_report(path)
 
@@ -227,9 +234,7 @@ def test_what_is_shown_has_to_follow_from_what_was_measured(path: Path, change) 
 def test_nobody_packs_so_coarsely_that_other_numbers_are_the_same(path: Path) -> None:
     def coarsely(document: dict) -> None:
         document["packing"]["jsd"] = {"low": 0.0, "step": 0.2}
-        for prompt in document["prompts"]:
-            levels = np.full(3 * LAYERS, 1, "<u2")
-            prompt["cells"] = base64.b64encode(levels.tobytes()).decode()
+        document["cells"]["jsd"] = packed_levels(np.full((6, 3, LAYERS), 1, "<u2"))
 
     sealed(path, coarsely)
     with pytest.raises(InputError, match="jsd is packed more coarsely than it has to be"):
@@ -251,7 +256,7 @@ def test_other_files_and_other_versions_are_one_sentence(
     assert call("verify", tmp_path / "none.html") == 2
     sealed(path, lambda document: document.update(format=99))
     assert call("verify", path) == 2
-    assert "layout 99, and this mlxjsd reads layout 1" in capsys.readouterr().err
+    assert "layout 99, and this mlxjsd reads layout 2" in capsys.readouterr().err
     for typed in ("0", "-1", "some", "1e3"):
         assert call("verify", path, "--prompts", typed) == 2
         assert "--prompts is a number from 1 up, or all" in capsys.readouterr().err

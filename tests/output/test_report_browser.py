@@ -11,7 +11,7 @@ pytest.importorskip("aiohttp", reason="needs aiohttp")
 
 from browser import CHROMIUM, Tab, browser
 from records import LAYERS, run_of
-from reports import EVIL, hostile
+from reports import EVIL, hostile, mapped
 
 from mlxjsd.analysis.heatmap import bootstrap_interval
 from mlxjsd.output.report.document import Side
@@ -46,7 +46,9 @@ async def drawn(tab: Tab, picture: str) -> None:
     await tab.until(f"!!{picture}.querySelector('svg')")
 
 
-async def point(tab: Tab, picture: str, row: int, layer: int, kind: str = "mouseMoved") -> None:
+async def point(
+    tab: Tab, picture: str, row: int, layer: int, kind: str = "mouseMoved", rows: int | None = None
+) -> None:
     """Move the mouse to a cell, by what its columns and rows span on the screen."""
     await tab.run(f"{picture}.scrollIntoView({{block: 'center'}})")
     x, y, width, height = await tab.run(
@@ -55,8 +57,8 @@ async def point(tab: Tab, picture: str, row: int, layer: int, kind: str = "mouse
           return [cells.left, cells.top, cells.width, cells.height];
         }})()"""
     )
-    rows = await tab.run("JSON.parse(document.getElementById('mlxjsd-data').textContent)"
-                         ".shown.grid.rows.length")  # fmt: skip
+    rows = rows or await tab.run("JSON.parse(document.getElementById('mlxjsd-data').textContent)"
+                                 ".shown.grid.rows.length")  # fmt: skip
     at = {"x": x + (layer + 0.5) * width / LAYERS, "y": y + (row + 0.5) * height / rows}
     await tab.call("Input.dispatchMouseEvent", type=kind, button="none", **at)
     if kind == "mouseMoved":
@@ -204,6 +206,51 @@ async def test_hostile_text_does_nothing_and_nothing_can_be_asked(tmp_path: Path
 
 
 @pytest.mark.asyncio
+async def test_a_map_is_behind_its_prompt_and_averages_by_role_are_on_the_page(
+    tmp_path: Path,
+) -> None:
+    run = mapped(12)
+    write_report(run, path := tmp_path / "report.html")
+    open_map = "document.querySelector('.detail details.map > summary')"
+    async with browser(tmp_path / "profile") as tab:
+        await shows(tab, path)
+        roles = "document.querySelectorAll('#role-pictures .heatmap')[1]"
+        await drawn(tab, roles)
+        await point(tab, roles, 2, 3, rows=6)
+        name, number, interval, n = await tip(tab)
+        found = run.roles("residual:denoising")
+        assert name == "Last subject token (12), layer 3"
+        assert float(number.split()[0]) == pytest.approx(found.mean[2, 3], abs=2e-4)
+        assert interval.startswith("95 % interval 0.")
+        assert n == "n = 12"
+        await point(tab, roles, 1, 3, rows=6)
+        assert (await tip(tab))[1:] == ["no such token", "n = 0"]
+
+        # Of two prompts with other counts of tokens, so that a wrong place is another number.
+        for at, tokens in ((4, 6), (8, 7)):
+            await tab.run(f"document.querySelectorAll('.prompt')[{at}].click()")
+            if at == 4:  # it stays open from one prompt to the next
+                await tab.run(f"{open_map}.click()")
+            await tab.until("document.querySelectorAll('.detail .map .heatmap').length === 2")
+            picture = "document.querySelectorAll('.detail .map .heatmap')[1]"
+            await drawn(tab, picture)
+            await point(tab, picture, tokens - 1, 5, rows=tokens)
+            name, number, *rest = await tip(tab)
+            assert (name, rest) == ("more, layer 5", [])
+            value = run.records[at].map("residual:denoising")[tokens - 1, 5]
+            assert float(number.split()[0]) == pytest.approx(value, abs=2e-4)
+        bold = await tab.run(f"[...{picture}.querySelectorAll('text[font-weight=bold]')]"
+                             ".map((one) => one.textContent)")  # fmt: skip
+        assert bold == ["country *", "8 *"]
+        await tab.run("document.querySelector('.detail .map summary ~ * summary').click()")
+        cells = "document.querySelector('.detail .map tbody').rows[5].cells"
+        first = run.records[8].map("residual")
+        written = await tab.run(f"[...{cells}].map((one) => Number(one.textContent))")
+        assert written[1:] == pytest.approx(first[:, 5].tolist(), abs=1e-4)
+        assert tab.complaints == []
+
+
+@pytest.mark.asyncio
 async def test_it_is_read_on_a_phone(tmp_path: Path) -> None:
     write_report(run_of(12), path := tmp_path / "report.html")
     async with browser(tmp_path / "profile") as tab:
@@ -215,4 +262,16 @@ async def test_it_is_read_on_a_phone(tmp_path: Path) -> None:
         assert await tab.run("document.documentElement.scrollWidth") <= 390
         await tab.run(CLICK)
         assert await tab.run("document.querySelector('.detail')") is None
+        assert tab.complaints == []
+
+
+@pytest.mark.asyncio
+async def test_a_browser_that_cannot_unpack_shows_the_averages_and_says_so(tmp_path: Path) -> None:
+    write_report(mapped(3), path := tmp_path / "report.html")
+    async with browser(tmp_path / "profile") as tab:
+        script = "delete window.DecompressionStream"
+        await tab.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+        await shows(tab, path)
+        await drawn(tab, "document.querySelector('#role-pictures .heatmap')")
+        assert "This browser is too old to unpack" in await tab.text()
         assert tab.complaints == []

@@ -22,14 +22,15 @@ def test_an_export_of_another_kind_needs_one_entry(tmp_path: Path) -> None:
     def ids(run: Run) -> bytes:
         return "\n".join(record.id for record in run.records).encode()
 
-    endings = r"\.answers\.csv, \.tidy\.csv, \.csv, \.json, \.npz, \.parquet"
-    with pytest.raises(InputError, match=rf"an export ends in {endings}, not 'out.txt'"):
+    endings = r"\.answers\.csv, \.tidy\.csv, \.maps\.csv, \.maps\.parquet, \.csv, \.json, \.npz"
+    with pytest.raises(InputError, match=rf"an export ends in {endings}, .* not 'out.txt'"):
         export_run(run_of(), tmp_path / "out.txt")
     EXPORTS.register(Writer(".txt", "names of prompts", ids))
     export_run(run_of(), str(tmp_path / "out.TXT"))
     assert (tmp_path / "out.TXT").read_text() == "p0\np1\np2\np3"
     assert EXPORTS.endings == (
-        *(".answers.csv", ".tidy.csv", ".csv", ".json", ".npz", ".parquet"),
+        *(".answers.csv", ".tidy.csv", ".maps.csv", ".maps.parquet"),
+        *(".csv", ".json", ".npz", ".parquet"),
         ".txt",
     )
     assert str(EXPORTS).endswith(", .parquet (every prompt's cells) or .txt (names of prompts)")

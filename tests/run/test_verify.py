@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from commands import call
 from models import in_place_of, tiny
-from reports import document_in, forge, sealed
+from reports import document_in, forge, halve, sealed
 
 from mlxjsd.assets import PROMPTS
 from mlxjsd.errors import InputError
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.output.report.document import Document
+from mlxjsd.output.report.packing import packed_levels, unpacked_levels
 from mlxjsd.output.report.reading import read_report
 from mlxjsd.output.report.write import write_report
 from mlxjsd.prompts.prompt import Counterfactual, Prompt, PromptFile
@@ -50,7 +51,10 @@ def verified(
     bundled: LoadedModel, path: Path, some: slice = slice(None), **options: Any
 ) -> dict[str, Verified]:
     report = read_report(path)
-    found = verify(bundled, report.run, report.run.records[some], report.steps, **options)
+    found = verify(
+        bundled, report.run, report.run.records[some], report.steps,
+        map_steps=report.map_steps, **options,
+    )  # fmt: skip
     return {one.id: one for one in found}
 
 
@@ -104,6 +108,35 @@ def test_every_row_of_a_swap_agrees_in_both_directions(
         verified(bundled, tmp_path / "all.html")
 
 
+def test_maps_are_measured_again_token_by_token(
+    bundled: LoadedModel, data: PromptFile, tmp_path: Path
+) -> None:
+    settings = Settings(rows=("last",), maps=("residual",), layers=(0, 12, 31))
+    measured = measure(plan_run(bundled, data, settings, limit=2, labelling=Labelling(None)))
+    write_report(measured, path := tmp_path / "report.html")
+    for one, record in zip(verified(bundled, path).values(), measured.records, strict=True):
+        assert one.agrees, one.objections
+        assert one.numbers == 32 + 2 + 32 * len(record.tokens)
+
+    lasts = [one.map("residual")[-1, 31] for one in measured.records]
+    which = int(np.argmin(lasts))  # the largest number of all says how finely maps are packed
+
+    def lower(document: Document) -> None:
+        count = [len(prompt["tokens"]) for prompt in document["prompts"]]
+        levels = unpacked_levels(document["maps"]["levels"]["jsd"], (sum(count), 3))
+        levels[sum(count[: which + 1]) - 1, 2] //= 2
+        document["maps"]["levels"]["jsd"] = packed_levels(levels)
+
+    forge(path, lower)
+    found = verified(bundled, path)
+    for record in measured.records:
+        said = found[record.id].objections
+        assert len(said) == (record is measured.records[which])
+        at = len(record.tokens) - 1
+        assert not said or said[0].startswith(f"jsd: Residual stream at token {at} (")
+        assert not said or " at layer 31 is 0." in said[0]
+
+
 def test_pairs_agree(bundled: LoadedModel) -> None:
     other = Counterfactual("The capital of Spain is", "Spain", ("Madrid",))
     text = "The capital of France is"
@@ -120,10 +153,7 @@ def lower(cell: int) -> Any:
     """Halve one cell of the third prompt."""
 
     def change(document: Document) -> None:
-        prompt = document["prompts"][2]
-        levels = np.frombuffer(base64.b64decode(prompt["cells"]), "<u2").copy()
-        levels[cell] //= 2
-        prompt["cells"] = base64.b64encode(levels.tobytes()).decode()
+        halve(document, 2, cell)
 
     return change
 

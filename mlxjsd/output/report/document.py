@@ -4,6 +4,7 @@ What is shown is worked out from the packed numbers, not from those that were pa
 has the report alone comes to the same averages, labels and sentences.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +18,16 @@ from mlxjsd.analysis.heatmap import Heatmap, aggregate, bootstrap_interval
 from mlxjsd.analysis.phases import reading
 from mlxjsd.metrics import described
 from mlxjsd.output.markdown import report as summary_of
+from mlxjsd.output.report.maps import packed_maps, shown_maps, unpacked_maps, with_maps
 from mlxjsd.output.report.packing import Packing, packed_floats, packed_levels, unpacked_levels
 from mlxjsd.prompts.prompt import find_subject
-from mlxjsd.records import Record
+from mlxjsd.records import Grid, Record
 from mlxjsd.results import Run
 from mlxjsd.rows import find, label
 from mlxjsd.settings import GROUPINGS
 
 #: Version of this layout. A report of another one is not read.
-FORMAT = 1
+FORMAT = 2
 #: The most panels of one grouping; those of the most prompts are shown.
 MOST_PANELS = 60
 Document = dict[str, Any]
@@ -48,16 +50,14 @@ def document_of(run: Run, by: str | None = None, metric: str | None = None) -> D
         run.groups(by)
     metrics = run.grid.metrics
     packings = {metric: Packing.of(metric, run.values(metric)) for metric in metrics}
-    levels = [packed_levels([*packings.values()], record.cells) for record in run.records]
-    axes = len(run.grid.rows), run.layers
+    cells = packed_cells(run, packings)
     common = _common_source(run.records)
-    packed = replace(
-        run,
-        records=[
-            replace(record, cells=unpacked_levels([*packings.values()], written, axes))
-            for record, written in zip(run.records, levels, strict=True)
-        ],
-    )
+    prompts = [_prompt(record, common) for record in run.records]
+    maps = packed_maps(run, len(json.dumps([cells, prompts])))
+    known, _ = unpacked_maps(maps, run.grid, [len(record.tokens) for record in run.records])
+    unpacked = unpacked_cells(cells, packings, run.grid, len(run.records))
+    records = [replace(r, cells=own) for r, own in zip(run.records, unpacked, strict=True)]
+    packed = replace(run, records=with_maps(records, known))
     return {
         "kind": "run",
         "format": FORMAT,
@@ -65,14 +65,39 @@ def document_of(run: Run, by: str | None = None, metric: str | None = None) -> D
         "header": header_of(run),
         "packing": {metric: packing.to_json() for metric, packing in packings.items()},
         "sources": common,
-        "prompts": [
-            _prompt(record, common) | {"cells": written}
-            for record, written in zip(run.records, levels, strict=True)
-        ],
+        "cells": cells,
+        "maps": maps,
+        "prompts": prompts,
         "skipped": [[one.id, one.position, one.reason] for one in run.skipped],
         "failed": [[one.id, one.position, one.reason] for one in run.failed],
         "shown": shown(packed),
     }
+
+
+def packed_cells(run: Run, packings: Mapping[str, Packing]) -> dict[str, str]:
+    """Return the measured layers of all cells as text, by metric."""
+    measured = list(run.grid.measured_layers)
+    return {
+        metric: packed_levels(packing.levels(run.values(metric)[..., measured]))
+        for metric, packing in packings.items()
+    }
+
+
+def unpacked_cells(
+    written: Mapping[str, Any], packings: Mapping[str, Packing], grid: Grid, prompts: int
+) -> np.ndarray:
+    """Return the cells of N prompts, (N, metrics, rows, L) float32; see :func:`packed_cells`.
+
+    Raises:
+        Damage: if they are not as many.
+    """
+    measured = list(grid.measured_layers)
+    shape = prompts, len(grid.rows), len(measured)
+    levels = {metric: unpacked_levels(written.get(metric), shape) for metric in packings}
+    found = grid.cells(prompts)
+    for at, (metric, packing) in enumerate(packings.items()):
+        found[:, at][..., measured] = packing.cells(levels[metric])
+    return found
 
 
 def header_of(run: Run) -> dict[str, Any]:
@@ -131,7 +156,6 @@ def _prompt(record: Record, common: Mapping[str, Any]) -> dict[str, Any]:
         "flags": list(record.flags),
         "popularity": record.popularity,
         "whole": packed_floats(record.whole),
-        **({} if record.maps is None else {"maps": packed_floats(record.maps)}),
     }
 
 
@@ -155,6 +179,7 @@ def shown(run: Run) -> dict[str, Any]:
         "categories": list(labels.categories),
         "verdicts": [[each.right, each.why, each.judge] for each in verdicts],
         "views": _views(run, views),
+        "maps": shown_maps(run),
         "left_out": {by: left for by, (_, left) in grouped.items() if left},
     }
 

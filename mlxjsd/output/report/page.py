@@ -203,7 +203,7 @@ def _own_script() -> str:
         "dark": {"sequential": _on_dark(_ramp(f"{SEQUENTIAL}_r")), "diverging": _ramp(DIVERGING)},
     }
     parts = [f"const COLOURS = {json.dumps(colours)};", *map(_read, _OWN)]
-    return '"use strict";\n(() => {\n' + "\n".join(parts) + "\n})();\n"
+    return '"use strict";\n(async () => {\n' + "\n".join(parts) + "\n})();\n"
 
 
 def _ramp(name: str) -> list[str]:

@@ -9,7 +9,7 @@ refused. One that does hold together can still be made up; only measuring again 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,9 @@ import numpy as np
 from jinja2 import TemplateError
 
 from mlxjsd.errors import InputError, said_by
-from mlxjsd.output.report.document import FORMAT, Document, shown
-from mlxjsd.output.report.packing import (
-    Packing,
-    packing_from,
-    unpacked_floats,
-    unpacked_levels,
-)
+from mlxjsd.output.report.document import FORMAT, Document, shown, unpacked_cells
+from mlxjsd.output.report.maps import unpacked_maps
+from mlxjsd.output.report.packing import packing_from, unpacked_floats
 from mlxjsd.output.report.page import (
     DATA_BEGINS,
     DATA_ENDS,
@@ -52,6 +48,8 @@ class Report:
     """As it was packed; the norms of states are not in a report, and are 0 here."""
     steps: Mapping[str, float]
     """Between two packed cells, by metric, in its unit: a cell is within half of it."""
+    map_steps: Mapping[str, float]
+    """The same of maps; empty where it holds none."""
     sha256: str
     """Of its data."""
     same_version: bool
@@ -77,7 +75,7 @@ def read_report(path: Path) -> Report:
         document = _parsed(data, path)
         if sealed.decode("ascii", "replace") != digest:
             raise _edited(path, "its data are not those that were written")
-        run, packings = _run_of(document)
+        run, steps, map_steps = _run_of(document)
         same_version = document.get("page") == page_version()
         if same_version:
             _check_shown(path, content, data, document, run)
@@ -87,8 +85,7 @@ def read_report(path: Path) -> Report:
         raise
     except NONSENSE as error:
         raise _edited(path, f"{type(error).__name__} while reading it") from None
-    steps = {metric: packing.step for metric, packing in packings.items()}
-    return Report(run, steps, digest, same_version)
+    return Report(run, steps, map_steps, digest, same_version)
 
 
 def _edited(path: Path, why: str) -> InputError:
@@ -139,49 +136,57 @@ def _parsed(data: bytes, path: Path) -> Document:
 
 _PARTS = {
     **{"header": dict, "packing": dict, "shown": dict, "first": dict, "sources": dict},
+    "cells": dict,
     **{"prompts": list, "skipped": list, "failed": list},
 }
 _PROMPT = with_keys(
     {
         "span": listed(integer(0, 10**6), 2),
         "source": mapped(anything),
-        "cells": text,
         "whole": text,
-        "maps": text,
     },
     (
         *("id", "position", "text", "subject", "relation", "answers", "token_ids", "tokens"),
-        *("span", "source", "prediction", "probability", "entropy", "cells", "whole", "answer"),
+        *("span", "source", "prediction", "probability", "entropy", "whole", "answer"),
         *("flags", "popularity"),
     ),
 )
 
 
-def _run_of(document: Document) -> tuple[Run, dict[str, Packing]]:
+def _run_of(document: Document) -> tuple[Run, dict[str, float], dict[str, float]]:
+    """Return a report's run, and the steps of its packings: of cells and of maps, by metric."""
     for name, kind in _PARTS.items():
         if not isinstance(document.get(name), kind):
             raise Damage(f"{name!r} is missing")
     if not isinstance(document.get("asked", ""), str):
         raise Damage("what comes next is no text")
     header = Header.of(document["header"])
+    grid = header.grid
     packings = {
         metric: packing_from(document["packing"].get(metric), f"the packing of {metric}")
-        for metric in header.grid.metrics
+        for metric in grid.metrics
     }
-    prompts = document["prompts"]
-    if not 0 < len(prompts) <= MOST_PROMPTS:
+    if not 0 < len(document["prompts"]) <= MOST_PROMPTS:
         raise Damage("it holds no prompt")
     common = mapped(anything)(document["sources"], "the sources")
-    records = [_record(_PROMPT(prompt, "a prompt"), header, packings, common) for prompt in prompts]
+    prompts = [_PROMPT(prompt, "a prompt") for prompt in document["prompts"]]
+    cells = unpacked_cells(document["cells"], packings, grid, len(prompts))
+    tokens = [len(listed(text)(prompt["tokens"], "tokens")) for prompt in prompts]
+    maps, map_steps = unpacked_maps(document.get("maps"), grid, tokens)
+    records = [
+        _record(prompt, own, maps.get(at), header, common)
+        for at, (prompt, own) in enumerate(zip(prompts, cells, strict=True))
+    ]
     if len({record.id for record in records}) < len(records):
         raise Damage("two prompts have one id")
     for at, (metric, packing) in enumerate(packings.items()):
-        if not packing.is_finest(metric, np.stack([record.cells[at] for record in records])):
+        if not packing.is_finest(metric, cells[:, at]):
             raise Damage(f"{metric} is packed more coarsely than it has to be")
     skipped, failed = (
         [skipped_from(_triple(one)) for one in document[name]] for name in ("skipped", "failed")
     )
-    return header.run(records, skipped, failed), packings
+    steps = {metric: packing.step for metric, packing in packings.items()}
+    return header.run(records, skipped, failed), steps, map_steps
 
 
 def _triple(value: Any) -> list[Any]:
@@ -192,17 +197,14 @@ def _triple(value: Any) -> list[Any]:
 
 def _record(
     prompt: Mapping[str, Any],
+    cells: np.ndarray,
+    maps: np.ndarray | None,
     header: Header,
-    packings: Mapping[str, Packing],
     common: Mapping[str, Any],
 ) -> Record:
     """Return a record, by the check that rows of run files pass."""
     grid = header.grid
-    cells = unpacked_levels([*packings.values()], prompt["cells"], (len(grid.rows), grid.layers))
     whole = unpacked_floats(prompt["whole"], (len(grid.metrics), len(grid.whole)))
-    tokens = listed(text)(prompt["tokens"], "tokens")
-    map_shape = len(grid.maps), len(grid.metrics), len(tokens), grid.layers
-    maps = unpacked_floats(prompt.get("maps", ""), map_shape)
     if len(prompt["span"]) != 2:
         raise Damage("a subject's place that is none")
     lists = {name: json.dumps(prompt[name]) for name in ("answers", "token_ids", "tokens", "flags")}
@@ -215,9 +217,11 @@ def _record(
         "cells": cells.astype("<f4").tobytes(),
         "whole": whole.astype("<f4").tobytes(),
         "norms": np.zeros(grid.layers, "<f4").tobytes(),
-        "maps": maps.astype("<f4").tobytes(),
+        "maps": b"" if maps is None else maps.astype("<f4").tobytes(),
     }
-    return record_from(row, grid, header.tolerance)
+    # There may not have been room for the maps of all prompts.
+    own = replace(grid, maps=()) if maps is None else grid
+    return replace(record_from(row, own, header.tolerance), grid=grid)
 
 
 def _check_shown(path: Path, content: bytes, data: bytes, document: Document, run: Run) -> None:

@@ -30,6 +30,12 @@ function scaleOf(all, signed) {
   return { low: signed ? -high : 0, high, signed };
 }
 
+// What stands beside a row, where a token may be of any length.
+function cut(label, most) {
+  const letters = Array.from(clean(label));
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : letters.join("");
+}
+
 function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -49,10 +55,10 @@ function edgeOf(at) {
 }
 
 function specOf(picture, width) {
-  const { values, scale, rowHeight } = picture.content;
+  const { values, scale, rowHeight, labels, marked } = picture.content;
   const gap = width / layers.length > 9 ? 1 : 0;
   const cells = [], ramp = rampOf(scale.signed);
-  grid.rows.forEach((_, row) => layers.forEach((layer, at) => {
+  labels.forEach((_, row) => layers.forEach((layer, at) => {
     const value = values[row * grid.layers + layer];
     const missing = !Number.isFinite(value);
     const colour = missing ? "transparent" : colourOf(value, scale, ramp);
@@ -64,22 +70,23 @@ function specOf(picture, width) {
     x2: { scale: "x", field: "to", offset: -gap / 2 }, y: { scale: "y", field: "row" },
     height: { scale: "y", band: 1 } };
   return {
-    width, height: grid.rows.length * rowHeight, padding: 0,
+    width, height: labels.length * rowHeight, padding: 0,
     autosize: { type: "fit-x", contains: "padding" },
     background: "transparent",
-    signals: [{ name: "labels", value: grid.labels.map(clean) }],
+    signals: [{ name: "labels", value: labels.map((label) => cut(label, 30)) }, { name: "marked", value: marked ?? [] }],
     data: [{ name: "cells", values: cells }, { name: "cursor", values: [] },
       { name: "missing", source: "cells", transform: [{ type: "filter", expr: "datum.missing" }] }],
     scales: [
       { name: "x", type: "linear", domain: [-0.5, grid.layers - 0.5], range: "width",
         zero: false, nice: false },
-      { name: "y", type: "band", domain: grid.rows.map((_, row) => row), range: "height",
+      { name: "y", type: "band", domain: labels.map((_, row) => row), range: "height",
         paddingInner: 0.05 },
     ],
     axes: [
       { orient: "left", scale: "y", domain: false, ticks: false, labelPadding: 8, aria: false,
         ...text, labelColor: css("--text"),
-        encode: { labels: { update: { text: { signal: "labels[datum.value]" } } } } },
+        encode: { labels: { update: { text: { signal: "labels[datum.value]" },
+          fontWeight: { signal: "marked[datum.value] ? 'bold' : 'normal'" } } } } },
       { orient: "bottom", scale: "x", values: ticksOf(width), domain: false, ticks: false,
         format: "d", labelPadding: 6, title: "Layer", titlePadding: 4, aria: false, ...text },
     ],
@@ -100,10 +107,12 @@ function specOf(picture, width) {
 }
 
 class Picture {
-  // content: name, values, low, high, n, unit, scale, rowHeight, choose (a cell, or null).
+  // content: name, values, low, high, n, unit, scale, rowHeight, choose (a cell, or null); where
+  // rows are not those of the page, their labels, which are marked, and how many each is of.
   constructor(host, content) {
     this.host = host;
     this.content = content;
+    content.labels ??= grid.labels;
     this.cell = null;
     // Vega writes a label of its own on what it draws into.
     this.inside = make("div", { "aria-hidden": "true" });
@@ -127,14 +136,14 @@ class Picture {
     this.sized = new ResizeObserver(() => {
       if (this.view && Math.abs(host.clientWidth - this.width) > 1) this.draw();
     });
-    host.style.minHeight = `${grid.rows.length * content.rowHeight + 40}px`;
+    host.style.minHeight = `${content.labels.length * content.rowHeight + 40}px`;
     this.seen.observe(host);
     this.sized.observe(host);
   }
 
   description() {
-    const { name, values, unit } = this.content;
-    const peaks = grid.labels.map((label, row) => {
+    const { name, values, unit, labels } = this.content;
+    const peaks = labels.map((label, row) => {
       let best = -1;
       layers.forEach((layer) => {
         const value = values[row * grid.layers + layer];
@@ -175,7 +184,7 @@ class Picture {
     const [left, top] = this.view.origin();
     const at = this.view.scale("x").invert(event.clientX - frame.left - left);
     const row = Math.floor((event.clientY - frame.top - top) / this.content.rowHeight);
-    const inside = at >= -0.5 && at < grid.layers - 0.5 && row >= 0 && row < grid.rows.length;
+    const inside = at >= -0.5 && at < grid.layers - 0.5 && row >= 0 && row < this.content.labels.length;
     if (!inside) return void this.leave();
     const near = layers.findIndex((_, index) => at < edgeOf(index + 1));
     this.show({ row, at: near }, event.clientX, event.clientY);
@@ -188,7 +197,7 @@ class Picture {
     if (!step || !this.view) return;
     event.preventDefault();
     const cell = this.cell ?? { row: 0, at: -1 };
-    const row = Math.min(grid.rows.length - 1, Math.max(0, cell.row + step[0]));
+    const row = Math.min(this.content.labels.length - 1, Math.max(0, cell.row + step[0]));
     const at = Math.min(layers.length - 1, Math.max(0, cell.at + step[1]));
     const frame = this.host.querySelector("svg").getBoundingClientRect();
     const [left, top] = this.view.origin();
@@ -198,7 +207,7 @@ class Picture {
   }
 
   show(cell, x, y) {
-    const { values, low, high, n, unit, digits } = this.content;
+    const { values, low, high, n, unit, labels, counts } = this.content;
     const layer = layers[cell.at];
     const index = cell.row * grid.layers + layer;
     if (this.cell?.row !== cell.row || this.cell?.at !== cell.at) {
@@ -207,14 +216,15 @@ class Picture {
       this.view.data("cursor", [held]).run();
     }
     const lines = [
-      make("strong", {}, `${clean(grid.labels[cell.row])}, layer ${layer}`),
+      make("strong", {}, `${clean(labels[cell.row])}, layer ${layer}`),
       make("span", {}, Number.isFinite(values[index])
-        ? `${number(values[index], 4)} ${unit}` : "the edit does not apply"),
+        ? `${number(values[index], 4)} ${unit}` : counts ? "no such token" : "the edit does not apply"),
     ];
     if (low && Number.isFinite(low[index])) {
       lines.push(make("span", {}, `95 % interval ${number(low[index], 4)} to ${number(high[index], 4)}`));
     }
-    if (n !== null) lines.push(make("span", {}, `n = ${n.toLocaleString("en")}`));
+    if (counts) lines.push(make("span", {}, counts[cell.row]));
+    else if (n !== null) lines.push(make("span", {}, `n = ${n.toLocaleString("en")}`));
     tip.replaceChildren(...lines);
     tip.hidden = false;
     const width = tip.offsetWidth, height = tip.offsetHeight;
@@ -260,10 +270,12 @@ function tableOf(content) {
   const details = make("details", { class: "numbers" }, make("summary", {}, "Table"));
   details.addEventListener("toggle", () => {
     if (details.querySelector("table")) return;
-    const heads = grid.labels.map((label) => make("th", { scope: "col" }, clean(label)));
+    const labels = content.labels ?? grid.labels;
+    const heads = labels.map((label, row) =>
+      make("th", { scope: "col" }, clean(label) + (content.counts ? `, ${content.counts[row]}` : "")));
     const body = make("tbody");
     for (const layer of layers) {
-      const cells = grid.rows.map((_, row) => {
+      const cells = labels.map((_, row) => {
         const at = row * grid.layers + layer;
         const range = content.low && Number.isFinite(content.low[at])
           ? ` (${number(content.low[at], 4)} to ${number(content.high[at], 4)})` : "";

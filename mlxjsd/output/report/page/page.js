@@ -65,6 +65,25 @@ function drawGroups() {
   if (left) host.append(make("p", { class: "said" }, `${plural(left, "smaller group")} left out here.`));
 }
 
+// Averages of maps over the tokens of each role.
+function drawRoles() {
+  const host = document.getElementById("role-pictures");
+  if (!host) return;
+  clear(host);
+  const known = metrics.get(metric), panels = shown.maps.views[metric];
+  const scale = scaleOf(panels.map((panel) => floats(panel.mean)), known.signed);
+  document.getElementById("role-legend").replaceChildren(legendOf(scale, known));
+  panels.forEach((panel, at) => {
+    const name = shown.maps.names[at][1], picture = make("div");
+    const counts = panel.counts.map((n, role) => `n = ${n.toLocaleString("en")}` +
+      (panel.tokens[role] > n ? ` (${plural(panel.tokens[role], "token")})` : ""));
+    const content = { ...contentOf({ ...panel, name, n: null }, scale, 28), counts,
+      labels: shown.maps.roles.map((role, row) => `${role} (${panel.counts[row].toLocaleString("en")})`) };
+    host.append(make("figure", {}, make("figcaption", {}, clean(name)), picture, tableOf(content)));
+    new Picture(picture, content);
+  });
+}
+
 function clear(host) {
   for (const picture of pictures) if (host.contains(picture.host)) picture.close();
   host.replaceChildren();
@@ -115,16 +134,23 @@ if (groups && grouping) {
   });
   drawGroups();
 }
+drawRoles();
 const choice = document.getElementById("metric");
 if (choice && metrics.size > 1) {
   radios(choice, "metric", shown.metrics.map((one) => [one.key, clean(one.label)]), metric, (key) => {
     metric = Prompts.metric = key;
     drawAverages();
     drawGroups();
+    drawRoles();
+    if (!prompts.length) return;
     Prompts.names();
     Prompts.again();
     if (Prompts.open !== null) Prompts.choose(Prompts.open, false);
   });
 }
 if (prompts.length) Prompts.begin(metric);
+else if (doc.kind === "run") {
+  document.getElementById("prompts").append(make("p", { class: "warning" },
+    "This browser is too old to unpack the numbers of single prompts: bring it up to date to see them."));
+}
 document.documentElement.dataset.ready = "true";

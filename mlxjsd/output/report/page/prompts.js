@@ -6,7 +6,10 @@ const PAGE = matchMedia("(min-width: 62rem)").matches ? 100 : 25;
 const Prompts = {
   list: document.getElementById("list"),
   detail: null,
+  // Of the prompt that is open: its heatmap, and its maps.
+  pictures: [],
   open: null,
+  mapped: false,
   shown: PAGE,
   order: [],
   cell: null,
@@ -149,9 +152,10 @@ const Prompts = {
   },
 
   choose(at, named) {
-    this.picture?.close();
+    for (const picture of this.pictures) picture.close();
     this.detail?.remove();
-    this.detail = this.picture = null;
+    this.detail = null;
+    this.pictures = [];
     this.open = at;
     if (at !== null) this.detail = this.detailOf(at);
     if (named && at !== null) history.replaceState(null, "", `#prompt-${at}`);
@@ -198,10 +202,43 @@ const Prompts = {
     fact("Looked up", prompt.popularity === null ? null : prompt.popularity.toLocaleString("en"));
     fact("Id", prompt.id);
     const host = make("div");
-    this.picture = new Picture(host, content);
+    this.pictures = [new Picture(host, content)];
     return make("article", { class: "detail", "aria-label": `Prompt ${clean(prompt.id)}` },
       make("p", { class: "tokens", "aria-label": `Tokens: ${clean(prompt.text)}` }, ...tokens),
-      host, legendOf(scale, metric), tableOf(content), facts);
+      host, legendOf(scale, metric), tableOf(content), this.mapOf(at), facts);
+  },
+
+  // The prompt's maps, behind its heatmap: tokens down, layers across, the subject's marked.
+  mapOf(at) {
+    if (!shown.maps) return null;
+    if (!mapsAt.has(at)) return make("p", { class: "said" }, "There was no room for this prompt's map.");
+    const details = make("details", { class: "map" }, make("summary", {}, "Map of its tokens"));
+    const host = make("div", { class: "stack" });
+    details.append(host);
+    details.addEventListener("toggle", async () => {
+      this.mapped = details.open;
+      if (!details.open || host.hasChildNodes()) return;
+      const prompt = prompts[at], metric = metrics.get(this.metric), [start, end] = prompt.span;
+      const found = await mapsOf(prompt, this.metric);
+      if (host.hasChildNodes() || this.open !== at) return;
+      const marked = prompt.tokens.map((_, token) => token >= start && token < end);
+      const labels = prompt.tokens.map((token, index) =>
+        (cut(token, 22).trim() || "·") + (marked[index] ? " *" : ""));
+      const all = found.map(([, values]) => values);
+      const scale = metric.most === null ? scaleOf(all, metric.signed) : this.scaleOf(all[0]);
+      for (const [name, values] of found) {
+        const content = { name: `${clean(name)} of the prompt ${clean(prompt.id)}`, values, labels,
+          marked, low: null, high: null, n: null, unit: clean(metric.unit), scale,
+          rowHeight: labels.length > 12 ? 17 : 22 };
+        const picture = make("div");
+        host.append(make("figure", {}, make("figcaption", {}, clean(name)), picture,
+          legendOf(scale, metric), tableOf(content)));
+        this.pictures.push(new Picture(picture, content));
+      }
+      host.append(make("p", { class: "hint" }, "* The subject's tokens."));
+    });
+    details.open = this.mapped;
+    return details;
   },
 };
 
