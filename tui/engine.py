@@ -25,7 +25,8 @@ from mlxjsd.errors import (
 )
 from mlxjsd.interventions.corruption.swap import choose_partners, why_no_partner
 from mlxjsd.prompts.answers import AnswersTally, known_of
-from mlxjsd.prompts.encode import Encoder, encode_prompts
+from mlxjsd.prompts.encode import Encoder
+from mlxjsd.prompts.encode_file import encode_prompts
 from mlxjsd.prompts.hub_data import is_cached, names_hub
 from mlxjsd.prompts.prompt import PromptFile, Unusable
 from mlxjsd.prompts.read import read_prompts

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from mlxjsd.errors import InputError
 from mlxjsd.prompts.answers import AnswersTally, known_of
-from mlxjsd.prompts.encode import Encoded, Encoder, encode_prompts
+from mlxjsd.prompts.encode import Encoded, Encoder
+from mlxjsd.prompts.encode_file import encode_prompts
 from mlxjsd.prompts.flags import AT_POSITION_0, flag_sentences
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.text import clean

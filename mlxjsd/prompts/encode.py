@@ -11,10 +11,9 @@ from mlxjsd.prompts.chat_template import Chat
 from mlxjsd.prompts.flags import AT_POSITION_0, OCCURS_TWICE, ending_flags
 from mlxjsd.prompts.offsets import Offsets, unspaced
 from mlxjsd.prompts.prompt import Prompt, Unusable
-from mlxjsd.prompts.repeats import ASKED_ALREADY, asked_once
 from mlxjsd.prompts.template import fill
 
-__all__ = ["Encoded", "Encoder", "Unusable", "encode_prompts"]
+__all__ = ["Encoded", "Encoder", "Unusable"]
 
 #: Prompts that are tokenized together, which takes a third less for each.
 TOGETHER = 256
@@ -268,41 +267,6 @@ class Encoder:
         for token in set(encoded.tokens).difference(known):
             known[token] = self.decode([token])
         return tuple([known[token] for token in encoded.tokens])
-
-
-def encode_prompts(
-    encoder: Encoder,
-    prompts: Sequence[Prompt],
-    template: str | None = None,
-    chat: bool = False,
-    once: bool = True,
-) -> Iterator[tuple[int, Prompt, Encoded | str]]:
-    """Encode prompts one by one.
-
-    Args:
-        encoder: of the model.
-        prompts: as they stand in their file, all of them.
-        template: as in :meth:`Encoder.encode`.
-        chat: as in :meth:`Encoder.encode`.
-        once: leave out those that ask the same again, whose answers go to the first.
-
-    Yields:
-        The place among the prompts, the prompt, and what the model reads or, of a prompt that
-        cannot be measured, the reason.
-
-    Raises:
-        InputError: if no prompt can be put like this.
-    """
-    repeated = asked_once(prompts) if once else {}
-    asked = (repeated.get(position, given) for position, given in enumerate(prompts))
-    read = encoder.encode_all((prompt for prompt in asked if prompt is not None), template, chat)
-    for position, given in enumerate(prompts):
-        prompt = repeated.get(position, given)
-        if prompt is None:
-            yield position, given, ASKED_ALREADY
-            continue
-        found = next(read)
-        yield position, prompt, str(found) if isinstance(found, Unusable) else found
 
 
 def _usable(found: Encoded | Unusable) -> Encoded:

@@ -18,7 +18,8 @@ from mlxjsd.interventions.cost import Shape
 from mlxjsd.interventions.invariants import null_limit
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.model.parts import PART_NAMES
-from mlxjsd.prompts.encode import Encoded, encode_prompts
+from mlxjsd.prompts.encode import Encoded
+from mlxjsd.prompts.encode_file import encode_prompts
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.rank import Rank
 from mlxjsd.records import Grid, Skipped

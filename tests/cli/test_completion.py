@@ -30,7 +30,7 @@ def completed(
         ("mlxjsd run --model smol", ["smollm2-135m"]),
         ("mlxjsd prompts x --format know", ["knowedit", "known_1000"]),
         ("mlxjsd run --format tri", ["triples"]),
-        ("mlxjsd run --rows subj,la", ["subj,last", "subj,last-noise"]),
+        ("mlxjsd run --rows subj,last-n", ["subj,last-noise"]),
         ("mlxjsd run --map res", ["residual"]),
         ("mlxjsd as", ["ask"]),
         ("mlxjsd ask x --map residual,n", ["residual,none"]),

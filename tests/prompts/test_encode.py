@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 from mlxjsd.assets.recipe.tokenizer import BOS, EOS, train_tokenizer
 from mlxjsd.errors import InputError
 from mlxjsd.model.loaded import LoadedModel
-from mlxjsd.prompts.encode import TOGETHER, Encoded, Encoder, Unusable, encode_prompts
+from mlxjsd.prompts.encode import TOGETHER, Encoded, Encoder, Unusable
+from mlxjsd.prompts.encode_file import encode_prompts
 from mlxjsd.prompts.flags import AT_POSITION_0, ENDS_A_SENTENCE, ENDS_IN_A_GAP, ENDS_IN_SPACE
 from mlxjsd.prompts.prompt import Prompt, find_subject
 

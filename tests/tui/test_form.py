@@ -37,7 +37,7 @@ def test_every_field_asks_for_what_its_option_does(tmp_path: Path) -> None:
     typed = {
         "model": "a/b", "limit": "9", "sample": "4", "corruption": "swap", "noise_level": "2.5",
         "noise_samples": "3", "window": "7", "output": str(tmp_path), "rows": "last, subj",
-        "metrics": "jsd,kl",
+        "metrics": "jsd,kl", "part_window": "3",
         "direction": "both", "target": "answer", "maps": "residual", "layers": "0-30:2",
         "seed": "5", "swap_any": "yes",
         "prompt_template": "Q: {prompt}\\nA:", "chat": "yes", "format": "lre",
@@ -56,7 +56,7 @@ def test_every_field_asks_for_what_its_option_does(tmp_path: Path) -> None:
     }
     for name, kind in (("noise_level", float), ("reliance_threshold", float)):
         options[name] = kind(typed[name])
-    for name in ("noise_samples", "seed", "max_tokens"):
+    for name in ("noise_samples", "part_window", "seed", "max_tokens"):
         options[name] = int(typed[name])
     for name in ("rows", "metrics", "maps"):
         options[name] = tuple(part.strip() for part in typed[name].split(","))
