@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlxjsd.registry import Registry
-from mlxjsd.rows import base_of, directed, restored
+from mlxjsd.row_names import base_of, directed, restored
 
 
 @dataclass(frozen=True)

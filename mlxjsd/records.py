@@ -9,7 +9,8 @@ import numpy as np
 from mlxjsd.above import Shown
 from mlxjsd.maps import named as maps_named
 from mlxjsd.metrics import JSD
-from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, TOTAL, Row, named, row_of
+from mlxjsd.row_names import named, row_of
+from mlxjsd.rows import ALWAYS, FLOOR, RELIANCE, TOTAL, Row
 from mlxjsd.settings import Settings
 
 

@@ -9,6 +9,7 @@ from mlxjsd import metrics as metric_table
 from mlxjsd import rows as row_table
 from mlxjsd.corruptions import CORRUPTIONS, NOISE, SWAP
 from mlxjsd.errors import InputError
+from mlxjsd.row_names import DIRECTIONS
 
 #: How the blocks of a knockout's window are counted; see
 #: :func:`mlxjsd.interventions.spec.knockout_blocks`.
@@ -51,7 +52,7 @@ class Settings:
     times as much as all rows."""
     direction: str = "noising"
     """Which way states are exchanged: corrupted ones are put into the clean run, clean ones into
-    the corrupted run, or both; one of :data:`mlxjsd.rows.DIRECTIONS`."""
+    the corrupted run, or both; one of :data:`mlxjsd.row_names.DIRECTIONS`."""
     target: str = "prediction"
     """Whose probability and logit are measured; one of :data:`mlxjsd.metrics.TARGETS`."""
     swap_any: bool = False
@@ -101,7 +102,7 @@ class Settings:
                     hint="bring mlxjsd up to date, since a newer one wrote it",
                 )
         _check_names("row", self.rows, row_table.ROWS.find)
-        _check_known("--direction", self.direction, row_table.DIRECTIONS)
+        _check_known("--direction", self.direction, DIRECTIONS)
         _check_known("--target", self.target, metric_table.TARGETS)
         if not any(row_table.ROWS[key].by_layer for key in self.rows):
             raise InputError(

@@ -21,7 +21,7 @@ from mlxjsd.prompts.facts import names_facts
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.prompts.hub_data import names_hub
 from mlxjsd.ranges import parse_layers, parse_windows, written_layers
-from mlxjsd.rows import DIRECTIONS
+from mlxjsd.row_names import DIRECTIONS
 from mlxjsd.settings import MATCHES, Labelling, Settings
 from mlxjsd.tui.protocol import Job
 

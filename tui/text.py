@@ -4,7 +4,7 @@ import re
 
 from rich.text import Text
 
-from mlxjsd import rows
+from mlxjsd import row_names
 from mlxjsd.corruptions import CORRUPTIONS
 from mlxjsd.metrics import Metric
 from mlxjsd.settings import Settings
@@ -32,7 +32,7 @@ def clock(seconds: float) -> str:
 
 def row_label(key: str) -> str:
     """Return a row's label; a run file may name a row that is not known here."""
-    return clean(rows.label(key))
+    return clean(row_names.label(key))
 
 
 def amount(value: float, metric: Metric) -> str:

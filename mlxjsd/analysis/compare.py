@@ -11,7 +11,8 @@ from mlxjsd.analysis.phases import Phases, Ranges, describe, phases
 from mlxjsd.analysis.published import published_document
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, Metric
-from mlxjsd.rows import DEFAULT, label
+from mlxjsd.row_names import label
+from mlxjsd.rows import DEFAULT
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ import numpy as np
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, Metric, described
 from mlxjsd.records import Grid, Record
-from mlxjsd.rows import FLOOR, TOTAL, is_denoising
+from mlxjsd.row_names import is_denoising
+from mlxjsd.rows import FLOOR, TOTAL
 
 CHANGE, NORMALISED = "change", "normalised"
 KINDS = (CHANGE, NORMALISED)

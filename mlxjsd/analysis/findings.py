@@ -8,7 +8,8 @@ from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.resampling import RESAMPLES, peak_interval
 from mlxjsd.analysis.significance import LEVEL, Outcome, spans
 from mlxjsd.metrics import JSD, KL, TOP1
-from mlxjsd.rows import ATTN, SUBJ, base_of, is_denoising, label
+from mlxjsd.row_names import base_of, is_denoising, label
+from mlxjsd.rows import ATTN, SUBJ
 
 #: What a row does where its cell is above that of its control, and what the control does.
 _CLAIMS = {

@@ -11,7 +11,8 @@ from mlxjsd.above import Shown
 from mlxjsd.analysis.effects import Effect, cells_of, shown_metric
 from mlxjsd.metrics import JSD, Metric
 from mlxjsd.records import Grid, Record
-from mlxjsd.rows import DEFAULT, label
+from mlxjsd.row_names import label
+from mlxjsd.rows import DEFAULT
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlxjsd.rows import base_of, is_denoising
+from mlxjsd.row_names import base_of, is_denoising
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlxjsd.analysis.heatmap import Heatmap
-from mlxjsd.rows import ATTN, LAST, SUBJ, label
+from mlxjsd.row_names import label
+from mlxjsd.rows import ATTN, LAST, SUBJ
 
 LOW_SHARE = 0.05
 HIGH_SHARE = 0.2

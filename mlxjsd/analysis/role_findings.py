@@ -10,7 +10,8 @@ from mlxjsd.analysis.roles import RoleMap, average_roles, role_cells, role_inter
 from mlxjsd.analysis.significance import spans
 from mlxjsd.metrics import JSD
 from mlxjsd.records import Grid, Record
-from mlxjsd.rows import TOTAL, is_denoising
+from mlxjsd.row_names import is_denoising
+from mlxjsd.rows import TOTAL
 
 _FIRST_AFTER, _LAST = "first-after", "last"
 

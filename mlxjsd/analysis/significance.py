@@ -13,7 +13,8 @@ import numpy as np
 
 from mlxjsd.analysis.heatmap import known_means
 from mlxjsd.analysis.resampling import RESAMPLES, adjusted, permutation, sign_flip
-from mlxjsd.rows import ROWS, base_of
+from mlxjsd.row_names import base_of
+from mlxjsd.rows import ROWS
 
 #: A cell differs for sure where its q-value is below.
 LEVEL = 0.05

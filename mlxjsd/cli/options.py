@@ -22,7 +22,8 @@ from mlxjsd.model.packaged import PACKAGED
 from mlxjsd.prompts.formats import FORMATS
 from mlxjsd.prompts.formats.guess import KEYS
 from mlxjsd.ranges import parse_layers, parse_windows
-from mlxjsd.rows import DIRECTIONS, ROWS, sets
+from mlxjsd.row_names import DIRECTIONS
+from mlxjsd.rows import ROWS, sets
 from mlxjsd.run.job import Job
 from mlxjsd.settings import MATCHES, Labelling, Settings
 from mlxjsd.store.folders import RUNS

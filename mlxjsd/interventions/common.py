@@ -8,7 +8,7 @@ from mlxjsd.interventions.spec import Batch, blocks_of, part_blocks
 from mlxjsd.maps import map_of
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.records import Grid
-from mlxjsd.rows import row_of
+from mlxjsd.row_names import row_of
 from mlxjsd.settings import Settings
 
 

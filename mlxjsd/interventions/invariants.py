@@ -19,7 +19,8 @@ from mlxjsd.interventions.reference import total_effect
 from mlxjsd.interventions.spec import Batch, Measurement
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.cpu import on_gpu
-from mlxjsd.rows import LAST, SUBJ, restored
+from mlxjsd.row_names import restored
+from mlxjsd.rows import LAST, SUBJ
 
 #: nats that float32 may cost.
 NEAR = 1e-5

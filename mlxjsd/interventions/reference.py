@@ -28,7 +28,8 @@ from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys
 from mlxjsd.model.stepping import BlockCall, Visitor
 from mlxjsd.records import Grid
-from mlxjsd.rows import Row, row_of
+from mlxjsd.row_names import row_of
+from mlxjsd.rows import Row
 from mlxjsd.settings import Settings
 
 Edit = Callable[[mx.array], mx.array]

@@ -19,7 +19,7 @@ from mlxjsd.interventions.spec import Batch
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.masks import hide_keys, suffix_mask
 from mlxjsd.model.stepping import BlockCall, Recorder
-from mlxjsd.rows import row_of
+from mlxjsd.row_names import row_of
 
 
 class Group:

@@ -16,7 +16,7 @@ from mlxjsd.output.page import Page
 from mlxjsd.output.plain_matplotlib import Axes, Figure, ShownFigure, own_defaults
 from mlxjsd.output.style import Style
 from mlxjsd.results import Run
-from mlxjsd.rows import label
+from mlxjsd.row_names import label
 
 #: Each row's line with its interval.
 LINES = "lines"

@@ -6,7 +6,7 @@ from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.metrics import described
 from mlxjsd.output.figure import Style, escape
 from mlxjsd.output.plain_matplotlib import Figure, own_defaults
-from mlxjsd.rows import label
+from mlxjsd.row_names import label
 
 
 @own_defaults()

@@ -17,7 +17,7 @@ from mlxjsd.errors import InputError
 from mlxjsd.output import tables
 from mlxjsd.results import Record, Run
 from mlxjsd.roles import ROLES, role_of
-from mlxjsd.rows import base_of, is_denoising
+from mlxjsd.row_names import base_of, is_denoising
 
 if TYPE_CHECKING:
     import pyarrow

@@ -30,7 +30,7 @@ from mlxjsd.output.significance import has_controls
 from mlxjsd.output.writing import Markdown, markdown_table
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Record, Run
-from mlxjsd.rows import label
+from mlxjsd.row_names import label
 from mlxjsd.text import clean, plain
 
 #: What the authors of the labels say of them themselves.

@@ -12,7 +12,7 @@ from mlxjsd.analysis.significance import LEVEL, OTHERS, against_controls, betwee
 from mlxjsd.errors import InputError
 from mlxjsd.metrics import JSD, described
 from mlxjsd.results import Run
-from mlxjsd.rows import label
+from mlxjsd.row_names import label
 
 if TYPE_CHECKING:
     from mlxjsd.output.plain_matplotlib import Axes

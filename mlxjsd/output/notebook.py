@@ -17,7 +17,7 @@ from mlxjsd.output.page import Page
 from mlxjsd.output.plain_matplotlib import Figure, as_bytes
 from mlxjsd.records import Record
 from mlxjsd.results import Run
-from mlxjsd.rows import label
+from mlxjsd.row_names import label
 from mlxjsd.text import clean
 
 #: Pixels of an inch in a page, and of the pictures: screens show two for one.

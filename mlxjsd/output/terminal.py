@@ -37,7 +37,8 @@ from mlxjsd.output.marks import fewer_note, left_out_sentence
 from mlxjsd.output.xterm import TRUECOLOUR
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
-from mlxjsd.rows import FLOOR, label
+from mlxjsd.row_names import label
+from mlxjsd.rows import FLOOR
 from mlxjsd.text import clean
 
 #: Columns of the shortest label.

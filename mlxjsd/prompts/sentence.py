@@ -55,16 +55,16 @@ def without_marks(typed: str) -> tuple[str, tuple[int, int] | None]:
             text += sign[0][1]
         elif sign[0] == "[":
             if begin is not None:
-                raise InputError("a bracket opens inside of another one", hint=_HINT)
+                raise InputError("a bracket opens inside of another one", hint=f"{_HINT}")
             if place is not None:
-                raise InputError("two subjects are marked", hint=_HINT)
+                raise InputError("two subjects are marked", hint=f"{_HINT}")
             begin = len(text)
         elif begin is None:
-            raise InputError("a bracket closes that none has opened", hint=_HINT)
+            raise InputError("a bracket closes that none has opened", hint=f"{_HINT}")
         else:
             place, begin = (begin, len(text)), None
     if begin is not None:
-        raise InputError("the bracket that marks the subject does not close", hint=_HINT)
+        raise InputError("the bracket that marks the subject does not close", hint=f"{_HINT}")
     return text + typed[at:], place
 
 
@@ -105,7 +105,7 @@ def sentence_at(text: str, start: int, end: int) -> Sentence:
     """
     marked = text[start:end]
     if not marked.strip():
-        raise InputError("the subject that is marked is empty", hint=_HINT)
+        raise InputError("the subject that is marked is empty", hint=f"{_HINT}")
     start += len(marked) - len(marked.lstrip())
     end = start + len(marked.strip())
     if not text[end:].strip():

@@ -28,7 +28,8 @@ from mlxjsd.prompts.encode import Unusable
 from mlxjsd.prompts.prompt import Prompt, PromptFile
 from mlxjsd.records import Record
 from mlxjsd.results import Run
-from mlxjsd.rows import FLOOR, label
+from mlxjsd.row_names import label
+from mlxjsd.rows import FLOOR
 from mlxjsd.run.batch import measure_what_fits
 from mlxjsd.run.plan import Plan, encode_all, plan_run
 

@@ -19,7 +19,8 @@ from mlxjsd.interventions.reference import (
 from mlxjsd.interventions.spec import NO_TOKEN, Batch, Measurement
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.metrics import METRICS
-from mlxjsd.rows import ROWS, row_of, sets
+from mlxjsd.row_names import row_of
+from mlxjsd.rows import ROWS, sets
 from mlxjsd.settings import Settings
 
 NUMBERS = tuple(METRICS)

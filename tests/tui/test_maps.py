@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mapped import LAYERS, run_with, with_maps
+from maps_by_place import LAYERS, run_with, with_maps
 from on_screen import text_of
 from other_runs import shown
 from records import run_of

@@ -1,7 +1,7 @@
 """How the main screens look, at the smallest and at a large size."""
 
 import pytest
-from mapped import run_with, with_maps
+from maps_by_place import run_with, with_maps
 from other_runs import grid_of, shown, state_of
 from sentences import PLACES, TEXT, asked_of
 from waiting import settled, until

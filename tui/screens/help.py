@@ -12,7 +12,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from mlxjsd.metrics import JSD, Metric
-from mlxjsd.rows import DEFAULT, find
+from mlxjsd.row_names import find
+from mlxjsd.rows import DEFAULT
 from mlxjsd.tui.compare_state import Sheet
 from mlxjsd.tui.keys import bound, said_key
 from mlxjsd.tui.screens.panel import Panel, PanelScreen

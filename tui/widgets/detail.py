@@ -9,7 +9,8 @@ from rich.text import Text
 
 from mlxjsd.records import Record
 from mlxjsd.roles import ROLES
-from mlxjsd.rows import FLOOR, RELIANCE, find
+from mlxjsd.row_names import find
+from mlxjsd.rows import FLOOR, RELIANCE
 from mlxjsd.tui.map_sheet import MapSheet, said_of
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import span

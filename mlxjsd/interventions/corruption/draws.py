@@ -12,7 +12,8 @@ from mlxjsd.interventions.corruption.protocol import Model
 from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.stepping import BlockCall
 from mlxjsd.prompts.encode import Encoded
-from mlxjsd.rows import ROWS, Positions, Row, named
+from mlxjsd.row_names import named
+from mlxjsd.rows import ROWS, Positions, Row
 from mlxjsd.settings import Settings
 
 #: Prompts that the deviation of states is taken over at most; of more they are drawn by the seed.

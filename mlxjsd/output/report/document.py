@@ -23,7 +23,7 @@ from mlxjsd.output.report.packing import Packing, packed_floats, packed_levels, 
 from mlxjsd.prompts.prompt import find_subject
 from mlxjsd.records import Grid, Record
 from mlxjsd.results import Run
-from mlxjsd.rows import find, label
+from mlxjsd.row_names import find, label
 from mlxjsd.settings import GROUPINGS
 
 #: Version of this layout. A report of another one is not read.
