@@ -33,8 +33,7 @@ class Settings:
     """Blocks in which attention is knocked out around a layer; 0 knocks out nothing. Several give
     a row for each."""
     part_window: int = 10
-    """Blocks around a layer in which the outputs of their parts are exchanged, of rows and maps of
-    parts; 10 as in Meng et al. 2022."""
+    """Blocks around a layer whose parts are exchanged; 10 as in Meng et al. 2022."""
     seed: int = 0
     """Of the noise, and of the choice of partners."""
     prompt_template: str | None = None

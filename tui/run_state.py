@@ -17,6 +17,7 @@ from mlxjsd.run.job import Job
 from mlxjsd.settings import Settings
 from mlxjsd.tui.colours import COLOUR_MAPS, DIVERGING, Scale, usual_map
 from mlxjsd.tui.map_sheet import MapSheet
+from mlxjsd.tui.pace import Pace
 from mlxjsd.tui.run_data import ALL, Interval, Measured, View
 from mlxjsd.tui.scales import AUTOMATIC, automatic, scales_of
 from mlxjsd.tui.status import Status
@@ -58,11 +59,8 @@ class RunState:
     """Where a run that is about to begin was left earlier; see :mod:`mlxjsd.tui.places`."""
     measured: Measured = field(default_factory=lambda: Measured(Grid(LAYERS)))
 
-    seconds: float = 0.0
-    """Spent on the prompts of this session."""
-    fresh: int = 0
-    """Prompts measured in this session."""
-    peak_memory: int = 0
+    pace: Pace = field(default_factory=Pace)
+    """Of this session."""
 
     row: int = 0
     layer: int = 0
@@ -144,15 +142,13 @@ class RunState:
             self.map = None
         if self.metric not in run.grid.metrics:
             self.show_metric(run.grid.metrics[0])
-        self.seconds, self.fresh = 0.0, 0
+        self.pace = Pace()
 
     def add(self, batch: BatchDone) -> None:
         self.measured.add(batch.records)
         self.failed += batch.failed
         self._leave_empty_group()
-        self.fresh += len(batch.records)
-        self.seconds += batch.seconds
-        self.peak_memory = batch.peak_memory
+        self.pace.add(batch)
 
     @property
     def grid(self) -> Grid:
@@ -217,16 +213,6 @@ class RunState:
     def floor_warning(self) -> str:
         """What is said of a noise floor that is too high; "" of any other."""
         return floor_warning(self.measured.heatmap().floor, self.floor_limit)
-
-    @property
-    def rate(self) -> float:
-        """Prompts per second, in this session; 0 before the first batch."""
-        return self.fresh / self.seconds if self.seconds else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Estimate of the time to the end; None before the first batch."""
-        return (self.total - self.tried) / self.rate if self.rate else None
 
     @property
     def view(self) -> View:

@@ -42,10 +42,7 @@ class HeatGrid(Widget, can_focus=True):
     """Rows by layer, with a cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "grid--label",
-        "grid--marked",
-        "grid--at-cursor",
-        "grid--empty",
+        f"grid--{part}" for part in ("label", "marked", "at-cursor", "empty")
     }
     DEFAULT_CSS = """
     HeatGrid {
@@ -338,8 +335,7 @@ class HeatGrid(Widget, can_focus=True):
             self.post_message(self.Picked(*cell))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        cell = self.cell_at(event.x, event.y)
-        self.tooltip = None if cell is None else self.describe(*cell)
+        self.tooltip = self.describe(*cell) if (cell := self.cell_at(event.x, event.y)) else None
 
     def describe(self, row: int, layer: int) -> str:
         """Return a cell's value in words."""

@@ -97,12 +97,13 @@ class StatusBar(Static, Themed):
         if state.total and not state.sentence:
             after.append(f" {state.tried}/{state.total}")
         facts = []
-        if state.rate:
-            facts.append(f"{state.rate:.1f}/s")
-            if state.status.live and state.seconds_left is not None:
-                facts.append(f"{clock(state.seconds_left)} left")
-        if state.peak_memory:
-            facts.append(size_of(state.peak_memory))
+        pace, left = state.pace, state.pace.left(state.total - state.tried)
+        if pace.rate:
+            facts.append(f"{pace.rate:.1f}/s")
+            if state.status.live and left is not None:
+                facts.append(f"{clock(left)} left")
+        if pace.peak_memory:
+            facts.append(size_of(pace.peak_memory))
         if state.done:
             floor = state.measured.heatmap().floor
             facts.append(f"floor {floor:.0e}" if floor else "floor 0")
