@@ -27,8 +27,6 @@ __all__ = ["LAYERS", "RunState", "Status"]
 _Name = TypeVar("_Name", bound=str | None)
 #: Shown until the model's are known.
 LAYERS = 32
-#: The role that a map is first looked at: its early site.
-_LAST_SUBJECT = "last-subject"
 
 
 @dataclass
@@ -74,8 +72,7 @@ class RunState:
     """The prompt whose own heatmap is shown; None for the average."""
     map: str | None = None
     """The map whose tokens, or roles, are shown in place of the rows; one of the grid's."""
-    map_row: int = 0
-    """The row of the cursor there."""
+    map_row: int = 0  # of the cursor there
     as_lines: bool = False
     bands: bool = False
     """Whether the lines stand in bands, the 95 % intervals of the means."""
@@ -181,7 +178,7 @@ class RunState:
 
     def next_map(self) -> None:
         """Show the next of the maps that were measured; after the last one, the rows."""
-        role = self.sheet.role if isinstance(self.sheet, MapSheet) else _LAST_SUBJECT
+        role = self.sheet.role if isinstance(self.sheet, MapSheet) else "last-subject"
         self.map = _after(self.map, (None, *self.grid.maps))
         if isinstance(self.sheet, MapSheet):
             self.map_row = self.sheet.row_for(role)
@@ -248,7 +245,7 @@ class RunState:
         return self.measured.cell(self.row, self.layer, metric=self.metric)
 
     def cell(self) -> np.ndarray:
-        """Return the value under the cursor of each prompt of the group."""
+        """Return the same of each prompt of the group."""
         return self.measured.cell(self.row, self.layer, *self.view)
 
     def show_group(self, group: str) -> bool:
@@ -295,8 +292,7 @@ class RunState:
 
     def scale(self) -> Scale:
         """Return the scale for what is shown."""
-        chosen = scales_of(self.described)[self.scale_name]
-        if chosen is not None:
+        if (chosen := scales_of(self.described)[self.scale_name]) is not None:
             return chosen
         values = self.shown()
         if self.shows_bands and self.interval is not None:
@@ -324,10 +320,6 @@ class RunState:
     def value(self) -> float:
         """The number under the cursor; NaN where there is none."""
         return float(self.shown()[self.row, self.layer])
-
-    def move(self, rows: int, layers: int) -> bool:
-        """Move the cursor, not over an edge; return whether it moved."""
-        return self.go_to(self.row + rows, self.layer + layers)
 
     def go_to(self, row: int, layer: int) -> bool:
         """Put the cursor on the cell nearest to this one; return whether it moved."""

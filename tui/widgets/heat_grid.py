@@ -42,11 +42,8 @@ class HeatGrid(Widget, can_focus=True):
     """Rows by layer, with a cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "grid--label",
-        "grid--marked",
-        "grid--at-cursor",
-        "grid--empty",
-    }
+        "grid--label", "grid--marked", "grid--at-cursor", "grid--empty",
+    }  # fmt: skip
     DEFAULT_CSS = """
     HeatGrid {
         width: 1fr;
