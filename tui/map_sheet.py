@@ -132,10 +132,6 @@ class MapSheet:
         """Return the same of each prompt of the group."""
         return self.everywhere()[self.state.measured.members(self.state.group)]
 
-    def move(self, rows: int, layers: int) -> bool:
-        """Move the cursor, not over an edge; return whether it moved."""
-        return self.go_to(self.row + rows, self.layer + layers)
-
     def go_to(self, row: int, layer: int) -> bool:
         """Put the cursor on the cell nearest to this one; return whether it moved."""
         before = self.row, self.layer

@@ -21,7 +21,15 @@ def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_start_screen(snap_compare, engine, size) -> None:
-    assert snap_compare(MlxjsdApp(engine), terminal_size=size)
+    app = MlxjsdApp(engine)
+
+    async def wait(pilot) -> None:
+        await settled(pilot)
+        app.focused.cursor_blink = False
+        await until(pilot, lambda: app.screen.form.models.models)
+        await settled(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=wait)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -135,7 +135,8 @@ class HeatPanel(Horizontal, Themed):
         (self.chart if self.state.draws_lines else self.grid).focus()
 
     def action_move(self, rows: int, layers: int) -> None:
-        if self.state.sheet.move(rows, layers):
+        sheet = self.state.sheet
+        if sheet.go_to(sheet.row + rows, sheet.layer + layers):
             self.post_message(self.CursorMoved())
 
     def on_heat_grid_picked(self, event: HeatGrid.Picked) -> None:
