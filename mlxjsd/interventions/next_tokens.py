@@ -8,11 +8,9 @@ import mlx.core as mx
 import numpy as np
 
 from mlxjsd.interventions.divergence import probabilities
-from mlxjsd.interventions.reference import corrupted_run
+from mlxjsd.interventions.reference import knock_out, recorded_runs
 from mlxjsd.interventions.spec import Batch
 from mlxjsd.model.blocks import Blocks
-from mlxjsd.model.masks import hide_keys
-from mlxjsd.model.stepping import BlockCall
 
 CLEAN, CORRUPTED, HIDDEN = "clean", "corrupted", "hidden"
 
@@ -29,41 +27,19 @@ def next_token_probabilities(blocks: Blocks, batch: Batch) -> dict[str, np.ndarr
         ``reliance``, where no token after the subject attends to it in any block. The last one is
         left out where no block attends.
     """
-    samples = [_next(_corrupted(blocks, batch, j)) for j in range(batch.samples)]
+    clean, *corrupted = recorded_runs(blocks, batch)
+    samples = [_next(run.logits) for run in corrupted]
     found: dict[str, np.ndarray] = {
-        CLEAN: _next(blocks.run(mx.array(batch.tokens), _plain)),
+        CLEAN: _next(clean.logits),
         CORRUPTED: np.asarray(np.mean(samples, axis=0), np.float32),
     }
-    if any(block.attends for block in blocks.anatomy.blocks):
-        found[HIDDEN] = _next(_hidden(blocks, batch))
+    everywhere = range(len(blocks))
+    if blocks.anatomy.applies(everywhere):
+        tail, subject = (mx.array(batch.mask(positions)) for positions in ("tail", "subject"))
+        edit = knock_out(everywhere, tail, subject, blocks.anatomy)
+        found[HIDDEN] = _next(blocks.run(mx.array(batch.tokens), edit))
     return found
 
 
 def _next(logits: mx.array) -> np.ndarray:
     return np.array(probabilities(logits[:, -1]))
-
-
-def _plain(call: BlockCall) -> mx.array:
-    return call.forward(call.x, call.mask)
-
-
-def _corrupted(blocks: Blocks, batch: Batch, sample: int) -> mx.array:
-    tokens, corrupt = corrupted_run(batch, sample)
-
-    def visit(call: BlockCall) -> mx.array:
-        return call.forward(corrupt(call.x) if call.index == 0 else call.x, call.mask)
-
-    return blocks.run(tokens, visit)
-
-
-def _hidden(blocks: Blocks, batch: Batch) -> mx.array:
-    queries, keys = mx.array(batch.mask("tail")), mx.array(batch.mask("subject"))
-    hidden = queries[:, :, None] & keys[:, None, :]
-
-    def visit(call: BlockCall) -> mx.array:
-        block, mask = blocks.anatomy.blocks[call.index], call.mask
-        if block.attends:
-            mask = hide_keys(mask, hidden, block.rank)
-        return call.forward(call.x, mask)
-
-    return blocks.run(mx.array(batch.tokens), visit)

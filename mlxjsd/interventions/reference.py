@@ -120,7 +120,7 @@ def _edited(
     if row.kind == "knockout":
         assert row.hidden is not None
         inside = blocks_of(row, layer, settings, len(blocks))
-        return tokens, _knock_out(inside, here, mx.array(batch.mask(row.hidden)), blocks.anatomy)
+        return tokens, knock_out(inside, here, mx.array(batch.mask(row.hidden)), blocks.anatomy)
     if row.kind == "patch":
         inside = blocks_of(row, layer, settings, len(blocks))
         source = clean if row.states == "clean" else corrupted
@@ -312,7 +312,7 @@ def _add(layer: int, change: mx.array) -> Visitor:
     return visit
 
 
-def _knock_out(inside: range, queries: mx.array, keys: mx.array, anatomy: Anatomy) -> Visitor:
+def knock_out(inside: range, queries: mx.array, keys: mx.array, anatomy: Anatomy) -> Visitor:
     """Attention knockout ``inside`` some blocks: ``queries`` do not see ``keys``, (B, T) each."""
     hidden = queries[:, :, None] & keys[:, None, :]
 

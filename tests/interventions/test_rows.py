@@ -11,7 +11,7 @@ from mlxjsd.interventions.cost import Shape, sweep_token_blocks
 from mlxjsd.interventions.divergence import js_divergence
 from mlxjsd.interventions.reference import (
     _corrupted,
-    _knock_out,
+    knock_out,
     _patch,
     recorded_runs,
     reference_batch,
@@ -244,7 +244,7 @@ def test_all_knockouts_together_leave_the_beginning_alone() -> None:
     assert (~hidden).nonzero()[1].tolist() == [0, 0, 0]
     blocks = tiny("llama")
     last = mx.array(batch.mask("last"))
-    edit = _knock_out(range(LAYERS), last, mx.array(hidden), blocks.anatomy)
+    edit = knock_out(range(LAYERS), last, mx.array(hidden), blocks.anatomy)
     alone = np.zeros(batch.tokens.shape, bool)
     alone[:, 1:] = True
     by_hand, _ = logits_by_hand(batch, batch.tokens, blocked=dict.fromkeys(range(LAYERS), alone))
