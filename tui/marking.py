@@ -22,6 +22,8 @@ class Marking:
         self.at = 0
         """The piece that the cursor is on."""
         self._anchor = 0
+        self.chosen = False
+        """Whether somebody has marked something; at first the cursor is on the first piece."""
 
     @property
     def marked(self) -> range:
@@ -45,6 +47,7 @@ class Marking:
             places: of the pieces; empty ones are left out.
             mark: characters that are marked from now on; None for those that were.
         """
+        self.chosen = bool(mark) or (self.chosen and bool(places))
         kept = mark or self.span
         self.text, self.places = text, tuple(place for place in places if place[0] < place[1])
         touched = [
@@ -56,6 +59,7 @@ class Marking:
 
     def move(self, by: int, extend: bool = False) -> None:
         """Move the cursor, not over an end; the mark goes along, or with ``extend`` grows."""
+        self.chosen = True
         self.at = min(max(self.at + by, 0), max(len(self.places) - 1, 0))
         if not extend:
             self._anchor = self.at

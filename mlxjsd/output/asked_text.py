@@ -55,9 +55,10 @@ def asked_text(asked: Asked, width: int, colours: int = TRUECOLOUR) -> Renderabl
 
 def numbers_of(asked: Asked) -> str:
     """Return the numbers that reach through the whole model, as a sentence without its stop."""
+    floor = f"{asked.floor:.1e}" if asked.floor else "0"
     return (
         f"Total effect {number(asked.total_effect)}, reliance {number(asked.reliance)}, "
-        f"noise floor {asked.floor:.1e} {JSD.unit}"
+        f"noise floor {floor} {JSD.unit}"
     )
 
 

@@ -60,6 +60,7 @@ def test_it_fits_the_width(width: int) -> None:
     for part in ("50.0%", "The capital of|", "[ country", " 0]", "country*", "0*", "is "):
         assert part in said
     assert ONE_DRAW in " ".join(said.split())
+    assert "noise floor 0 nats" in " ".join(said.split())
 
 
 def test_both_maps_are_shown_from_the_subject_on() -> None:

@@ -90,10 +90,12 @@ class ExportScreen(PanelScreen[None]):
 
     def on_input_changed(self) -> None:
         """Another name has not been asked about."""
-        self._hint()
+        if self.is_current:  # keys still arrive after Escape, when the panel is gone
+            self._hint()
 
     def on_input_submitted(self) -> None:
-        self._write()
+        if self.is_current:
+            self._write()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "write":

@@ -32,6 +32,7 @@ from mlxjsd.tui.widgets.run_form import RunForm
 from mlxjsd.tui.widgets.run_list import RunList
 from mlxjsd.tui.widgets.sentence_field import SentenceField
 
+_ABOUT = "  where a language model keeps and moves what it knows, layer by layer"
 #: Seconds without typing before the prompts are read anew.
 _REST = 0.25
 #: Recent runs that are offered, and prompts of one that is read for its picture.
@@ -50,6 +51,8 @@ class StartScreen(Screen[None]):
                 tooltip="Go to the next field"),
         Binding("escape", "back", "Back", id="start.back", tooltip="Back to the run"),
     ]  # fmt: skip
+    #: Columns under which the form has no room beside the prompts.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-wide")]
     DEFAULT_CSS = """
     StartScreen {
         #title {
@@ -60,7 +63,7 @@ class StartScreen(Screen[None]):
             text-overflow: ellipsis;
         }
         #columns { height: 1fr; }
-        #left { width: 1fr; max-width: 84; }
+        #left { width: 4fr; max-width: 84; }
         #runs {
             height: auto;
             max-height: 40%;
@@ -72,7 +75,8 @@ class StartScreen(Screen[None]):
             &:focus-within { border: round $accent; }
             RunList { height: auto; }
         }
-        PreviewPanel { width: 1fr; height: 1fr; }
+        PreviewPanel { width: 3fr; height: 1fr; }
+        &.-narrow PreviewPanel { display: none; }
         #foot { height: 2; padding: 0 1; }
         #start { margin-right: 2; }
         #start:blur { background: $panel; color: $foreground; }
@@ -110,11 +114,7 @@ class StartScreen(Screen[None]):
         self._looking: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(
-            Text.assemble(("mlxjsd", "bold"), "  see, layer by layer, where a language model keeps "
-                          "and moves what it knows"),
-            id="title", markup=False,
-        )  # fmt: skip
+        yield Static(Text.assemble(("mlxjsd", "bold"), _ABOUT), id="title", markup=False)
         yield self.sentence
         with Horizontal(id="columns"):
             with Vertical(id="left"):
@@ -127,8 +127,8 @@ class StartScreen(Screen[None]):
                 with Horizontal(id="foot"):
                     yield Button("Start", id="start", variant="primary", compact=True)
                     yield Static(id="verdict", markup=False)
-                yield Static(id="about", markup=False)
             yield PreviewPanel()
+        yield Static(id="about", markup=False)
         yield KeyBar()
 
     def on_mount(self) -> None:

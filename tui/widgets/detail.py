@@ -14,9 +14,10 @@ from mlxjsd.rows import FLOOR, RELIANCE
 from mlxjsd.tui.map_sheet import MapSheet, said_of
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.scales import span
+from mlxjsd.tui.shortening import around, subject_place
 from mlxjsd.tui.styles import Themed, part
-from mlxjsd.tui.text import bare, clean, fitted, number, row_label
-from mlxjsd.tui.widgets.prompt_facts import facts_of
+from mlxjsd.tui.text import bare, clean, number, row_label
+from mlxjsd.tui.widgets.prompt_facts import facts_of, in_lines
 from mlxjsd.tui.widgets.scrolling_text import ScrollingText
 from mlxjsd.tui.widgets.tokens import token_text
 
@@ -84,7 +85,11 @@ class Detail(ScrollingText, Themed):
         tall = 2 if lines < 12 else 4 if lines < 20 else 6
         self._histogram(text, values, tall)
         count = max((lines - 2 - tall) // 2, 1)
-        high, low = state.extremes(min(count, len(values)))
+        # No prompt stands in both lists, however few there are.
+        known = int(np.isfinite(values).sum())
+        count = min(count, -(-known // 2))
+        high, low = state.extremes(count)
+        low = low[: known - count]
         self._list(text, "▲", high)
         self._list(text, "▼", low)
         text.rstrip()
@@ -131,6 +136,7 @@ class Detail(ScrollingText, Themed):
             Style(),
             self._part("edge"),
             state.sheet.row if isinstance(state.sheet, MapSheet) else None,
+            self.content_size.width or None,
         )
         text.append("\n→ ", self._part("dim"))
         said = record.prediction if record.answer is None else record.answer
@@ -149,7 +155,6 @@ class Detail(ScrollingText, Themed):
             text.append(self._unit)
             values = state.sheet.cell()
             below, known = int((values < value).sum()), int(np.isfinite(values).sum())
-            alone = known < 2
             alone = known < 2
             said = "" if alone else f", above {below} of {known}{self._of_role()}"
             text.append(f"{said}\n", self._part("dim"))
@@ -173,7 +178,7 @@ class Detail(ScrollingText, Themed):
             )
             kind = f" {category}" if key == RELIANCE.key and category else ""
             facts.append(f"{row_label(key).lower()} {said if value else '0'}{kind}")
-        return "  ".join(facts)
+        return in_lines(facts, self.content_size.width)
 
     def _without_number(self, text: Text) -> None:
         if self.state.layer not in self.state.grid.measured_layers:
@@ -248,7 +253,7 @@ class Detail(ScrollingText, Themed):
             text.append(f"{sign} ", self._part("dim"))
             said = number(value, 5 if self._sign else 4, digits=3, signed=bool(self._sign))
             text.append(f"{said:<5} ", self._part("value"))
-            text.append_text(fitted(record.text, width))
+            text.append("".join(around(record.text, *subject_place(record), width)))
             text.append("\n")
 
     def _part(self, name: str) -> Style:

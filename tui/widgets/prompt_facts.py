@@ -1,5 +1,9 @@
 """What else is known of a prompt, a line each."""
 
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
 from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.records import Record
 from mlxjsd.tui.text import clean
@@ -23,3 +27,14 @@ def facts_of(record: Record, partner: Record | None = None) -> list[str]:
     for sentence in flag_sentences([record.flags]):
         facts.append(f"odd: {sentence.removeprefix('In 1 of 1 prompts ')}")
     return [clean(fact) for fact in facts]
+
+
+def in_lines(facts: Sequence[str], width: int) -> str:
+    """Return facts beside each other, in lines of at most ``width`` columns; none is broken."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and cell_len(lines[-1]) + 2 + cell_len(fact) <= width:
+            lines[-1] += f"  {fact}"
+        else:
+            lines.append(fact)
+    return "\n".join(lines)

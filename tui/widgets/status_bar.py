@@ -51,7 +51,7 @@ class StatusBar(Static, Themed):
         self.state = state
 
     def show_state(self) -> None:
-        width = max(self.content_size.width, 20)
+        width = max(self.content_size.width, 1)
         text = self._about()
         text.truncate(width, overflow="ellipsis")
         text.append("\n")
@@ -92,7 +92,7 @@ class StatusBar(Static, Themed):
         text = Text(no_wrap=True)
         look = {Status.FINISHED: "good", Status.FAILED: "bad"}.get(state.status, "name")
         said = state.doing if state.status is Status.LOADING else state.status.value
-        text.append(f"{_SIGNS[state.status]} {said} ", self._part(look))
+        text.append(f"{_SIGNS[state.status]} {said}", self._part(look))
         after = Text(no_wrap=True)
         if state.total and not state.sentence:
             after.append(f" {state.tried}/{state.total}")
@@ -109,13 +109,15 @@ class StatusBar(Static, Themed):
             facts.append(f"floor {floor:.0e}" if floor else "floor 0")
         for fact in facts:
             after.append(f" · {fact}", dim)
-        space = width - text.cell_len - after.cell_len
+        space = width - text.cell_len - 1 - after.cell_len
         if state.total and space >= 4 and not state.sentence:
             share = state.tried / state.total
             filled = round(share * space)
+            text.append(" ")
             text.append("━" * filled, self._part("done"))
             text.append("─" * (space - filled), self._part("todo"))
         text.append_text(after)
+        text.truncate(width, overflow="ellipsis")
         return text
 
     def _part(self, name: str) -> Style:

@@ -83,7 +83,9 @@ class TokenLine(Widget, can_focus=True):
     def _segments(self) -> tuple[list[Segment], int, int]:
         """Return the line, the columns in front of the cursor's piece, and those of it."""
         marking = self.marking
-        marked, edge = marking.marked, part(self, "token--edge")
+        # What nobody has marked would look as if it were the subject.
+        marked = marking.marked if self.has_focus or marking.chosen else ()
+        edge = part(self, "token--edge")
         segments: list[Segment] = []
         before, cursor, told = 0, 0, 0
         for at, (start, end) in enumerate(marking.places):

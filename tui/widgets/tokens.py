@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
@@ -17,16 +18,24 @@ def token_text(
     plain: Style,
     edge: Style,
     at: int | None = None,
+    width: int | None = None,
 ) -> Text:
-    """Return ``tokens`` in one line, thin bars between them, those in ``span`` as subjects.
+    """Return ``tokens``, thin bars between them, those in ``span`` as subjects.
 
-    The one ``at`` a cursor is turned round.
+    The one ``at`` a cursor is turned round. With a ``width`` they stand in lines of at most so many
+    columns, so that no token is parted from the space in front of it.
     """
-    text = Text(no_wrap=False)
+    text, column = Text(no_wrap=False), 0
     for place, token in enumerate(tokens):
+        # A token's leading space belongs to it, and is shown.
+        said = clean(token)
         if place:
             text.append("▏", edge)
-        # A token's leading space belongs to it, and is shown.
+            column += 1
+        if width is not None and column and column + cell_len(said) + 1 > width:
+            text.append("\n")
+            column = 0
         style = subject if span[0] <= place < span[1] else plain
-        text.append(clean(token), style + _TURNED if place == at else style)
+        text.append(said, style + _TURNED if place == at else style)
+        column += cell_len(said)
     return text
