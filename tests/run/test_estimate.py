@@ -43,7 +43,9 @@ def test_a_time_as_people_say_it(seconds: float, said: str) -> None:
 def test_a_map_on_the_plain_path_is_estimated_and_measured(
     bundled: LoadedModel, data: PromptFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = in_place_of(bundled, tiny_family("lfm2", vocab_size=512), "lfm2")
+    model = in_place_of(
+        bundled, tiny_family("lfm2", vocab_size=bundled.identity.vocabulary), "lfm2"
+    )
     settings = Settings(maps=("residual",), layers=(0, 2))
     plan = plan_run(model, data, settings, limit=2, batch_size=1)
     passes, run = [], Blocks.run
@@ -81,7 +83,9 @@ def test_the_one_pass_needs_no_estimate(
 def test_a_part_that_a_family_has_not_is_one_sentence(
     bundled: LoadedModel, data: PromptFile
 ) -> None:
-    talkie = in_place_of(bundled, tiny_family("talkie", vocab_size=512), "talkie")
+    talkie = in_place_of(
+        bundled, tiny_family("talkie", vocab_size=bundled.identity.vocabulary), "talkie"
+    )
     for asked in (Settings(rows=("subj", "subj-mlp")), Settings(maps=("attention",))):
         with pytest.raises(InputError, match="cannot be exchanged"):
             plan_run(talkie, data, asked, limit=1)
