@@ -11,8 +11,8 @@ from mlxjsd.interventions.cost import Shape, sweep_token_blocks
 from mlxjsd.interventions.divergence import js_divergence
 from mlxjsd.interventions.reference import (
     _corrupted,
-    knock_out,
     _patch,
+    knock_out,
     recorded_runs,
     reference_batch,
 )
