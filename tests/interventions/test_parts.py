@@ -37,9 +37,17 @@ def cells(found: Measurement, name: str, metric: str = "jsd") -> np.ndarray:
     return found.cells[:, found.grid.metrics.index(metric), found.grid.rows.index(name)]
 
 
-@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES.keys())
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_sweep_equals_one_pass_for_every_cell(family: str, batch: Batch) -> None:
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [
+        *((family, "noise") for family in FAMILIES),
+        ("llama", "samples"),
+        ("gemma2", "swap"),
+        ("qwen3", "tail of one"),
+    ],
+)
+def test_the_sweep_equals_one_pass_for_every_cell(family: str, kind: str) -> None:
+    batch = BATCHES[kind]
     blocks, some = tiny(family), replace(BOTH, layers=(0, 2, LAYERS - 1))
     swept, plain = sweep_batch(blocks, batch, some), reference_batch(blocks, batch, some)
     maps = [measure(blocks, batch, some) for measure in (sweep_maps, reference_maps)]
@@ -53,7 +61,7 @@ def test_the_sweep_equals_one_pass_for_every_cell(family: str, batch: Batch) -> 
 
 
 # A block of its own kind each: parallel, scaled, with norms behind, with a shared expert.
-@pytest.mark.parametrize("family", ["cohere", "gpt_neox", "minicpm", "olmo2", "gpt2", "qwen2_moe"])
+@pytest.mark.parametrize("family", ["cohere", "minicpm", "olmo2", "qwen2_moe"])
 def test_it_does_in_blocks_of_other_kinds(family: str) -> None:
     blocks = Blocks(tiny_family(family))
     hidden = blocks.embed(mx.zeros((1, 1), mx.int32)).shape[-1]
