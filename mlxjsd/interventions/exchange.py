@@ -21,7 +21,8 @@ class PartExchange:
         self._kinds = sorted({branch.part for branch in planned if branch.part})
         # They are found by running the model: not while it is being run.
         self._parts = blocks.parts if self._kinds else None
-        self._seen: dict[str, list[mx.array]] = {}
+        self._given: dict[str, mx.array] = {}
+        """By kind, (B, 1 + S, T - first, hidden): of the clean run, and each corrupted one."""
 
     @contextmanager
     def recorded(self, index: int) -> Iterator[None]:
@@ -30,17 +31,24 @@ class PartExchange:
             yield
             return
         kinds = [kind for kind in self._kinds if kind in self._parts.blocks[index]]
-        self._seen = {kind: [] for kind in kinds}
+        seen: dict[str, list[mx.array]] = {kind: [] for kind in kinds}
 
         def record(kind: str) -> Edit:
             def keep(given: mx.array) -> mx.array:
-                self._seen[kind].append(given)
+                seen[kind].append(given)
                 return given
 
             return keep
 
         with self._parts.edited(index, {kind: record(kind) for kind in kinds}):
             yield
+        # Where all prompts begin alike, the clean run has one more call in front.
+        self._given = {kind: self._by_run(*calls[-2:]) for kind, calls in seen.items()}
+
+    def _by_run(self, clean: mx.array, corrupted: mx.array) -> mx.array:
+        """Put what a part gave in all runs beside each other, from the first edited token on."""
+        shape = self._batch.size, self._batch.samples, *corrupted.shape[1:]
+        return mx.concatenate([clean[:, None, -shape[2] :], corrupted.reshape(shape)], axis=1)
 
     @contextmanager
     def made(self, index: int, branches: Sequence[Branch], start: int) -> Iterator[None]:
@@ -52,10 +60,10 @@ class PartExchange:
             start: the first position of their suffix.
         """
         edits = {}
-        for kind, seen in self._seen.items():
+        for kind, given in self._given.items():
             chosen = [branch.part == kind and index in branch.inside for branch in branches]
             if any(chosen):
-                edits[kind] = self._edit(seen, branches, chosen, start)
+                edits[kind] = self._edit(given, branches, chosen, start)
         if self._parts is None or not edits:
             yield
             return
@@ -63,14 +71,9 @@ class PartExchange:
             yield
 
     def _edit(
-        self, seen: list[mx.array], branches: Sequence[Branch], chosen: list[bool], start: int
+        self, runs: mx.array, branches: Sequence[Branch], chosen: list[bool], start: int
     ) -> Edit:
         batch, first = self._batch, start - self._batch.first
-        # Where all prompts begin alike, the clean run has one more call in front.
-        clean, corrupted = seen[-2:]
-        length = corrupted.shape[1]
-        by_sample = corrupted.reshape(batch.size, batch.samples, *corrupted.shape[1:])
-        runs = mx.concatenate([clean[:, None, -length:], by_sample], axis=1)
         which = mx.array([b.put if here else 0 for b, here in zip(branches, chosen, strict=True)])
         where = np.zeros((batch.size, len(branches), batch.length - start, 1), bool)
         for at, branch in enumerate(branches):
