@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from records import ATTN, LAST, SUBJ, plain
 
-from mlxjsd.interventions.reference import reference_batch
+from mlxjsd.interventions.maps import sweep_maps
+from mlxjsd.interventions.reference import reference_batch, reference_maps
 from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.loaded import LoadedModel
 from mlxjsd.prompts.prompt import PromptFile
 from mlxjsd.prompts.read import read_prompts
 from mlxjsd.ranges import parse_layers
 from mlxjsd.results import Run
+from mlxjsd.rows import sets
 from mlxjsd.run.check import check_model
 from mlxjsd.run.experiment import measure, run_experiment
 from mlxjsd.run.plan import plan_run
@@ -96,6 +98,31 @@ def test_the_one_pass_equals_one_for_each_cell(
         wanted = reference_batch(smollm2.blocks, batch, settings)
         np.testing.assert_allclose(found.cells, wanted.cells, atol=1e-5)
         np.testing.assert_allclose(found.whole, wanted.whole, atol=1e-5)
+
+
+def test_rows_and_maps_of_parts_equal_one_pass_for_each_cell(
+    smollm2: LoadedModel, facts: PromptFile
+) -> None:
+    settings = Settings(
+        rows=sets()["parts"],
+        maps=("residual", "mlp", "attention"),
+        direction="both",
+        layers=(4, 17, 29),
+    )
+    plan = plan_run(smollm2, facts, settings, limit=60)
+    several = (p[0] for p in plan.passes if p[0].end - p[0].start > 1)  # tokens of the subject
+    shortest = min(several, key=lambda encoded: len(encoded.tokens))
+    batch = plan.corruption.batch([shortest])
+    found = sweep_batch(smollm2.blocks, batch, settings)
+    wanted = reference_batch(smollm2.blocks, batch, settings)
+    assert len(found.grid.rows) == 8
+    assert np.isfinite(wanted.cells[..., settings.layers]).all()
+    np.testing.assert_allclose(found.cells, wanted.cells, atol=1e-5)
+    np.testing.assert_allclose(
+        sweep_maps(smollm2.blocks, batch, settings),
+        reference_maps(smollm2.blocks, batch, settings),
+        atol=1e-5,
+    )
 
 
 def test_spans_and_answers_are_those_that_a_person_reads(run: Run) -> None:
