@@ -166,7 +166,8 @@ class RunOptions:
     format: Format = None
     fields: Fields = None
     output: Annotated[
-        Path | None, typer.Option(help="The run folder.", show_default=f"one in {RUNS}")
+        Path | None,
+        typer.Option("--output", "-o", help="The run folder.", show_default=f"one in {RUNS}"),
     ] = None
     limit: Limit = None
     sample: Sample = None

@@ -219,7 +219,8 @@ def draw_map(
 ) -> QuadMesh:
     """Draw the rows of a map into ``axes``, in the ``colours`` that a :class:`Style` gives.
 
-    What was not measured stays blank. The names of some rows are ``bold``.
+    What was not measured stays blank, and a row without a token is hatched. The names of some rows
+    are ``bold``.
     """
     rows = _Rows(len(heatmap.rows), page or Page())
     mesh = axes.pcolormesh(
@@ -230,6 +231,8 @@ def draw_map(
         linewidth=min(0.4, 10 * figure_of(axes).get_figwidth() / heatmap.layers),
         **colours,
     )
+    for at in np.flatnonzero(np.isnan(heatmap.mean).all(axis=1)) if heatmap.count else ():
+        axes.axhspan(at - 0.5, at + 0.5, hatch="////", facecolor="none", edgecolor="0.75", lw=0)
     axes.set_ylim(rows.count - 0.5, -0.5)  # the first row on top
     named = [at for at in range(rows.count) if at % rows.step == 0]
     names = [escape(heatmap.labels[at]) for at in named]

@@ -16,6 +16,8 @@ LETTERS, LETTERS_IN_COLUMN = 10.0, 8.0
 COLUMN = 5.0
 #: Inches of a line of text, for each point of its letters; and of a letter, on average and at most.
 _LINE, _LETTER, _DIGIT = 1.35 / 72, 0.52 / 72, 0.65 / 72
+#: Inches of a legend's line and of the room around it, for each point of its letters.
+_SIGN = 5 / 72
 #: Inches that a panel is wide at least, for letters of 10 points.
 _NARROWEST = 2.1
 #: matplotlib's settings of letters, which differ by themselves.
@@ -112,7 +114,7 @@ class Page:
 
     def entries(self, longest: int, width: float) -> int:
         """Return how many entries of a legend stand beside each other, of so many letters."""
-        return max(int(width / ((longest + 6) * self.letters * _LETTER)), 1)
+        return max(int(width / (longest * self.letters * _LETTER + _SIGN * self.letters)), 1)
 
     def ticks(self, heatmap: Heatmap, inches: float, most: int) -> list[int]:
         """Return the layers that are numbered below a panel: ``most``, or as many as there is

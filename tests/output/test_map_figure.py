@@ -68,6 +68,9 @@ def test_roles_are_drawn_with_the_tokens_that_they_are_of() -> None:
     assert names(figure)[0] == "First subject token"
     at_right = panels(figure)[0].child_axes[0].get_yticklabels()
     assert [text.get_text() for text in at_right] == ["3", "1", "3", "3", "0", "3"]
+    for axes in panels(figure):  # a blank row would be read as no effect
+        hatched = [patch for patch in axes.patches if patch.get_hatch()]
+        assert [patch.get_y() for patch in hatched] == [3.5]
     grouped = mlxjsd.plot_roles(run, by="relation", maps=MAPS[:1])
     assert [axes.get_title(loc="left") for axes in panels(grouped)] == ["capital, n = 3"]
     with pytest.raises(InputError, match="holds no prompt yet"):

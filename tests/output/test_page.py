@@ -28,6 +28,7 @@ from mlxjsd.output.page import Page
 from mlxjsd.output.plain_matplotlib import matplotlib
 from mlxjsd.records import Grid
 from mlxjsd.results import Run
+from mlxjsd.rows import sets
 
 COLUMN = Page(3.3, 8, title=False)
 MODEL = {"name": "Meta-Llama-3-8B-Instruct-4bit", "family": "llama", "sha256": "aa"}
@@ -86,6 +87,9 @@ DRAW = {
     ),
     "lines": lambda run, page: plot_lines(run, page=page),
     "lines by category": lambda run, page: plot_lines(run, "category", page=page),
+    "many lines": lambda run, page: plot_lines(
+        shares(len(run.grid.measured_layers), rows=sets()["all"]), page=page
+    ),
     "norms": lambda run, page: plot_curves(run, "norms", page),
     "probability": lambda run, page: plot_curves(run, "probability", page),
 }
@@ -154,6 +158,9 @@ def assert_apart(figure: Figure, found: list[Text]) -> None:
     for at, (one, box) in enumerate(placed):
         for other, its in placed[at + 1 :]:
             assert not box.overlaps(its), f"{one!r} is beside {other!r}"
+    for legend in figure.legends:
+        signs = [line.get_window_extent() for line in legend.get_lines()]
+        assert all(0 <= box.x0 and box.x1 <= width for box in signs), "its lines are inside"
     bars = [axes.get_window_extent() for axes in figure.axes if axes.get_label() == "<colorbar>"]
     for bar in bars:
         for one, box in placed:
