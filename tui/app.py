@@ -308,7 +308,7 @@ class MlxjsdApp(App[None]):
             if yes:
                 await self.action_quit()
 
-        self.push_screen(AskScreen("Leave", said_of_leaving(states[0])), answered)
+        self.push_screen(AskScreen("Leave", partial(said_of_leaving, states[0])), answered)
 
     async def action_quit(self) -> None:
         """Wait for the current batch, then leave; asked again, leave at once."""

@@ -231,8 +231,8 @@ def draw_map(
         linewidth=min(0.4, 10 * figure_of(axes).get_figwidth() / heatmap.layers),
         **colours,
     )
-    for at in np.flatnonzero(np.isnan(heatmap.mean).all(axis=1)) if heatmap.count else ():
-        axes.axhspan(at - 0.5, at + 0.5, hatch="////", facecolor="none", edgecolor="0.75", lw=0)
+    for row in np.flatnonzero(np.isnan(heatmap.mean).all(axis=1)) if heatmap.count else ():
+        axes.axhspan(row - 0.5, row + 0.5, hatch="////", facecolor="none", edgecolor="0.75", lw=0)
     axes.set_ylim(rows.count - 0.5, -0.5)  # the first row on top
     named = [at for at in range(rows.count) if at % rows.step == 0]
     names = [escape(heatmap.labels[at]) for at in named]

@@ -160,7 +160,7 @@ def assert_apart(figure: Figure, found: list[Text]) -> None:
             assert not box.overlaps(its), f"{one!r} is beside {other!r}"
     for legend in figure.legends:
         signs = [line.get_window_extent() for line in legend.get_lines()]
-        assert all(0 <= box.x0 and box.x1 <= width for box in signs), "its lines are inside"
+        assert all(box.x0 >= 0 and box.x1 <= width for box in signs), "its lines are inside"
     bars = [axes.get_window_extent() for axes in figure.axes if axes.get_label() == "<colorbar>"]
     for bar in bars:
         for one, box in placed:

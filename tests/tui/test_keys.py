@@ -72,13 +72,20 @@ async def test_hovering_over_a_key_says_what_it_does(app, running) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", "n", "q"])
-async def test_what_ends_a_run_is_asked_once(app, engine, running, key: str) -> None:
+async def test_what_ends_a_run_is_asked_once(
+    app, engine, running, made, monkeypatch, key: str
+) -> None:
+    monkeypatch.setattr(AskScreen, "PACE", 0.02)
     async with app.run_test() as pilot:
         screen = await running(pilot)
         before = list(engine.calls)
         await pilot.press(key)
         assert isinstance(app.screen, AskScreen)
         assert "6 of 12 prompts" in text_of(app)
+        engine.batch(made(6, 2))
+        await settled(pilot)
+        await pilot.pause(0.1)
+        assert "8 of 12 prompts" in text_of(app)  # it goes on while the question is there
         await pilot.press("enter")
         await pilot.pause()
         assert app.screen is screen

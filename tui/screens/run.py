@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from textual import work
@@ -121,7 +122,9 @@ class RunScreen(RunView):
                 f"This run names the model {wanted}, which is not on this machine. Its folder may "
                 "come from somebody else. Download the model?"
             )
-            self.app.push_screen(AskScreen("Download a model", question), self._may_download)
+            self.app.push_screen(
+                AskScreen("Download a model", lambda: question), self._may_download
+            )
             return
         self.state.status, self.state.doing, self.state.failure = Status.LOADING, "starting", ""
         self.engine.start(self.job, lambda news: self.post_message(self.Told(news)))
@@ -197,7 +200,7 @@ class RunScreen(RunView):
         """Other keys work while typing."""
         self.refresh_bindings()
 
-    def _sure(self, title: str, question: str, act: Callable[[], None]) -> None:
+    def _sure(self, title: str, question: Callable[[], str], act: Callable[[], None]) -> None:
         """Do something that ends a run, once it is sure to be meant."""
         if not self.is_live or not self.app.config.confirm:  # type: ignore[attr-defined]
             act()
@@ -218,7 +221,7 @@ class RunScreen(RunView):
         self._show_status()
 
     def action_stop(self) -> None:
-        self._sure("Stop", said_of_stopping(self.state), self._stop)
+        self._sure("Stop", partial(said_of_stopping, self.state), self._stop)
 
     def _stop(self) -> None:
         if self.is_live:  # it may have ended while the question was there
@@ -237,7 +240,7 @@ class RunScreen(RunView):
         self.app.push_screen(dialog, self._may_change)
 
     def action_new_run(self) -> None:
-        self._sure("Another run", said_of_another(self.state), self._new_run)
+        self._sure("Another run", partial(said_of_another, self.state), self._new_run)
 
     def _new_run(self) -> None:
         self._stop()
