@@ -43,7 +43,8 @@ class Settings:
     rows: tuple[str, ...] = row_table.DEFAULT
     """What is measured, from the top of the figure; keys of :data:`mlxjsd.rows.ROWS`."""
     metrics: tuple[str, ...] = metric_table.DEFAULT
-    """The numbers of each cell; keys of :data:`mlxjsd.metrics.METRICS`."""
+    """The numbers of each cell; keys of :data:`mlxjsd.metrics.METRICS`. The divergence is always
+    one of them, and the first where it is not named."""
     layers: tuple[int, ...] | None = None
     """The layers whose cells are measured, in ascending order; None for all."""
     maps: tuple[str, ...] = ()
@@ -112,10 +113,7 @@ class Settings:
             _check_names("map", self.maps, map_table.MAPS.find)
         _check_names("metric", self.metrics, metric_table.METRICS.find)
         if metric_table.JSD.key not in self.metrics:
-            raise InputError(
-                f"{metric_table.JSD.key} is measured always", hint="add it to --metrics"
-            )
-
+            object.__setattr__(self, "metrics", (metric_table.JSD.key, *self.metrics))
         self._check_direction()
 
     def _check_windows(self) -> None:

@@ -176,7 +176,7 @@ async def test_enter_downloads_nothing_that_a_run_names(fetched: list[str]) -> N
         offered.focus()
         await pilot.press("home", "enter")
         await until(pilot, lambda: isinstance(app.screen, AskScreen))
-        assert HUB in str(app.screen._question)
+        assert HUB in app.screen._question()
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
         assert engine.jobs == []

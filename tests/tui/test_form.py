@@ -102,7 +102,7 @@ def test_what_has_no_field_stays_as_it_was(tmp_path: Path) -> None:
         ("data", "nowhere.jsonl", "no file"),
         ("rows", "subj,mpl", "mpl"),
         ("rows", "reliance", "no heatmap"),
-        ("metrics", "kl", "always"),
+        ("metrics", "kll", "kll"),
         ("layers", "7-3", "counts down"),
         ("prompt_template", "Q:", "must hold"),
         ("reliance_threshold", "-1", "from 0 up"),
@@ -115,6 +115,11 @@ def test_what_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
     with pytest.raises(FormError, match=said) as found:
         job_from({**EMPTY, name: value})
     assert found.value.name == name
+
+
+def test_the_divergence_need_not_be_named() -> None:
+    assert job_from({**EMPTY, "metrics": "kl"}).settings.metrics == ("jsd", "kl")
+    assert job_from({**EMPTY, "metrics": "kl,jsd"}).settings.metrics == ("kl", "jsd")
 
 
 def test_memory_decides_the_batch() -> None:
