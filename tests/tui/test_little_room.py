@@ -99,6 +99,20 @@ async def test_a_very_narrow_status_keeps_what_matters(engine, tmp_path: Path) -
         assert second.startswith(" ✓ finished 6/6")
 
 
+@pytest.mark.parametrize("width", [20, 40, 55, 56, 80])
+@pytest.mark.asyncio
+async def test_every_panel_is_whole_at_any_width(width: int, engine, tmp_path: Path) -> None:
+    app = MlxjsdApp(engine)
+    async with app.run_test(size=(width, 24)) as pilot:
+        screen = await shown(app, pilot, state_of(grid_of("mlp", "subj"), tmp_path))
+        for panel in (screen.heat, screen.detail, screen.list):
+            assert 0 <= panel.region.x < panel.region.right <= width, panel
+            assert 0 <= panel.region.y < panel.region.bottom <= 24, panel
+            assert panel.content_size.height >= 3, panel
+        beside = screen.detail.region.y == screen.list.region.y
+        assert beside is (width >= 56)
+
+
 @pytest.mark.asyncio
 async def test_keys_after_escape_find_no_panel_and_do_no_harm(engine, tmp_path: Path) -> None:
     app = MlxjsdApp(engine)

@@ -16,10 +16,16 @@ from mlxjsd.tui.widgets.status_bar import StatusBar
 class HeatView(Screen[None]):
     """Draws a state, of a whole run or of one sentence; what else is there is its heirs'."""
 
+    #: Where panels have no room beside each other, they stand below each other.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (56, "-wide")]
     DEFAULT_CSS = """
     HeatView {
         #below { height: 1fr; }
         Detail { width: 2fr; min-width: 30; max-width: 76; }
+        &.-narrow #below {
+            layout: vertical;
+            & > * { width: 1fr; min-width: 0; height: 1fr; }
+        }
     }
     """
 
