@@ -27,6 +27,11 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", clean(text))
 
 
+def tiny(value: float) -> str:
+    """Return a number that is nearly zero: ``2.2e-08``; one that is zero as ``0``."""
+    return f"{value:.1e}" if value else "0"
+
+
 def size_of(count: int) -> str:
     """Return a number of bytes as people say it: ``3.9 MB``."""
     size = float(count)

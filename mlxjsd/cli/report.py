@@ -133,14 +133,14 @@ def _tell(
     from rich.table import Table
     from rich.text import Text
 
-    from mlxjsd.text import clean
+    from mlxjsd.text import clean, tiny
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("prompt", "numbers", "largest difference", ""):
         table.add_column(title)
     for one in found:
         verdict = Text("agrees", "green") if one.agrees else Text("DIFFERS", "bold red")
-        gap = "other cells" if one.largest == float("inf") else f"{one.largest:.1e} nats"
+        gap = "other cells" if one.largest == float("inf") else f"{tiny(one.largest)} nats"
         gap = gap if one.numbers else "not measured"
         table.add_row(Text(clean(one.id)), str(one.numbers), gap, verdict)
     console = console_for()

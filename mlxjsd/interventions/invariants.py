@@ -21,6 +21,7 @@ from mlxjsd.model.blocks import Blocks
 from mlxjsd.model.cpu import on_gpu
 from mlxjsd.row_names import restored
 from mlxjsd.rows import LAST, SUBJ
+from mlxjsd.text import tiny
 
 #: nats that float32 may cost.
 NEAR = 1e-5
@@ -72,7 +73,8 @@ def agreement(name: str, a: np.ndarray, b: np.ndarray, dtype: str, floor: float)
     allowed = allowed_of_roots(dtype, floor)
     passed = bool(((np.abs(a - b) <= NEAR) | (roots <= allowed)).all())
     gap = float(np.abs(a - b).max()) if a.size else 0.0
-    return Invariant(name, f"{gap:.1e} nats", f"{NEAR:.0e}, or {allowed:.1e} of the roots", passed)
+    limit = f"{NEAR:.0e}, or {allowed:.1e} of the roots"
+    return Invariant(name, f"{tiny(gap)} nats", limit, passed)
 
 
 def clean_logits(blocks: Blocks, batch: Batch) -> np.ndarray:
@@ -105,14 +107,14 @@ def check_measurement(
 
     def small(name: str, values: np.ndarray) -> Invariant:
         highest = float(values.max())
-        return Invariant(name, f"{highest:.1e} nats", f"{limit:.0e}", highest <= limit)
+        return Invariant(name, f"{tiny(highest)} nats", f"{limit:.0e}", highest <= limit)
 
     after = clean_logits(blocks, batch)
     same = np.array_equal(before, after, equal_nan=True)
     changed = 0.0 if same else float(np.nanmax(np.abs(after - before)))
     checks = [
         small("the null branch changes nothing", floor),
-        Invariant("logits are as before", f"{changed:.1e}", "bit for bit", same),
+        Invariant("logits are as before", tiny(changed), "bit for bit", same),
     ]
     last_measured = found.grid.layers - 1 in found.grid.measured_layers
     if LAST.key in rows and last_measured:

@@ -17,7 +17,7 @@ from mlxjsd.metrics import JSD, described
 from mlxjsd.output.terminal import heatmap_text, number
 from mlxjsd.output.xterm import TRUECOLOUR
 from mlxjsd.records import Record
-from mlxjsd.text import clean
+from mlxjsd.text import clean, tiny
 
 #: What the runs of a sentence are called.
 RUN_NAMES = {"clean": "clean", "corrupted": "corrupted", "hidden": "subject hidden"}
@@ -55,10 +55,9 @@ def asked_text(asked: Asked, width: int, colours: int = TRUECOLOUR) -> Renderabl
 
 def numbers_of(asked: Asked) -> str:
     """Return the numbers that reach through the whole model, as a sentence without its stop."""
-    floor = f"{asked.floor:.1e}" if asked.floor else "0"
     return (
         f"Total effect {number(asked.total_effect)}, reliance {number(asked.reliance)}, "
-        f"noise floor {floor} {JSD.unit}"
+        f"noise floor {tiny(asked.floor)} {JSD.unit}"
     )
 
 

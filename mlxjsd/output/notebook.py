@@ -18,7 +18,7 @@ from mlxjsd.output.plain_matplotlib import Figure, as_bytes
 from mlxjsd.records import Record
 from mlxjsd.results import Run
 from mlxjsd.row_names import label
-from mlxjsd.text import clean
+from mlxjsd.text import clean, tiny
 
 #: Pixels of an inch in a page, and of the pictures: screens show two for one.
 _PAGE, _PICTURE = 96, 192
@@ -74,7 +74,7 @@ def _shown(thing: Thing) -> _Shown:
         said += "prompts" if thing.finished else "prompts so far"
         figure = plot_run(thing, page=page)
         how = title_of(thing, heatmap.count).split("    ")[-1].replace(r"$\sigma$", "σ")
-        below = "; ".join([how, f"noise floor {thing.floor:.1e} nats", *_counts(thing)])
+        below = "; ".join([how, f"noise floor {tiny(thing.floor)} nats", *_counts(thing)])
         return _Shown(figure, said, *_peaks(heatmap), _text(below))
     if isinstance(thing, Heatmap):
         said = f"{_text(thing.described.label)}, mean of {thing.count} prompts"

@@ -39,7 +39,7 @@ from mlxjsd.prompts.flags import flag_sentences
 from mlxjsd.results import Run
 from mlxjsd.row_names import label
 from mlxjsd.rows import FLOOR
-from mlxjsd.text import clean
+from mlxjsd.text import clean, tiny
 
 #: Columns of the shortest label.
 _LABEL = 6
@@ -303,5 +303,5 @@ def _whole_rows(run: Run, metric: str) -> str:
             said.append(f"mean {clean(label(key)).lower()} {written}")
         elif metric != JSD.key:
             said.append(f"without an edit {written}")
-    said.append(f"noise floor {run.floor:.1e} {JSD.unit} (largest null intervention)")
+    said.append(f"noise floor {tiny(run.floor)} {JSD.unit} (largest null intervention)")
     return ", ".join(said)

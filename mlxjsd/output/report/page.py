@@ -26,7 +26,7 @@ from mlxjsd.output.colours import DIVERGING, SEQUENTIAL, hex_of, ramp
 from mlxjsd.output.report.document import Document
 from mlxjsd.output.report.packing import unpacked_floats
 from mlxjsd.settings import Settings
-from mlxjsd.text import clean, size_of
+from mlxjsd.text import clean, size_of, tiny
 
 #: Around the data, in the file; neither can stand in the data itself.
 DATA_BEGINS = b'<script type="application/json" id="mlxjsd-data">'
@@ -136,7 +136,7 @@ def _facts(document: Document) -> list[tuple[str, str, str]]:
         if key == "floor":
             most = header["floor_limit"]
             limit = "" if most is None else f"; {most:.0e} is allowed"
-            facts.append((name, f"{shown['floor']:.1e}", f"nats at the most{limit}"))
+            facts.append((name, tiny(shown["floor"]), f"nats at the most{limit}"))
         elif known.size:
             facts.append((name, f"{known.mean():.3f}", f"nats, mean of {known.size:,} prompts"))
     if shown["threshold"] is not None:
