@@ -77,6 +77,14 @@ def map_of(name: str) -> Map:
     return replace(about, key=name, label=f"{about.label} restored", denoising=True)
 
 
+def part_of(name: str) -> str | None:
+    """Return the part whose outputs a map exchanges; None for states, or what nobody knows."""
+    try:
+        return map_of(name).part
+    except KeyError:
+        return None
+
+
 def label(name: str) -> str:
     """Return how a map is written where people look, also one that only its run file knows."""
     try:

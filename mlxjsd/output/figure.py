@@ -305,17 +305,19 @@ def escape(text: str) -> str:
     return clean(text).replace("$", r"\$")  # a dollar sign would open a formula
 
 
-def title_of(run: Run, count: int | None = None) -> str:
-    """Say what a picture shows: model, prompts, corruption.
+def title_of(run: Run, count: int | None = None, windows: str | None = None) -> str:
+    """Say what a picture shows: model, prompts, corruption, windows.
 
-    ``count`` is of the prompts that it shows; None for all that were measured.
+    ``count`` is of the prompts that it shows; None for all that were measured. ``windows`` are
+    those that matter for it; None for those of the rows.
     """
     settings = run.settings
     corruption = CORRUPTIONS[settings.corruption].title.format(level=settings.noise_level)
     if settings.samples > 1:
         corruption += f" x {settings.samples}"
     name = escape(str(run.model["name"]))
-    how = f"{corruption}, {settings.described}"
+    said = f", {settings.described}" if windows is None else windows + settings.framing
+    how = corruption + said
     title = f"{name}    n = {len(run.records) if count is None else count}    {how}"
     if run.floor_warning:
         title += f"\nnoise floor {run.floor:.1e} nats, over the limit of {run.floor_limit:.0e}"

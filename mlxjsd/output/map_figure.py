@@ -11,7 +11,7 @@ from mlxjsd.analysis.heatmap import Heatmap
 from mlxjsd.analysis.roles import RoleMap
 from mlxjsd.analysis.token_map import SUBJECT_MARK, measured_maps, token_map
 from mlxjsd.errors import InputError
-from mlxjsd.maps import label
+from mlxjsd.maps import label, part_of
 from mlxjsd.metrics import JSD
 from mlxjsd.output.below import Below
 from mlxjsd.output.figure import escape, figure_of, title_of
@@ -170,7 +170,11 @@ def plot_roles(
     return _drawn(
         _Panels(
             panels,
-            title=title_of(run, next(iter(panels.values())).count) if not by else title_of(run),
+            title=title_of(
+                run,
+                None if by else next(iter(panels.values())).count,
+                f", part window {run.settings.part_window}" if any(map(part_of, names)) else "",
+            ),
             note="at the right of a row, the tokens that it is the mean of",
             counts={
                 caption: found.tokens.max(axis=1).tolist() for caption, found in panels.items()

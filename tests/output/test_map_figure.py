@@ -71,10 +71,16 @@ def test_roles_are_drawn_with_the_tokens_that_they_are_of() -> None:
     for axes in panels(figure):  # a blank row would be read as no effect
         hatched = [patch for patch in axes.patches if patch.get_hatch()]
         assert [patch.get_y() for patch in hatched] == [3.5]
+    assert "window" not in figure.get_suptitle()  # of the rows' knockout
     grouped = mlxjsd.plot_roles(run, by="relation", maps=MAPS[:1])
     assert [axes.get_title(loc="left") for axes in panels(grouped)] == ["capital, n = 3"]
     with pytest.raises(InputError, match="holds no prompt yet"):
         mlxjsd.plot_roles(mapped_run(0))
+
+
+def test_maps_of_parts_say_their_window() -> None:
+    run = mapped_run(3, replace(GRID, maps=("residual", "mlp")))
+    assert mlxjsd.plot_roles(run).get_suptitle().endswith("part window 10")
 
 
 def test_layers_that_are_not_measured_are_blank() -> None:
