@@ -120,6 +120,20 @@ async def test_without_brackets_the_subject_is_marked_on_its_tokens(engine) -> N
 
 
 @pytest.mark.asyncio
+async def test_enter_twice_does_not_take_what_nobody_has_marked(engine) -> None:
+    app = MlxjsdApp(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        app.focused.value = TEXT
+        await until(pilot, lambda: engine.splits)
+        await pilot.press("enter", "enter")
+        assert not engine.sentences
+        assert "Is 'The' the subject?" in " ".join(text_of(app).split())
+        await pilot.press("enter")
+        assert engine.sentences[-1][1].subject == "The"
+
+
+@pytest.mark.asyncio
 async def test_where_no_tokenizer_is_here_words_are_marked_and_it_is_said(engine) -> None:
     app = MlxjsdApp(engine)
     async with app.run_test(size=(100, 30)) as pilot:

@@ -127,8 +127,14 @@ class SentenceField(Vertical):
     @on(TokenLine.Measure)
     def _measure(self, event: TokenLine.Measure) -> None:
         event.stop()
-        span = self.line.marking.span
+        marking, span = self.line.marking, self.line.marking.span
         if span is None:
+            return
+        if not marking.chosen:  # Enter twice, on a sentence in which nobody marked anything
+            marking.move(0)
+            said = clean(marking.text[slice(*span)].strip())
+            # The line below says how another one is marked.
+            self.post_message(self.Refused(f"Is '{said}' the subject? Enter measures it."))
             return
         try:
             self.post_message(self.Asked(sentence_at(self.line.marking.text, *span)))
