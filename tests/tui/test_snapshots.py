@@ -166,3 +166,24 @@ def test_a_run_beside_a_published_figure(snap_compare, app, running, size) -> No
         await pilot.press("down", *["right"] * 12)
 
     assert snap_compare(app, terminal_size=size, run_before=measure)
+
+
+@pytest.mark.parametrize("key", ["x", "y", "ctrl+g"])
+def test_a_question_the_clipboard_and_jumps_lie_over_a_run(snap_compare, app, running, key) -> None:
+    async def measure(pilot) -> None:
+        await running(pilot)
+        await pilot.press(key)
+        await settled(pilot)
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=measure)
+
+
+@pytest.mark.parametrize("key", ["right", "g"])
+def test_a_narrow_terminal(snap_compare, engine, tmp_path, key) -> None:
+    app = MlxjsdApp(engine)
+
+    async def show(pilot) -> None:
+        await shown(app, pilot, state_of(grid_of("subj", "attn", "last", layers=126), tmp_path))
+        await pilot.press(key, *["right"] * 12)
+
+    assert snap_compare(app, terminal_size=(40, 24), run_before=show)
