@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 #: Steps between the numbers of layers, and between those of a scale, over a power of ten.
 _LAYERS, _STEPS = (1, 2, 5), (1, 2, 4, 5, 10, 20, 40, 50, 100)
@@ -185,3 +186,23 @@ def _written(value: float, step: float, signed: bool) -> str:
 def places(marked: Sequence[tuple[float, str]], low: float, high: float, last: int) -> list[int]:
     """Return where each tick stands between 0, at ``low``, and ``last``, at ``high``."""
     return [round((value - low) / (high - low) * last) for value, _ in marked]
+
+
+def ticks_by_line(low: float, high: float, last: int, signed: bool = False) -> dict[int, str]:
+    """Return round numbers by their lines, from 0, at ``low``, to ``last``, at ``high``.
+
+    As many as look evenly apart on whole lines: two lines at least, and none of the gaps more than
+    half as large again as another. Where none do, those whose gaps differ the least.
+    """
+    least, chosen = math.inf, dict[int, str]()
+    for most in range(max((last + 1) // 2 + 1, 2), 1, -1):
+        found = ticks(low, high, most, signed)
+        lines = places(found, low, high, last)
+        gaps = [after - before for before, after in pairwise(lines)]
+        said = dict(zip(lines, (label for _, label in found), strict=True))
+        uneven = max(gaps) / max(min(gaps), 0.5) if gaps else math.inf
+        if len(gaps) == 1 or (gaps and min(gaps) > 1 and uneven <= 1.5):
+            return said
+        if uneven < least or not chosen:
+            least, chosen = uneven, said
+    return chosen

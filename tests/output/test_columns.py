@@ -1,8 +1,10 @@
 """Where layers, their numbers and the scale's stand, at every width."""
 
+from itertools import pairwise
+
 import pytest
 
-from mlxjsd.output.columns import Columns, axis, places, point_axis, ticks
+from mlxjsd.output.columns import Columns, axis, places, point_axis, ticks, ticks_by_line
 
 LAYERS = (1, 6, 32, 80, 126)
 WIDTHS = (1, 2, 5, 13, 31, 40, 63, 66, 80, 127, 233)
@@ -75,3 +77,28 @@ def test_ticks_are_round_and_even(low: float, high: float, most: int, said: str)
     found = ticks(low, high, most, signed=low < 0)
     assert " ".join(label for _, label in found) == said
     assert all(0 <= place <= 10 for place in places(found, low, high, 10))
+
+
+@pytest.mark.parametrize(
+    ("high", "last", "said"),
+    [
+        (0.488, 8, {0: "0.0", 3: "0.2", 7: "0.4"}),  # 0.1 and 0.2 would stand on lines 2 and 3
+        (0.5, 10, {0: "0.0", 2: "0.1", 4: "0.2", 6: "0.3", 8: "0.4", 10: "0.5"}),
+        (0.55, 5, {0: "0.0", 2: "0.2", 4: "0.4"}),
+        (0.55, 1, {0: "0.0", 1: "0.4"}),
+        (0.0, 8, {}),
+    ],
+)
+def test_ticks_stand_on_lines_that_are_evenly_apart(high: float, last: int, said: dict) -> None:
+    assert ticks_by_line(0.0, high, last) == said
+
+
+@pytest.mark.parametrize("low", [0.0, -0.3, -7.0])
+def test_no_two_gaps_of_ticks_look_different(low: float) -> None:
+    for high in (0.05, 0.31, 0.488, 0.69, 3.7):
+        for last in range(1, 60):
+            lines = list(ticks_by_line(low, high, last, low < 0))
+            gaps = [after - before for before, after in pairwise(lines)]
+            even = len(gaps) < 2 or (min(gaps) > 1 and max(gaps) <= 1.5 * min(gaps))
+            assert even or (low < 0 and last < 8)  # 0 has no line in the middle there
+            assert last < 8 or len(lines) > 1

@@ -8,7 +8,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlxjsd.output.columns import places, ticks
+from mlxjsd.output.columns import ticks_by_line
 from mlxjsd.tui.colours import DIVERGING, LEVELS, foregrounds, shade, signed_shade
 from mlxjsd.tui.compare_state import Sheet
 from mlxjsd.tui.styles import colours_of, part
@@ -58,12 +58,8 @@ class ColourScale(Widget):
         """Return the round numbers by the line that each stands on."""
         scale, last = self.state.scale(), self._lines - 1
         signed = self.state.described.signed or self._signed
-        # Every other line, or in a low bar one line in two or three.
-        most = max(self._lines // 2 + 1, 2)
-        found = ticks(scale.low, scale.high, most, signed)
-        said = [label if len(label) <= 4 else bare(label) for _, label in found]
-        lines = [last - place for place in places(found, scale.low, scale.high, last)]
-        return dict(zip(lines, said, strict=True))
+        found = ticks_by_line(scale.low, scale.high, last, signed)
+        return {last - at: said if len(said) <= 4 else bare(said) for at, said in found.items()}
 
     @property
     def _lines(self) -> int:

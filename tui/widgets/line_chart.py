@@ -11,7 +11,7 @@ from rich.style import Style
 from textual import events
 from textual.strip import Strip
 
-from mlxjsd.output.columns import places, point, point_axis, ticks
+from mlxjsd.output.columns import point, point_axis, ticks_by_line
 from mlxjsd.tui.colours import Scale
 from mlxjsd.tui.run_state import RunState
 from mlxjsd.tui.styles import Themed, part
@@ -149,11 +149,13 @@ class LineChart(Themed, can_focus=True):
         self._axis_width = AXIS_WIDTH
         if not np.isfinite(self._values).any():
             return {}
-        found = ticks(scale.low, scale.high, height // 2 + 1, self.state.described.signed)
-        said = [label if len(label) < AXIS_WIDTH else bare(label) for _, label in found]
-        self._axis_width = max(AXIS_WIDTH, *(len(label) + 1 for label in said))
-        lines = [height - 1 - at for at in places(found, scale.low, scale.high, height - 1)]
-        return dict(zip(lines, said, strict=True))
+        last = height - 1
+        found = ticks_by_line(scale.low, scale.high, last, self.state.described.signed)
+        numbers = {
+            last - at: said if len(said) < AXIS_WIDTH else bare(said) for at, said in found.items()
+        }
+        self._axis_width = max([AXIS_WIDTH, *(len(said) + 1 for said in numbers.values())])
+        return numbers
 
     def _put_lines(self, lines: list[Line], looks: list[Style]) -> None:
         """Draw the lines; where they cross, the dots of both stay."""
