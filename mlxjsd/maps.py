@@ -79,15 +79,18 @@ def map_of(name: str) -> Map:
 
 def part_of(name: str) -> str | None:
     """Return the part whose outputs a map exchanges; None for states, or what nobody knows."""
-    try:
-        return map_of(name).part
-    except KeyError:
-        return None
+    found = _known(name)
+    return None if found is None else found.part
 
 
 def label(name: str) -> str:
     """Return how a map is written where people look, also one that only its run file knows."""
+    found = _known(name)
+    return name if found is None else found.label
+
+
+def _known(name: str) -> Map | None:
     try:
-        return map_of(name).label
-    except KeyError:
-        return name
+        return map_of(name)
+    except KeyError:  # of a newer version
+        return None

@@ -159,7 +159,7 @@ def _tell(
     )
     print(
         f"Two numbers agree within 1e-05 nats{packed}, or where their roots are as near as four "
-        f"roots of the noise floor, {floor:.1e} nats, and four units in the last place."
+        f"roots of the noise floor, {tiny(floor)} nats, and four units in the last place."
     )
     for note in notes:
         print(note)

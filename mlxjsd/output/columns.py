@@ -194,7 +194,7 @@ def ticks_by_line(low: float, high: float, last: int, signed: bool = False) -> d
     As many as look evenly apart on whole lines: two lines at least, and none of the gaps more than
     half as large again as another. Where none do, those whose gaps differ the least.
     """
-    least, chosen = math.inf, dict[int, str]()
+    tried: list[tuple[float, dict[int, str]]] = []
     for most in range(max((last + 1) // 2 + 1, 2), 1, -1):
         found = ticks(low, high, most, signed)
         lines = places(found, low, high, last)
@@ -203,6 +203,5 @@ def ticks_by_line(low: float, high: float, last: int, signed: bool = False) -> d
         uneven = max(gaps) / max(min(gaps), 0.5) if gaps else math.inf
         if len(gaps) == 1 or (gaps and min(gaps) > 1 and uneven <= 1.5):
             return said
-        if uneven < least or not chosen:
-            least, chosen = uneven, said
-    return chosen
+        tried.append((uneven, said))
+    return min(tried, key=lambda one: one[0])[1]

@@ -27,6 +27,7 @@ from mlxjsd.interventions.sweep import sweep_batch
 from mlxjsd.model.loaded import weights_bytes
 from mlxjsd.prompts.encode import Encoded
 from mlxjsd.run.plan import Plan, versions
+from mlxjsd.text import tiny
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def describe(bench: Bench) -> str:
         f"efficiency {bench.efficiency:.2f} of the plain forward pass's token-blocks a second",
         f"memory {bench.peak_memory_bytes / megabyte:.0f} MB at the most, "
         f"{extra / megabyte:.0f} MB over the weights",
-        f"largest difference from the reference {bench.largest_difference:.1e} nats",
+        f"largest difference from the reference {tiny(bench.largest_difference)} nats",
         *([f"measured: {bench.left_out}"] if bench.left_out else []),
         f"all {bench.full_prompts} prompts would take {_spoken(bench.full_seconds)}, "
         "and the answers some more",

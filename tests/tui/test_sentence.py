@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from on_screen import said, text_of
@@ -37,6 +38,13 @@ def test_a_mark_is_moved_extended_and_kept_where_words_become_tokens() -> None:
     assert TEXT[slice(*marking.span)] == " in"
     marking.take("Other", words("Other"))
     assert marking.span == (0, 5)
+
+
+async def typed(app: MlxjsdApp, pilot: Any, engine: Any) -> None:
+    """Type the sentence, and wait until its tokens are asked for."""
+    await settled(pilot)
+    app.focused.value = TEXT
+    await until(pilot, lambda: engine.splits)
 
 
 @pytest.mark.asyncio
@@ -82,9 +90,7 @@ async def test_brackets_and_enter_lead_to_its_heatmap(engine, size, tmp_path: Pa
 async def test_without_brackets_the_subject_is_marked_on_its_tokens(engine) -> None:
     app = MlxjsdApp(engine)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        app.focused.value = TEXT
-        await until(pilot, lambda: engine.splits)
+        await typed(app, pilot, engine)
         assert "words; the tokenizer is read" in text_of(app)
         await pilot.press("enter")
         assert app.focused.id == "tokens"
@@ -123,9 +129,7 @@ async def test_without_brackets_the_subject_is_marked_on_its_tokens(engine) -> N
 async def test_enter_twice_does_not_take_what_nobody_has_marked(engine) -> None:
     app = MlxjsdApp(engine)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        app.focused.value = TEXT
-        await until(pilot, lambda: engine.splits)
+        await typed(app, pilot, engine)
         await pilot.press("enter", "enter")
         assert not engine.sentences
         assert "Is 'The' the subject?" in " ".join(text_of(app).split())
@@ -137,9 +141,7 @@ async def test_enter_twice_does_not_take_what_nobody_has_marked(engine) -> None:
 async def test_where_no_tokenizer_is_here_words_are_marked_and_it_is_said(engine) -> None:
     app = MlxjsdApp(engine)
     async with app.run_test(size=(100, 30)) as pilot:
-        await settled(pilot)
-        app.focused.value = TEXT
-        await until(pilot, lambda: engine.splits)
+        await typed(app, pilot, engine)
         engine.splits[-1][1](Split(TEXT, words(TEXT), "org/large is not on this machine"))
         await settled(pilot)
         assert "words; no tokens, since org/large is not on this machine" in text_of(app)

@@ -131,13 +131,13 @@ class SentenceField(Vertical):
         if span is None:
             return
         if not marking.chosen:  # Enter twice, on a sentence in which nobody marked anything
-            marking.move(0)
+            marking.move(0)  # it counts as marked from now on
             said = clean(marking.text[slice(*span)].strip())
             # The line below says how another one is marked.
             self.post_message(self.Refused(f"Is '{said}' the subject? Enter measures it."))
             return
         try:
-            self.post_message(self.Asked(sentence_at(self.line.marking.text, *span)))
+            self.post_message(self.Asked(sentence_at(marking.text, *span)))
         except InputError as error:
             self.post_message(self.Refused(str(error)))
 
